@@ -1,0 +1,1 @@
+"""One pure description per agent command line."""

@@ -1,0 +1,135 @@
+"""A container and an image as values: what to create, and what an engine said about them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from agents_runner.core.environment import Resources
+from agents_runner.core.mounts import Mount
+from agents_runner.core.ports import Port
+
+LABEL = "io.agents-runner."
+IMAGE_MANAGED = LABEL + "image.managed"
+IMAGE_KIND = LABEL + "image.kind"
+IMAGE_KEY = LABEL + "image.key"
+IMAGE_REF = LABEL + "image.ref"
+IMAGE_BASE = LABEL + "image.base"
+IMAGE_RECIPE = LABEL + "image.recipe"
+IMAGE_CREATED = LABEL + "image.created"
+IMAGE_INSTANCE = LABEL + "image.instance"
+IMAGE_STEP = LABEL + "image.step"
+IMAGE_PARENT = LABEL + "image.parent"
+CONTAINER_KIND = LABEL + "container.kind"
+CONTAINER_KEY = LABEL + "container.key"
+CONTAINER_TASK = LABEL + "container.task"
+CONTAINER_ENVIRONMENT = LABEL + "container.environment"
+CONTAINER_INSTANCE = LABEL + "container.instance"
+CONTAINER_NAME = LABEL + "container.name"
+"""The container's own name: a container that inherited our labels from an image has another one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContainerSpec:
+    """What to create. `entrypoint` None keeps the image's; `user` and `workdir` "" keep the image's."""
+
+    name: str
+    image: str
+    """An image id or tag; never pulled by creating."""
+    command: tuple[str, ...] = ()
+    entrypoint: tuple[str, ...] | None = None
+    user: str = ""
+    workdir: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    mounts: tuple[Mount, ...] = ()
+    volumes: Mapping[str, str] = field(default_factory=dict)
+    """Named volumes: volume name to the path inside."""
+    ports: tuple[Port, ...] = ()
+    resources: Resources = Resources()
+    init: bool = False
+    network: str = ""
+    platform: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContainerState:
+    """What `inspect` says. `status` is the engine's word: created, running, paused, exited, dead..."""
+
+    id: str
+    name: str
+    status: str
+    running: bool
+    exit_code: int | None
+    """None while it has not ended."""
+    oom_killed: bool = False
+    error: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    image_id: str = ""
+    ports: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    """`3000/tcp` to the address and port on the host."""
+    created: float = 0.0
+    """Seconds since the epoch, by the engine's clock."""
+
+    @property
+    def ended(self) -> bool:
+        return not self.running and self.status in ("exited", "dead", "removing")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageInfo:
+    """What an engine knows of one image; `size` in bytes, `created` in seconds since the epoch."""
+
+    id: str
+    tags: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    size: int = 0
+    created: float = 0.0
+    parent: str = ""
+    platform: str = ""
+    """`os/architecture[/variant]`."""
+    user: str = ""
+    workdir: str = ""
+    environment: tuple[str, ...] = ()
+    """`NAME=value` as the image's configuration holds them."""
+    entrypoint: tuple[str, ...] | None = None
+    command: tuple[str, ...] | None = None
+    volumes: tuple[str, ...] = ()
+
+    def is_ours(self) -> bool:
+        """True for an image that we made; one built FROM ours inherits the labels but not the tag."""
+        return self.labels.get(IMAGE_MANAGED) == "true" and self.labels.get(IMAGE_REF) in self.tags
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommitSpec:
+    """How a finished build container becomes an image; None fields stay as the container has them."""
+
+    labels: Mapping[str, str]
+    entrypoint: tuple[str, ...] | None = None
+    command: tuple[str, ...] | None = None
+    user: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """One path that a container changed: `kind` is added, modified or deleted."""
+
+    path: str
+    kind: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineInfo:
+    """Who answered: `endpoint` as it was reached, `local` when bind mounts name this machine's files."""
+
+    endpoint: str
+    version: str
+    api: str
+    platform: str
+    local: bool
+    rootless: bool = False
+    userns: bool = False
+    cpus: int = 0
+    memory: int = 0

@@ -1,0 +1,143 @@
+"""The one error tree: each error says what happened and what to do about it.
+
+AgentsRunnerError
+ ├ InvalidInput            what a person typed cannot be used (names its field)
+ │  └ UsageError           the command line's own words are off
+ ├ NotFound                an environment, task or file that is not there
+ ├ StoreError              our own files cannot be read or written
+ ├ WorkspaceError          the folder or repository to work in cannot be had
+ ├ AgentError              the agent is missing or unknown
+ ├ BuildFailed             a layer could not be built (a task falls back, it does not fail)
+ ├ StageFailed             a preflight script failed at task start
+ ├ Cancelled               a person stopped it
+ └ EngineError             the container engine
+    ├ EngineUnreachable    no engine, or it went away
+    ├ EngineDenied         no permission on its socket
+    ├ EngineTooOld         outside the range that we can talk to
+    ├ EngineTimeout        no answer in time; the call may still take effect
+    ├ ImageMissing, ContainerMissing
+    ├ NameInUse            the container name is taken: somebody else holds this lock
+    ├ PortInUse
+    ├ MountRefused
+    ├ NoSpace              the engine's disk is full
+    └ EngineRefused        anything else the engine says no to
+"""
+
+
+class AgentsRunnerError(Exception):
+    """Base of all errors that are shown to a person: `message` is one sentence, `hint` what to do."""
+
+    code = "error"
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}".strip()
+
+
+class InvalidInput(AgentsRunnerError):
+    """A value that cannot be used; `field` is the environment's or form's field name ("" if none)."""
+
+    code = "invalid-input"
+
+    def __init__(self, message: str, hint: str = "", field: str = "") -> None:
+        super().__init__(message, hint)
+        self.field = field
+
+
+class UsageError(InvalidInput):
+    code = "usage"
+    exit_code = 2
+
+
+class NotFound(AgentsRunnerError):
+    code = "not-found"
+
+
+class StoreError(AgentsRunnerError):
+    code = "store"
+
+
+class WorkspaceError(AgentsRunnerError):
+    code = "workspace"
+
+
+class AgentError(AgentsRunnerError):
+    code = "agent"
+
+
+class BuildFailed(AgentsRunnerError):
+    """A layer's build failed; `tail` holds the script's last lines, oldest first."""
+
+    code = "build-failed"
+
+    def __init__(self, message: str, hint: str = "", tail: tuple[str, ...] = ()) -> None:
+        super().__init__(message, hint)
+        self.tail = tail
+
+
+class StageFailed(AgentsRunnerError):
+    """A preflight script failed at task start; `exit_code` of the script is in `status`."""
+
+    code = "preflight-failed"
+
+    def __init__(self, message: str, hint: str = "", status: int = 1, tail: tuple[str, ...] = ()) -> None:
+        super().__init__(message, hint)
+        self.status = status
+        self.tail = tail
+
+
+class Cancelled(AgentsRunnerError):
+    code = "cancelled"
+
+
+class EngineError(AgentsRunnerError):
+    code = "engine"
+
+
+class EngineUnreachable(EngineError):
+    code = "engine-unreachable"
+
+
+class EngineDenied(EngineError):
+    code = "engine-denied"
+
+
+class EngineTooOld(EngineError):
+    code = "engine-version"
+
+
+class EngineTimeout(EngineError):
+    code = "engine-timeout"
+
+
+class ImageMissing(EngineError):
+    code = "image-missing"
+
+
+class ContainerMissing(EngineError):
+    code = "container-missing"
+
+
+class NameInUse(EngineError):
+    code = "name-in-use"
+
+
+class PortInUse(EngineError):
+    code = "port-in-use"
+
+
+class MountRefused(EngineError):
+    code = "mount-refused"
+
+
+class NoSpace(EngineError):
+    code = "no-space"
+
+
+class EngineRefused(EngineError):
+    code = "engine-refused"

@@ -1,0 +1,70 @@
+"""DockerRunnerConfig: the frozen plan of one task, everything resolved, the same for every kind of run."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from agents_runner.core.environment import Resources, Workspace
+from agents_runner.core.mounts import Mount
+from agents_runner.core.ports import Port
+
+WORKSPACE_PATH = "/workspace"
+"""Where the agent works inside every container."""
+CONTROL_PATH = "/run/agents-runner"
+"""Where the launcher's files are mounted inside every container."""
+
+
+class AgentLaunch(BaseModel):
+    """How the agent is started: `argv` exact, the prompt on standard input unless argv names its file."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    argv: tuple[str, ...]
+    """The word `{prompt_file}` stands for the prompt's path inside the container."""
+    environment: dict[str, str] = Field(default_factory=dict)
+    root_environment: dict[str, str] = Field(default_factory=dict)
+    """Set beside `environment` only when the agent runs as uid 0."""
+    login: dict[str, str] = Field(default_factory=dict)
+    """Path below the home folder in the container, to the host's file that is copied there."""
+    files: dict[str, str] = Field(default_factory=dict)
+    """Programs of ours that go along: file name under the control folder, to its text."""
+    install_hint: str = ""
+
+
+class DockerRunnerConfig(BaseModel):
+    """The plan of one task. It round-trips through disk without losing a field."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["task", "interactive", "test"] = "task"
+    task_id: str
+    environment_id: str
+    environment_name: str
+    base_image: str
+    pull: Literal["missing", "always", "never"] = "missing"
+    platform: str = ""
+    headless_desktop_enabled: bool = False
+    desktop_cache_enabled: bool = False
+    container_cache_enabled: bool = False
+    preflight_enabled: bool = True
+    cached_preflight_script: str = ""
+    run_preflight_script: str = ""
+    env_vars: dict[str, str] = Field(default_factory=dict)
+    secrets: tuple[str, ...] = ()
+    input_files: dict[str, str] = Field(default_factory=dict)
+    mounts: tuple[Mount, ...] = ()
+    ports: tuple[Port, ...] = ()
+    resources: Resources = Resources()
+    workspace: Workspace
+    build_timeout_s: int = 1800
+    uid: int
+    gid: int
+    """Who the agent's files belong to, as seen inside the container."""
+    agent: AgentLaunch | None
+    """None for a test of the preflight scripts alone."""
+    token: str
+    """Marks the launcher's own lines in the output; random for each task."""
+    instance: str = ""

@@ -1,0 +1,84 @@
+"""Rules for environment variables: what a container can be given byte for byte."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from agents_runner.core.errors import InvalidInput
+
+RESERVED_PREFIX = "AGENTS_RUNNER"
+MAX_VALUE_BYTES = 120_000
+"""Linux refuses one variable over 131,072 bytes, name and sign included; the rest is headroom."""
+MAX_TOTAL_BYTES = 1_500_000
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+# The shell and the engine own these; a value of ours would break the carrying of exports.
+_OWNED = frozenset(
+    {"BASH_ENV", "ENV", "SHELLOPTS", "BASHOPTS", "PWD", "OLDPWD", "SHLVL", "_", "IFS", "PPID", "UID", "EUID"}
+)
+
+
+def check_variable(name: str, value: str) -> None:
+    """Refuse a name or value that would not arrive unchanged; errors name the variable."""
+    field = f"env_vars.{name}" if name else "env_vars"
+    if not _NAME.match(name):
+        raise InvalidInput(
+            f"{name!r} is not a variable name.",
+            "Use letters, digits and _, and do not start with a digit.",
+            field=field,
+        )
+    if name.startswith(RESERVED_PREFIX):
+        raise InvalidInput(
+            f"{name} is set by Agents Runner itself.", "Choose a name that does not start so.", field=field
+        )
+    if name in _OWNED:
+        raise InvalidInput(f"{name} belongs to the shell.", "Set it inside a script instead.", field=field)
+    if "\0" in value:
+        raise InvalidInput(f"The value of {name} holds a NUL character.", "Remove it.", field=field)
+    try:
+        size = len(value.encode("utf-8"))
+    except UnicodeEncodeError as error:
+        raise InvalidInput(
+            f"The value of {name} is not valid Unicode.", "Type it again as plain text.", field=field
+        ) from error
+    if size > MAX_VALUE_BYTES:
+        raise InvalidInput(
+            f"The value of {name} has {size:,} bytes; at most {MAX_VALUE_BYTES:,} are possible.",
+            "Put it into a file and mount that.",
+            field=field,
+        )
+
+
+def check_variables(variables: Mapping[str, str]) -> None:
+    """Check each variable and their sum."""
+    total = 0
+    for name, value in variables.items():
+        check_variable(name, value)
+        total += len(name) + len(value.encode("utf-8")) + 2
+    if total > MAX_TOTAL_BYTES:
+        raise InvalidInput(
+            f"The variables have {total:,} bytes together; at most {MAX_TOTAL_BYTES:,} are possible.",
+            "Put the large ones into files and mount those.",
+            field="env_vars",
+        )
+
+
+def parse_variables(text: str) -> dict[str, str]:
+    """`NAME=value` lines as an editor holds them; blank lines and `#` lines are skipped; errors name the line."""
+    found: dict[str, str] = {}
+    for number, line in enumerate(text.split("\n"), start=1):
+        line = line.removesuffix("\r")  # noqa: PLW2901
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        name, equals, value = line.partition("=")
+        name = name.strip()
+        if not equals:
+            raise InvalidInput(f"Line {number}: {line.strip()!r} has no '='.", "Write NAME=value.", field="env_vars")
+        if name in found:
+            raise InvalidInput(f"Line {number}: {name} is set twice.", "Keep one of them.", field="env_vars")
+        try:
+            check_variable(name, value)
+        except InvalidInput as error:
+            raise InvalidInput(f"Line {number}: {error.message}", error.hint, field="env_vars") from error
+        found[name] = value
+    return found

@@ -1,0 +1,138 @@
+"""The engine as the rest of the program sees it: a small port with one real and one fake implementation.
+
+Every method raises only `core.errors.EngineError`s. Methods that look something up return None where
+there is nothing; methods that act raise `ImageMissing`, `ContainerMissing` and the like.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from agents_runner.core.container import (
+    Change,
+    CommitSpec,
+    ContainerSpec,
+    ContainerState,
+    EngineInfo,
+    ImageInfo,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PullProgress:
+    """One movement of a pull: `done` and `total` bytes over all layers so far, 0 if unknown."""
+
+    text: str
+    done: int = 0
+    total: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chunk:
+    """Bytes of a container's output, cut anywhere; an empty `data` is a tick: nothing came for a moment."""
+
+    stream: Literal["stdout", "stderr"]
+    data: bytes
+
+
+class LogStream(Protocol):
+    """A container's live output. Iterating ends with the stream, which says nothing about the container."""
+
+    def __iter__(self) -> Iterator[Chunk]: ...
+
+    def close(self) -> None:
+        """End the iteration, from any thread; the container goes on."""
+        ...
+
+
+class Engine(Protocol):
+    """What the program asks of a container engine."""
+
+    def info(self) -> EngineInfo: ...
+
+    # images
+    def find_image(self, ref: str) -> ImageInfo | None:
+        """The image of a tag or id; about 1 ms. Never pulls."""
+        ...
+
+    def list_images(self, labels: Mapping[str, str] | None = None) -> list[ImageInfo]:
+        """Images with all these labels, one request; configuration fields are empty (see `find_image`)."""
+        ...
+
+    def pull(self, ref: str, platform: str = "") -> Iterator[PullProgress]: ...
+
+    def import_image(self, tar: Iterator[bytes], ref: str, changes: Sequence[str] = ()) -> str:
+        """Make an image of a file system; `changes` are Dockerfile lines. Returns the image's id."""
+        ...
+
+    def tag(self, image_id: str, ref: str) -> None: ...
+
+    def remove_tag(self, ref: str) -> None:
+        """Remove exactly this tag (and the image, if nothing else needs it); never by force."""
+        ...
+
+    # containers
+    def create(self, spec: ContainerSpec) -> str:
+        """Create, and return the container's id. Raises NameInUse, ImageMissing, MountRefused."""
+        ...
+
+    def start(self, container: str) -> None:
+        """Raises PortInUse, MountRefused, ContainerMissing."""
+        ...
+
+    def attach(self, container: str) -> LogStream:
+        """Live output from the first byte on: call before `start`."""
+        ...
+
+    def follow(self, container: str, skip: Mapping[str, int] | None = None) -> LogStream:
+        """Output from the beginning, past and to come, leaving out the first `skip[stream]` bytes."""
+        ...
+
+    def inspect(self, container: str) -> ContainerState | None: ...
+
+    def list_containers(self, labels: Mapping[str, str], *, running_only: bool = False) -> list[ContainerState]: ...
+
+    def wait(self, container: str, timeout: float | None = None) -> ContainerState:
+        """Block until it ended (or `timeout` seconds: EngineTimeout)."""
+        ...
+
+    def stop(self, container: str, grace: float = 5.0) -> None:
+        """Ask politely, kill after `grace` seconds; nothing happens if it has ended or is gone."""
+        ...
+
+    def kill(self, container: str) -> None:
+        """Kill at once; nothing happens if it has ended or is gone."""
+        ...
+
+    def remove(self, container: str) -> None:
+        """Remove with its anonymous volumes, killing it first; nothing happens if it is gone."""
+        ...
+
+    def changes(self, container: str) -> list[Change]: ...
+
+    def commit(self, container: str, spec: CommitSpec) -> str:
+        """Make an untagged image of a stopped container; returns its id."""
+        ...
+
+    def put_file(self, container: str, path: str, data: bytes, *, mode: int = 0o644) -> None:
+        """Write a file, owned by root, into a container that need not run; folders are made."""
+        ...
+
+    def put_tree(self, container: str, path: str, files: Mapping[str, bytes], *, uid: int = 0, gid: int = 0) -> None:
+        """Write files (relative name to bytes, mode 0700) below a folder of the container."""
+        ...
+
+    def get_file(self, container: str, path: str) -> bytes | None:
+        """A file's bytes, None if it is not there; at most 64 MiB."""
+        ...
+
+    def create_volume(self, name: str, labels: Mapping[str, str]) -> None: ...
+
+    def remove_volume(self, name: str) -> None: ...
+
+    def close(self) -> None: ...
+
+
+EngineFactory = Callable[[], Engine]

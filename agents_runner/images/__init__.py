@@ -1,0 +1,1 @@
+"""The layered image builder: plan, ensure, catalogue."""

@@ -1,0 +1,1 @@
+"""Understanding shell scripts."""

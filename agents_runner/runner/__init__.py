@@ -1,0 +1,1 @@
+"""Use cases: plan a launch, run a task."""

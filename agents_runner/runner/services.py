@@ -1,0 +1,187 @@
+"""What the window and the command line work with: the use cases as one bundle, wired in `app`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from agents_runner.core.container import EngineInfo
+from agents_runner.core.environment import Environment
+from agents_runner.core.events import Event
+from agents_runner.core.imageplan import ImagePlan
+from agents_runner.core.settings import Settings
+from agents_runner.core.task import Task
+
+Listener = Callable[[str, tuple[Event, ...]], None]
+"""Called with a task's id and what just happened to it, in order, on a worker's thread."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskRequest:
+    """A click on Run: `agent` "" takes the environment's; `prompt` reaches the agent byte for byte."""
+
+    environment_id: str
+    prompt: str
+    agent: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedImage:
+    """A plan with what a look at the engine found: `states` is hit or miss for each layer, lowest first."""
+
+    plan: ImagePlan
+    states: tuple[str, ...]
+    at_start: tuple[str, ...]
+    notice: str = ""
+
+    @property
+    def hit(self) -> bool:
+        return not self.states or self.states[-1] == "hit"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CachedImage:
+    """One of our images; sizes in bytes (`own_size`: what it adds to its parent), times since the epoch."""
+
+    tag: str
+    id: str
+    kind: str
+    step: str
+    key: str
+    size: int
+    own_size: int
+    created: float
+    last_used: float | None
+    environments: tuple[str, ...]
+    """Names of the environments whose last plan held it."""
+    in_use: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeptImage:
+    tag: str
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CleanReport:
+    """What a clean-up removed (or, as a preview, would remove) and kept; `freed_bytes` on the engine's disk."""
+
+    removed: tuple[str, ...]
+    kept: tuple[KeptImage, ...]
+    freed_bytes: int
+    dry_run: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """A file of ours that could not be used as it stands: where it is now, and one sentence about it."""
+
+    path: str
+    message: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """All environments that can be used, by name, and what was wrong with the others' files."""
+
+    environments: tuple[Environment, ...]
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One line of the doctor's report: `ok` None means not needed here."""
+
+    name: str
+    ok: bool | None
+    text: str
+    hint: str = ""
+
+
+class EnvironmentsPort(Protocol):
+    """Environments on disk. Quick enough for a worker thread; never call it on the window's."""
+
+    def list(self) -> Listing: ...
+    def get(self, name_or_id: str) -> Environment:
+        """By id, else by exact name; raises NotFound with the nearest names."""
+        ...
+
+    def save(self, environment: Environment) -> Environment:
+        """Write it (atomic). Raises InvalidInput at its field, StoreError if the disk refuses."""
+        ...
+
+    def delete(self, environment_id: str) -> None:
+        """Move its file to the trash folder beside the others."""
+        ...
+
+
+class TasksPort(Protocol):
+    """Tasks as recorded; log lines are in a file of each task."""
+
+    def list(self, limit: int = 500) -> tuple[Task, ...]:
+        """Newest first."""
+        ...
+
+    def get(self, task_id: str) -> Task:
+        """By id or by a prefix that only one task has; raises NotFound."""
+        ...
+
+    def log(self, task_id: str, offset: int = 0) -> tuple[tuple[str, str], ...]:
+        """(stream, line) pairs from line `offset` on."""
+        ...
+
+    def prompt(self, task_id: str) -> str: ...
+
+
+class RunnerPort(Protocol):
+    """Starts and stops tasks; work happens on the runner's own threads."""
+
+    def submit(self, request: TaskRequest) -> Task:
+        """Check, record and queue a task. Raises InvalidInput at its field, NotFound."""
+        ...
+
+    def stop(self, task_id: str) -> None:
+        """Ask a task to stop, whoever runs it; returns at once."""
+        ...
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Be told of every task's events; returns the call that ends it."""
+        ...
+
+    def close(self, timeout: float = 5.0) -> None:
+        """Let go of running tasks (their containers go on) and end the threads."""
+        ...
+
+
+class ImagesPort(Protocol):
+    """Planning, building and cleaning of cached images; each call talks to the engine."""
+
+    def plan(self, environment: Environment) -> PlannedImage: ...
+    def build(self, environment: Environment, *, force: bool = False) -> Iterator[Event]:
+        """Make the layers now; ends with the layers done, raises BuildFailed."""
+        ...
+
+    def list(self) -> tuple[CachedImage, ...]: ...
+    def clean(self, *, dry_run: bool, unused_only: bool = False) -> CleanReport: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Services:
+    """Everything a front end needs; made in `app`, closed by whoever made it."""
+
+    environments: EnvironmentsPort
+    tasks: TasksPort
+    runner: RunnerPort
+    images: ImagesPort
+    agents: Callable[[], tuple[str, ...]]
+    """Names of the agents that can be chosen, built-in first."""
+    settings: Callable[[], Settings]
+    save_settings: Callable[[Settings], None]
+    engine_info: Callable[[], EngineInfo]
+    """Raises an EngineError that names the cause and the cure."""
+    check_environment: Callable[[Environment], tuple[tuple[str, str, str], ...]]
+    """(field, message, hint) of everything that would stop a task: mounts, ports, variables, paths."""
+    doctor: Callable[[], tuple[Check, ...]]

@@ -1,0 +1,1 @@
+"""The host side of the work: folders and git."""
