@@ -133,6 +133,8 @@ class TaskResult:
     image: str
     error: str = ""
     hint: str = ""
+    tail: tuple[str, ...] = ()
+    """The failed script's last lines, oldest first."""
 
 
 Event = (

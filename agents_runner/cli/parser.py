@@ -1,0 +1,94 @@
+"""The command line's words; argparse, since a start must not wait for a bigger library's import."""
+
+from __future__ import annotations
+
+import argparse
+from typing import NoReturn
+
+from agents_runner import __version__
+from agents_runner.core.errors import UsageError
+
+
+class Parser(argparse.ArgumentParser):
+    """Raises instead of ending the process, so that bad usage is reported like every other error."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message[:1].upper()}{message[1:]}.", f"See `{self.prog} --help`.")
+
+
+def build_parser() -> Parser:
+    parser = Parser(prog="agents-runner", description="Run coding agents in containers that start at once.")
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(dest="command", title="commands", parser_class=Parser)
+    _window(commands)
+    _demo(commands)
+    _json(commands.add_parser("doctor", help="check the engine, the agents and the application's folders"))
+    _env(commands)
+    plan = _json(commands.add_parser("plan", help="layers, keys, tags, hit or miss; touches nothing"))
+    plan.add_argument("environment")
+    build = _json(commands.add_parser("build", help="make an environment's layers now"))
+    build.add_argument("environment")
+    build.add_argument("--force", action="store_true", help="build layers anew that are there")
+    _run(commands)
+    _tasks(commands)
+    _json(commands.add_parser("images", help="the application's own images"))
+    clean = _json(commands.add_parser("clean", help="remove cached images"))
+    clean.add_argument("--dry-run", action="store_true", help="only say what would go")
+    clean.add_argument("--unused", action="store_true", help="only those that no environment needs as it stands")
+    return parser
+
+
+Commands = argparse._SubParsersAction  # argparse has no public name for it
+
+
+def _json(parser: Parser) -> Parser:
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    return parser
+
+
+def _window(commands: Commands[Parser]) -> None:
+    window = commands.add_parser("window", help="open the window (as without a command)")
+    window.add_argument("--environment", default="", help="the environment to select")
+    window.set_defaults(json=False)
+
+
+def _demo(commands: Commands[Parser]) -> None:
+    demo = _json(commands.add_parser("demo", help="the main job on a local base image, without an account"))
+    demo.add_argument("--picture", default="", metavar="FILE", help="also write a picture of the window")
+
+
+def _env(commands: Commands[Parser]) -> None:
+    env = commands.add_parser("env", help="environments")
+    actions = env.add_subparsers(dest="action", required=True, parser_class=Parser, metavar="ACTION")
+    sets = "field=value or field=@file; workspace=none|/folder|git+URL#branch; env_vars.KEY=value"
+    for name, text in (("create", "make an environment"), ("edit", "change an environment")):
+        action = _json(actions.add_parser(name, help=text))
+        action.add_argument("name")
+        action.add_argument("--set", action="append", default=[], dest="sets", metavar="FIELD=VALUE", help=sets)
+    _json(actions.add_parser("list", help="all environments"))
+    _json(actions.add_parser("show", help="an environment's fields")).add_argument("name")
+    _json(actions.add_parser("import", help="read environments from a file")).add_argument("file")
+    _json(actions.add_parser("export", help="print an environment's file")).add_argument("name")
+    _json(actions.add_parser("delete", help="move an environment to the trash")).add_argument("name")
+
+
+def _run(commands: Commands[Parser]) -> None:
+    run = _json(commands.add_parser("run", help="run a task"))
+    run.add_argument("environment")
+    run.add_argument("prompt", help="what the agent is to do; `-` reads standard input")
+    run.add_argument("--agent", default="", help="another agent than the environment's")
+    run.add_argument("--detach", action="store_true", help="print the task's id and return")
+
+
+def _tasks(commands: Commands[Parser]) -> None:
+    tasks = commands.add_parser("tasks", help="tasks and their logs")
+    actions = tasks.add_subparsers(dest="action", required=True, parser_class=Parser, metavar="ACTION")
+    _json(actions.add_parser("list", help="all tasks, newest first"))
+    _json(actions.add_parser("show", help="one task")).add_argument("id")
+    logs = _json(actions.add_parser("logs", help="a task's log"))
+    logs.add_argument("id")
+    logs.add_argument("--follow", action="store_true", help="go on until the task ends")
+    _json(actions.add_parser("stop", help="stop a task")).add_argument("id")
+    work = actions.add_parser("work")  # what --detach starts; not for people
+    work.add_argument("id")
+    work.set_defaults(json=True)

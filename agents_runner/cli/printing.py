@@ -1,0 +1,135 @@
+"""What the command line prints: events and values as JSON, tables and lines for people."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any, TextIO
+
+from agents_runner.core.errors import AgentsRunnerError, InvalidInput
+from agents_runner.core.events import (
+    AgentMessage,
+    Event,
+    LayerDone,
+    LogLine,
+    Notice,
+    PhaseFinished,
+    PhaseStarted,
+    Progress,
+    StateChanged,
+    TaskResult,
+)
+
+
+def say(text: str = "", *, to: TextIO | None = None) -> None:
+    """One line; what the terminal's encoding cannot show is shown as a question mark."""
+    stream = to or sys.stdout
+    try:
+        stream.write(text + "\n")
+    except UnicodeEncodeError:
+        stream.write(text.encode("ascii", "replace").decode("ascii") + "\n")
+    stream.flush()
+
+
+def say_json(value: object) -> None:
+    """One line of JSON, all in ASCII, so that it passes every pipe."""
+    say(json.dumps(value))
+
+
+def error_json(error: AgentsRunnerError) -> dict[str, Any]:
+    body = {"code": error.code, "message": error.message, "hint": error.hint}
+    if isinstance(error, InvalidInput) and error.field:
+        body["field"] = error.field
+    return {"error": body}
+
+
+class EventJson:
+    """Events as the promised JSON objects; remembers the phases for the closing `result`."""
+
+    def __init__(self) -> None:
+        self._phases: dict[str, float] = {}
+
+    def of(self, event: Event) -> dict[str, Any] | None:
+        """The object for one event, None for events that have none."""
+        match event:
+            case PhaseStarted():
+                return {"event": "phase", "phase": event.phase, "state": "started", "seconds": None, "cache": None}
+            case PhaseFinished():
+                self._phases[event.phase] = round(event.seconds, 6)
+                return {
+                    "event": "phase",
+                    "phase": event.phase,
+                    "state": "finished" if event.ok else "failed",
+                    "seconds": round(event.seconds, 6),
+                    "cache": event.cache,
+                }
+            case LogLine():
+                return {"event": "log", "stream": event.stream, "line": event.line}
+            case Notice():
+                return {"event": "notice", "message": event.message, "hint": event.hint}
+            case Progress():
+                return {
+                    "event": "progress",
+                    "phase": event.phase,
+                    "text": event.text,
+                    "done": event.done,
+                    "total": event.total,
+                }
+            case AgentMessage():
+                return {"event": "agent", "kind": event.kind, "text": event.text}
+            case StateChanged():
+                return {"event": "state", "state": event.state}
+            case LayerDone():
+                return {"event": "layer", **layer_json(event)}
+            case TaskResult():
+                return self._result(event)
+
+    def _result(self, event: TaskResult) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "event": "result",
+            "task": event.task,
+            "state": event.state,
+            "exit_code": event.exit_code,
+            "image": event.image,
+            "phases": self._phases,
+        }
+        if event.error:
+            result |= {"error": event.error, "hint": event.hint, "tail": list(event.tail)}
+        return result
+
+
+def layer_json(layer: LayerDone) -> dict[str, Any]:
+    return {
+        "kind": layer.kind,
+        "step": layer.step,
+        "tag": layer.tag,
+        "result": layer.result,
+        "seconds": round(layer.seconds, 6),
+    }
+
+
+def event_text(event: Event) -> str | None:
+    """One event for a person; None for what needs no line."""
+    match event:
+        case PhaseFinished():
+            cache = f" ({event.cache})" if event.cache else ""
+            return f"-- {event.phase}: {'' if event.ok else 'failed, '}{event.seconds:.2f} s{cache}"
+        case LogLine():
+            return event.line
+        case Notice():
+            return f"!! {event.message} {event.hint}".rstrip()
+        case LayerDone():
+            return f"-- layer {event.tag}: {event.result}"
+        case Progress():
+            return f"-- {event.text}"
+        case _:
+            return None
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns padded to their widest cell, a line under the head."""
+    lines = [list(head), *[list(row) for row in rows]]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    text = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+    return "\n".join([text[0], "  ".join("-" * width for width in widths), *text[1:]])

@@ -1,0 +1,286 @@
+"""The real engine: docker-py behind the port, one client a thread, each call with the time it needs."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, cast
+
+import docker
+import docker.errors
+import requests
+
+from agents_runner.core.container import (
+    Change,
+    CommitSpec,
+    ContainerSpec,
+    ContainerState,
+    EngineInfo,
+    ImageInfo,
+)
+from agents_runner.core.errors import ContainerMissing, EngineRefused, EngineTimeout, EngineTooOld, ImageMissing
+from agents_runner.engine import archive, facts
+from agents_runner.engine.endpoint import Endpoint, resolve
+from agents_runner.engine.mapping import mapped
+from agents_runner.engine.payload import commit_config, container_config
+from agents_runner.engine.port import LogStream, PullProgress
+from agents_runner.engine.pulling import pull_progress
+from agents_runner.engine.streams import ResponseStream, SocketStream, pumped
+from agents_runner.engine.tunnel import SshTunnel
+
+CONTROL_TIMEOUT_S = 120
+LONG_TIMEOUT_S = 3600
+OLDEST_API = (1, 41)
+NEWEST_API = "1.52"
+"""What is tested; a newer engine is asked in these words."""
+_WAIT_STEP_S = 0.05
+
+
+class DockerEngine:
+    """See `engine.port.Engine`. Safe to share between threads: each gets its own client."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._tunnel = SshTunnel(endpoint.url) if endpoint.ssh else None
+        self._url = self._tunnel.url if self._tunnel else endpoint.url
+        self._local = threading.local()
+        self._clients: list[docker.APIClient] = []
+        self._lock = threading.Lock()
+        self._version = ""
+        self._info: EngineInfo | None = None
+
+    # -- clients ---------------------------------------------------------------------------------
+
+    def _client(self, timeout: int = CONTROL_TIMEOUT_S) -> Any:
+        """This thread's client; types end here, docker-py has none for what it returns."""
+        client = getattr(self._local, "client", None)
+        if client is None:
+            client = self._new_client()
+            self._local.client = client
+        client.timeout = timeout
+        return client
+
+    def _new_client(self) -> docker.APIClient:
+        with mapped("connect", self._endpoint.url):
+            if not self._version:
+                self._version = self._negotiate()
+            client = self._api(self._version)
+        with self._lock:
+            self._clients.append(client)
+        return client
+
+    def _api(self, version: str) -> docker.APIClient:
+        return docker.APIClient(
+            base_url=self._url,
+            version=version,
+            timeout=CONTROL_TIMEOUT_S,
+            tls=cast("Any", self._endpoint.tls or False),
+            max_pool_size=16,
+        )
+
+    def _negotiate(self) -> str:
+        probe = self._api("1.41")
+        try:
+            said = probe.version(api_version=False)
+        finally:
+            probe.close()
+        offered = str(said.get("ApiVersion") or "0")
+        numbers = tuple(int(part) for part in offered.split(".") if part.isdigit())
+        if numbers < OLDEST_API:
+            raise EngineTooOld(
+                f"The engine at {self._endpoint.url} speaks API {offered}; 1.41 or newer is needed.",
+                "Install Docker 20.10 or newer.",
+            )
+        newest = tuple(int(part) for part in NEWEST_API.split("."))
+        return min((numbers, offered), (newest, NEWEST_API))[1]
+
+    @contextlib.contextmanager
+    def _call(self, what: str, timeout: int = CONTROL_TIMEOUT_S) -> Iterator[Any]:
+        client = self._client(timeout)
+        with mapped(what, self._endpoint.url):
+            yield client
+
+    def info(self) -> EngineInfo:
+        if self._info is None:
+            with self._call("engine info") as client:
+                said = client.info()
+                version = client.version()
+            self._info = facts.engine_info(said, version, self._endpoint.url, local=self._endpoint.local)
+        return self._info
+
+    # -- images ----------------------------------------------------------------------------------
+
+    def find_image(self, ref: str) -> ImageInfo | None:
+        try:
+            with self._call("look up an image") as client:
+                return facts.image_info(client.inspect_image(ref))
+        except ImageMissing:
+            return None
+
+    def list_images(self, labels: Mapping[str, str] | None = None) -> list[ImageInfo]:
+        filters = {"label": [f"{name}={value}" if value else name for name, value in (labels or {}).items()]}
+        with self._call("list images") as client:
+            return [facts.image_summary(entry) for entry in client.images(filters=filters)]
+
+    def pull(self, ref: str, platform: str = "") -> Iterator[PullProgress]:
+        with self._call("pull", LONG_TIMEOUT_S) as client:
+            lines = client.pull(ref, stream=True, decode=True, platform=platform or None)
+            yield from pull_progress(pumped(lines, lambda: None), ref)
+
+    def import_image(self, tar: Iterator[bytes], ref: str, changes: Sequence[str] = ()) -> str:
+        repository, _, tag = ref.rpartition(":")
+        with self._call("import an image", LONG_TIMEOUT_S) as client:
+            client.import_image_from_data(b"".join(tar), repository=repository, tag=tag, changes=list(changes))
+            found = client.inspect_image(ref)
+        return str(found["Id"])
+
+    def tag(self, image_id: str, ref: str) -> None:
+        repository, _, tag = ref.rpartition(":")
+        with self._call("tag an image") as client:
+            client.tag(image_id, repository, tag)
+
+    def remove_tag(self, ref: str) -> None:
+        with self._call(f"remove {ref}") as client:
+            client.remove_image(ref, force=False, noprune=False)
+
+    # -- containers ------------------------------------------------------------------------------
+
+    def create(self, spec: ContainerSpec) -> str:
+        config = container_config(spec, userns_host=self._info.userns if self._info else False)
+        with self._call("create a container") as client:
+            made = client.create_container_from_config(config, spec.name, spec.platform or None)
+        return str(made["Id"])
+
+    def start(self, container: str) -> None:
+        with self._call("start a container", LONG_TIMEOUT_S) as client:
+            client.start(container)
+
+    def attach(self, container: str) -> LogStream:
+        with self._call("attach to a container") as client:
+            raw = client.attach_socket(container, {"stdout": 1, "stderr": 1, "stream": 1})
+        return SocketStream(cast("socket.socket", getattr(raw, "_sock", raw)), raw)
+
+    def follow(self, container: str, skip: Mapping[str, int] | None = None) -> LogStream:
+        with self._call("read a container's log") as client:
+            response = cast(
+                "requests.Response",
+                client._get(
+                    client._url("/containers/{0}/logs", container),
+                    params={"stdout": 1, "stderr": 1, "follow": 1, "tail": "all"},
+                    stream=True,
+                    timeout=None,
+                ),
+            )
+            client._raise_for_status(response)
+        return ResponseStream(response, skip or {})
+
+    def inspect(self, container: str) -> ContainerState | None:
+        try:
+            with self._call("inspect a container") as client:
+                return facts.container_state(client.inspect_container(container))
+        except ContainerMissing:
+            return None
+
+    def list_containers(self, labels: Mapping[str, str], *, running_only: bool = False) -> list[ContainerState]:
+        filters = {"label": [f"{name}={value}" if value else name for name, value in labels.items()]}
+        with self._call("list containers") as client:
+            found = client.containers(all=not running_only, filters=filters)
+        return [facts.container_summary(entry) for entry in found]
+
+    def wait(self, container: str, timeout: float | None = None) -> ContainerState:
+        """Asked for in short steps: the engine's own wait has no end that one could set."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        step = 0.005
+        while True:
+            state = self.inspect(container)
+            if state is None:
+                raise ContainerMissing(f"The container {container} is gone.", "It was removed from outside.")
+            if state.ended:
+                return state
+            if deadline is not None and time.monotonic() >= deadline:
+                raise EngineTimeout(f"The container {state.name} has not ended within {timeout:g} s.")
+            time.sleep(step)
+            step = min(step * 2, _WAIT_STEP_S)
+
+    def stop(self, container: str, grace: float = 5.0) -> None:
+        self._quietly("stop a container", lambda client: client.stop(container, timeout=max(0, round(grace))))
+
+    def kill(self, container: str) -> None:
+        self._quietly("kill a container", lambda client: client.kill(container))
+
+    def remove(self, container: str) -> None:
+        self._quietly("remove a container", lambda client: client.remove_container(container, v=True, force=True))
+
+    def _quietly(self, what: str, act: Callable[[Any], object]) -> None:
+        """Do it; that the container is gone, has ended or is going already is what was wanted."""
+        try:
+            with self._call(what, LONG_TIMEOUT_S) as client:
+                act(client)
+        except ContainerMissing:
+            return
+        except EngineRefused as error:
+            if "is not running" not in error.message and "already in progress" not in error.message:
+                raise
+
+    def changes(self, container: str) -> list[Change]:
+        kinds = {0: "modified", 1: "added", 2: "deleted"}
+        with self._call("look at a container's changes", LONG_TIMEOUT_S) as client:
+            found = client.diff(container) or []
+        return [Change(path=entry["Path"], kind=kinds.get(entry["Kind"], "modified")) for entry in found]
+
+    def commit(self, container: str, spec: CommitSpec) -> str:
+        with self._call("commit a layer", LONG_TIMEOUT_S) as client:
+            made = client.commit(container, message=spec.message or None, conf=commit_config(spec), pause=False)
+        return str(made["Id"])
+
+    def put_file(self, container: str, path: str, data: bytes, *, mode: int = 0o644) -> None:
+        with self._call("write into a container") as client:
+            client.put_archive(container, "/", archive.one_file(path, data, mode))
+
+    def put_tree(self, container: str, path: str, files: Mapping[str, bytes], *, uid: int = 0, gid: int = 0) -> None:
+        with self._call("write into a container") as client:
+            client.put_archive(container, path, archive.tree(files, uid=uid, gid=gid))
+
+    def get_file(self, container: str, path: str) -> bytes | None:
+        try:
+            with self._call("read from a container") as client:
+                stream, _ = client.get_archive(container, path)
+                return archive.first_file(stream)
+        except ContainerMissing as error:
+            if self.inspect(container) is None:
+                raise error from None
+            return None
+        except EngineRefused as error:
+            if "could not find the file" in error.message.lower() or "no such file" in error.message.lower():
+                return None
+            raise
+
+    def create_volume(self, name: str, labels: Mapping[str, str]) -> None:
+        with self._call("create a volume") as client:
+            client.create_volume(name, labels=dict(labels))
+
+    def remove_volume(self, name: str) -> None:
+        with contextlib.suppress(docker.errors.NotFound), self._call("remove a volume") as client:
+            client.remove_volume(name)
+
+    def close(self) -> None:
+        with self._lock:
+            clients, self._clients = self._clients, []
+        for client in clients:
+            client.close()
+        if self._tunnel:
+            self._tunnel.close()
+
+
+def connect(docker_host: str = "") -> DockerEngine:
+    """The engine that the setting, DOCKER_HOST or the Docker context names; asks it for its version."""
+    engine = DockerEngine(resolve(docker_host))
+    try:
+        engine.info()
+    except BaseException:
+        engine.close()
+        raise
+    return engine

@@ -1,0 +1,161 @@
+"""A container's output as chunks: frames of the engine's multiplexed stream, with ticks while it is silent."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import socket
+import struct
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Literal, TypeVar
+
+import requests
+import urllib3.exceptions
+
+from agents_runner.engine.port import Chunk
+
+TICK = 0.1
+"""Seconds of silence after which a stream yields an empty chunk, so that its reader can look around."""
+_HEADER = 8
+_READ = 65536
+_QUEUED = 256
+T = TypeVar("T")
+
+
+class FrameParser:
+    """Cuts bytes into frames: 8 bytes of header (stream, length), then the payload, cut anywhere."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._left = 0
+        self._stream: Literal["stdout", "stderr"] = "stdout"
+
+    def feed(self, data: bytes) -> Iterator[Chunk]:
+        self._buffer += data
+        while self._buffer:
+            if not self._left:
+                if len(self._buffer) < _HEADER:
+                    return
+                kind, self._left = struct.unpack(">BxxxL", self._buffer[:_HEADER])
+                self._stream = "stderr" if kind == 2 else "stdout"
+                del self._buffer[:_HEADER]
+                continue
+            payload = bytes(self._buffer[: self._left])
+            del self._buffer[: len(payload)]
+            self._left -= len(payload)
+            yield Chunk(stream=self._stream, data=payload)
+
+
+class SocketStream:
+    """Output over a hijacked connection: attached before the start, so nothing is missed."""
+
+    def __init__(self, raw: socket.socket, keep: object) -> None:
+        self._socket = raw
+        self._keep = keep  # the response owns the connection; losing it would close the socket
+        self._closed = False
+
+    def __iter__(self) -> Iterator[Chunk]:
+        parser = FrameParser()
+        with contextlib.suppress(OSError):
+            self._socket.settimeout(TICK)
+        while not self._closed:
+            try:
+                data = self._socket.recv(_READ)
+            except TimeoutError:
+                yield Chunk(stream="stdout", data=b"")
+                continue
+            except OSError:
+                return
+            if not data:
+                return
+            yield from parser.feed(data)
+
+    def close(self) -> None:
+        self._closed = True
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):
+            self._socket.close()
+
+
+def pumped(source: Iterable[T], close: Callable[[], None]) -> Iterator[T | None]:
+    """The source's items, read on a thread of their own; None for each `TICK` of silence.
+
+    Ends with the source; an error of the source is raised here. Leaving early calls `close`.
+    """
+    items: queue.Queue[tuple[str, T | BaseException | None]] = queue.Queue(_QUEUED)
+    left = threading.Event()
+
+    def put(kind: str, value: T | BaseException | None) -> None:
+        while not left.is_set():
+            with contextlib.suppress(queue.Full):
+                items.put((kind, value), timeout=TICK)
+                return
+
+    def read() -> None:
+        try:
+            for item in source:
+                put("item", item)
+                if left.is_set():
+                    return
+            put("end", None)
+        except Exception as error:  # noqa: BLE001 - top of a thread: handed to the reader
+            put("error", error)
+
+    threading.Thread(target=read, name="engine-stream", daemon=True).start()
+    try:
+        while True:
+            try:
+                kind, value = items.get(timeout=TICK)
+            except queue.Empty:
+                yield None
+                continue
+            if kind == "end":
+                return
+            if isinstance(value, BaseException):
+                raise value
+            yield value
+    finally:
+        left.set()
+        close()
+
+
+class ResponseStream:
+    """Output of the engine's log file, from the beginning, leaving out the bytes that are known already."""
+
+    def __init__(self, response: requests.Response, skip: Mapping[str, int]) -> None:
+        self._response = response
+        self._skip = dict(skip)
+
+    def __iter__(self) -> Iterator[Chunk]:
+        parser = FrameParser()
+        raw = self._response.raw
+        try:
+            for data in pumped(raw.stream(_READ, decode_content=False), self.close):
+                if data is None:
+                    yield Chunk(stream="stdout", data=b"")
+                    continue
+                for chunk in parser.feed(data):
+                    fresh = self._fresh(chunk)
+                    if fresh.data:
+                        yield fresh
+        except (urllib3.exceptions.HTTPError, OSError, ValueError, AttributeError):
+            # A cut connection ends the stream; what became of the container is asked elsewhere.
+            return
+
+    def _fresh(self, chunk: Chunk) -> Chunk:
+        known = min(self._skip.get(chunk.stream, 0), len(chunk.data))
+        if not known:
+            return chunk
+        self._skip[chunk.stream] -= known
+        return Chunk(stream=chunk.stream, data=chunk.data[known:])
+
+    def close(self) -> None:
+        connection = getattr(self._response.raw, "_connection", None)
+        raw = getattr(connection, "sock", None)
+        if raw is not None:
+            with contextlib.suppress(OSError):
+                raw.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError, AttributeError, urllib3.exceptions.HTTPError):
+            self._response.close()

@@ -1,0 +1,300 @@
+"""One layer: run its step in a container of the parent image, look at the result, commit it, tag it last."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+
+from agents_runner.core import container as labels
+from agents_runner.core.container import CommitSpec, ContainerSpec, ImageInfo
+from agents_runner.core.environment import Resources
+from agents_runner.core.errors import BuildFailed, EngineTimeout, ImageMissing, NameInUse
+from agents_runner.core.events import Event, LayerDone, LogLine, Notice
+from agents_runner.core.imageplan import RECIPE_VERSION, Layer
+from agents_runner.core.launch import CONTROL_PATH, WORKSPACE_PATH
+from agents_runner.engine.port import Engine
+from agents_runner.images.control import ControlFolders
+from agents_runner.images.following import follow_other
+from agents_runner.images.watching import StopFlag, Watch
+from agents_runner.launcher import exports
+from agents_runner.launcher.files import LAUNCHER, STATE, LauncherPlan, Stage, control_files
+from agents_runner.launcher.marks import Mark, OutputParser
+
+TAIL_LINES = 20
+_EMPTY_FOLDERS_OF_OURS = {CONTROL_PATH, CONTROL_PATH + "/in", CONTROL_PATH + "/state"}
+ReadState = Callable[[str], bytes | None]
+"""Reads a file that the launcher left in its state folder."""
+HARMLESS_COMMAND = ("/bin/sh",)
+
+
+def container_name(key: str) -> str:
+    """The lock: names are unique on an engine, so whoever creates this container builds this layer."""
+    return f"agents-runner-build-{key}"
+
+
+def is_layer(image: ImageInfo | None, layer: Layer) -> bool:
+    """True if the image behind the layer's tag is that layer, and not just something with its tag."""
+    return (
+        image is not None
+        and image.is_ours()
+        and image.labels.get(labels.IMAGE_KEY) == layer.key
+        and image.labels.get(labels.IMAGE_REF) == layer.tag
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildOptions:
+    """What holds for every layer of one task."""
+
+    uid: int
+    gid: int
+    env_vars: Mapping[str, str]
+    timeout_s: int
+    token: str
+    resources: Resources = Resources()
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    """Values that must not be carried over in an image, by name."""
+    environment_name: str = ""
+
+
+@dataclass(kw_only=True)
+class LayerBuild:
+    """The building of one layer, by whoever gets the lock."""
+
+    engine: Engine
+    control: ControlFolders
+    layer: Layer
+    base_ref: str
+    options: BuildOptions
+    cancel: StopFlag
+    instance: str = ""
+    not_this: str = ""
+    """Id of an image that is to be built anew: finding it under the tag is no result."""
+    _tail: deque[str] = field(default_factory=lambda: deque(maxlen=TAIL_LINES))
+    _lost: bool = False
+    _error: str = ""
+
+    def run(self) -> Generator[Event, None, ImageInfo]:
+        """Build, or wait for whoever builds it already. Raises BuildFailed, Cancelled or an EngineError."""
+        began = time.monotonic()
+        parent = self.engine.find_image(self.layer.parent_ref)
+        if parent is None:
+            raise ImageMissing(f"The parent image {self.layer.parent_ref} is gone.", "It is built again next time.")
+        image = None
+        while image is None:
+            try:
+                image = yield from self._build(parent)
+            except NameInUse:
+                image = yield from follow_other(
+                    self.engine, self.layer, cancel=self.cancel, timeout_s=self.options.timeout_s, finish=self._adopt
+                )
+        seconds = time.monotonic() - began
+        yield LayerDone(
+            kind=self.layer.kind, step=self.layer.step, tag=self.layer.tag, result="built", seconds=seconds
+        )
+        return image
+
+    # -- the build ---------------------------------------------------------------------------------
+
+    def _build(self, parent: ImageInfo) -> Generator[Event, None, ImageInfo]:
+        folder = self.control.named(container_name(self.layer.key), uid=self.options.uid, gid=self.options.gid)
+        files = control_files(self._plan(parent))
+        spec = folder.prepare(self.engine, self._spec(parent), files)
+        try:
+            container = self.engine.create(spec)
+        except BaseException:
+            folder.remove(self.engine)
+            raise
+        try:
+            found = self.engine.find_image(self.layer.tag)
+            if found is not None and found.id != self.not_this and is_layer(found, self.layer):
+                return found  # somebody finished it between our look and our lock
+            folder.deliver(self.engine, container, files)
+            yield from self._run(container)
+            read = partial(folder.read_state, self.engine, container)
+            return (yield from self._finish(container, parent, read))
+        finally:
+            self.engine.remove(container)
+            folder.remove(self.engine)
+
+    def _plan(self, parent: ImageInfo) -> LauncherPlan:
+        return LauncherPlan(
+            token=self.options.token,
+            kind="build",
+            uid=self.options.uid,
+            gid=self.options.gid,
+            image_user=parent.user,
+            image_home=dict(entry.partition("=")[::2] for entry in parent.environment).get("HOME", ""),
+            variables=self.options.env_vars,
+            fixed={"AGENTS_RUNNER": "1", "AGENTS_RUNNER_WORKSPACE": WORKSPACE_PATH},
+            stages=(Stage(phase=f"build.{self.layer.kind}", scripts=(self.layer.inputs.script.text,)),),
+            volumes=parent.volumes,
+        )
+
+    def _spec(self, parent: ImageInfo) -> ContainerSpec:
+        launch = ("/bin/sh", LAUNCHER)
+        return ContainerSpec(
+            name=container_name(self.layer.key),
+            image=parent.id,
+            # A CMD or ENTRYPOINT that the parent lacks could not be taken away again after the commit.
+            entrypoint=launch if parent.entrypoint else None,
+            command=() if parent.entrypoint else launch,
+            user="0:0" if parent.user else "",
+            labels={
+                labels.CONTAINER_KIND: "build",
+                labels.CONTAINER_KEY: self.layer.key,
+                labels.CONTAINER_NAME: container_name(self.layer.key),
+                labels.CONTAINER_ENVIRONMENT: self.options.environment_name,
+                labels.CONTAINER_INSTANCE: self.instance,
+            },
+            resources=self.options.resources,
+        )
+
+    def _run(self, container: str) -> Generator[Event, None, None]:
+        stream = self.engine.attach(container)
+        try:
+            self.engine.start(container)
+        except BaseException:
+            stream.close()
+            raise
+        watch = Watch(
+            engine=self.engine,
+            container=container,
+            parser=OutputParser(self.options.token),
+            cancel=self.cancel,
+            deadline=time.monotonic() + self.options.timeout_s,
+        )
+        lines = watch.run(stream)
+        try:
+            while True:
+                item = next(lines)
+                if isinstance(item, LogLine):
+                    self._tail.append(item.line)
+                    yield item
+                else:
+                    self._marked(item)
+        except StopIteration as end:
+            state = end.value
+        except EngineTimeout as error:
+            raise BuildFailed(
+                f"The build took longer than its limit of {self.options.timeout_s} s.",
+                "Raise the environment's build timeout, or look for a command that waits for input.",
+                tail=tuple(self._tail),
+            ) from error
+        self._judge(state.exit_code or 0, oom=state.oom_killed)
+
+    def _marked(self, mark: Mark) -> None:
+        if mark.word == "error":
+            self._error = mark.rest
+        elif mark.word == "error-volume":
+            self._error = "The script writes into a volume of the base image, which no image can hold."
+        elif mark.word == "lost-exports":
+            self._lost = True
+
+    def _judge(self, status: int, *, oom: bool) -> None:
+        if status == 0 and not self._error:
+            return
+        step = f" (step {self.layer.step})" if self.layer.step else ""
+        if self._error:
+            raise BuildFailed(self._error, tail=tuple(self._tail))
+        if oom:
+            raise BuildFailed(f"The cached preflight{step} ran out of memory.", tail=tuple(self._tail))
+        raise BuildFailed(
+            f"The cached preflight{step} ended with exit code {status}.",
+            "Its last lines say why.",
+            tail=tuple(self._tail),
+        )
+
+    # -- the result --------------------------------------------------------------------------------
+
+    def _adopt(self, container: str) -> Generator[Event, None, ImageInfo]:
+        """A finished build whose application died: its result is as good as ours."""
+        parent = self.engine.find_image(self.layer.parent_ref)
+        if parent is None:
+            raise ImageMissing(f"The parent image {self.layer.parent_ref} is gone.")
+        # Its control folder is its application's; through the container anybody can read it.
+        image = yield from self._finish(
+            container, parent, lambda name: self.engine.get_file(container, f"{STATE}/{name}")
+        )
+        self.engine.remove(container)
+        return image
+
+    def _finish(self, container: str, parent: ImageInfo, read: ReadState) -> Generator[Event, None, ImageInfo]:
+        """Look at what the container changed, add the carried exports, commit, look again, tag."""
+        strays = [
+            change.path
+            for change in self.engine.changes(container)
+            if change.path.startswith(CONTROL_PATH + "/") and change.path not in _EMPTY_FOLDERS_OF_OURS
+        ]
+        if strays:
+            raise BuildFailed(
+                f"The build left files of the launcher behind ({strays[0]}).", "They must not end up in an image."
+            )
+        yield from self._carry_exports(container, parent, read)
+        image_id = self.engine.commit(container, self._commit_spec(parent))
+        image = self.engine.find_image(image_id)
+        if image is None or (parent.command and image.command != parent.command) or image.user != parent.user:
+            raise BuildFailed("The committed image is not what was asked for.", "The layer is not used.")
+        self.engine.tag(image_id, self.layer.tag)
+        tagged = self.engine.find_image(self.layer.tag)
+        if tagged is None or not is_layer(tagged, self.layer):
+            raise BuildFailed("The new layer was removed while it was made.", "It is built again next time.")
+        return tagged
+
+    def _carry_exports(self, container: str, parent: ImageInfo, read: ReadState) -> Generator[Event, None, None]:
+        after = read("00.after")
+        if after is None:
+            if self._lost:
+                yield Notice(
+                    message="The cached preflight replaced its shell (exec), so what it exported is lost.",
+                    hint="Start the last program without exec.",
+                )
+            return
+        # Only an image with our labels, inherited ones included, can have the file.
+        ours = labels.IMAGE_MANAGED in parent.labels
+        known = exports.parse_exports(
+            (self.engine.get_file(container, exports.IMAGE_EXPORTS) if ours else None) or b""
+        )
+        changed = exports.difference(exports.parse_exports(read("00.before") or b""), exports.parse_exports(after))
+        carried = known | changed
+        carried, dropped = exports.without_secret_values(carried, self.options.secrets)
+        if dropped:
+            yield Notice(
+                message=f"Not baked into the image, since it looks like a secret: {', '.join(dropped)}.",
+                hint="Export it in the run preflight, or make it a variable of the environment.",
+            )
+        if carried != known:
+            self.engine.put_file(container, exports.IMAGE_EXPORTS, exports.render_exports(carried))
+        functions = read("functions.bash")
+        if functions:
+            self.engine.put_file(container, exports.IMAGE_FUNCTIONS, functions)
+
+    def _commit_spec(self, parent: ImageInfo) -> CommitSpec:
+        key = self.layer
+        return CommitSpec(
+            labels={
+                labels.IMAGE_MANAGED: "true",
+                labels.IMAGE_KIND: key.kind,
+                labels.IMAGE_KEY: key.key,
+                labels.IMAGE_REF: key.tag,
+                labels.IMAGE_BASE: self.base_ref,
+                labels.IMAGE_STEP: key.step,
+                labels.IMAGE_PARENT: parent.id,
+                labels.IMAGE_RECIPE: f"{RECIPE_VERSION}-{key.inputs.recipe[:12]}",
+                labels.IMAGE_CREATED: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+                labels.IMAGE_INSTANCE: self.instance,
+                # A container of this image inherits its labels; emptied, they claim nothing.
+                labels.CONTAINER_KIND: "",
+                labels.CONTAINER_KEY: "",
+                labels.CONTAINER_NAME: "",
+                labels.CONTAINER_ENVIRONMENT: "",
+                labels.CONTAINER_INSTANCE: "",
+            },
+            entrypoint=parent.entrypoint,
+            command=parent.command or (None if parent.entrypoint else HARMLESS_COMMAND),
+            user=parent.user,
+            message=f"agents-runner {key.kind} layer {key.step}".strip(),
+        )

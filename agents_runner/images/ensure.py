@@ -1,0 +1,158 @@
+"""Making sure that a plan's layers are there: look, build what is missing, or fall back and say so."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field, replace
+
+from agents_runner.core import container as labels
+from agents_runner.core.container import ImageInfo
+from agents_runner.core.errors import AgentsRunnerError, BuildFailed, Cancelled, EngineError
+from agents_runner.core.events import Cache, Event, LayerDone, LogLine, Notice, Phase, PhaseFinished, PhaseStarted
+from agents_runner.core.imageplan import ImagePlan, Kind, Layer
+from agents_runner.engine.port import Engine
+from agents_runner.images.build import BuildOptions, LayerBuild, is_layer
+from agents_runner.images.control import ControlFolders
+from agents_runner.images.watching import StopFlag
+
+_PHASES: tuple[tuple[Kind, Phase], ...] = (("desktop", Phase.BUILD_DESKTOP), ("env", Phase.BUILD_ENV))
+_NAMES = {"desktop": "desktop layer", "env": "environment layer"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ensured:
+    """The image to start from (`image_id`, `image` its name) and which layers of the plan it holds, by kind."""
+
+    image: str
+    image_id: str
+    baked: dict[Kind, int] = field(default_factory=dict)
+    error: AgentsRunnerError | None = None
+    """Why a layer that was asked for is not in it; None if all are."""
+
+    @property
+    def fell_back(self) -> bool:
+        return self.error is not None
+
+
+def look(engine: Engine, plan: ImagePlan) -> tuple[ImageInfo | None, ...]:
+    """What is there of each layer, lowest first; about 1 ms a look-up."""
+    return tuple(
+        image if is_layer(image, layer) else None
+        for layer, image in ((layer, engine.find_image(layer.tag)) for layer in plan.layers)
+    )
+
+
+@dataclass(kw_only=True)
+class Ensurer:
+    """Brings a plan's layers about. `on_used` is told the tag of the image that a task starts from."""
+
+    engine: Engine
+    control: ControlFolders
+    options: BuildOptions
+    cancel: StopFlag
+    instance: str = ""
+    force: bool = False
+    new_token: Callable[[], str]
+
+    def run(self, plan: ImagePlan) -> Generator[Event, None, Ensured]:
+        """Yields phases, lines and notices. A failing build never raises: it ends in a fallback."""
+        result = Ensured(image=plan.base_ref, image_id=plan.base_id)
+        there = self._highest(plan.layers)
+        for kind, phase in _PHASES:
+            layers = plan.of(kind)
+            if not layers:
+                continue
+            yield PhaseStarted(phase=phase)
+            began = time.monotonic()
+            done = yield from self._kind(kind, layers, plan, there, result)
+            result = done.result
+            yield PhaseFinished(
+                phase=phase, seconds=time.monotonic() - began, ok=done.error is None, cache=done.cache
+            )
+            if done.error is not None:
+                yield from _fallback(done.error, kind, done.baked, len(layers))
+                return replace(result, error=done.error)
+        return result
+
+    def _kind(
+        self, kind: Kind, layers: tuple[Layer, ...], plan: ImagePlan, there: dict[str, ImageInfo], below: Ensured
+    ) -> Generator[Event, None, _Done]:
+        done = _Done(result=below, cache="hit")
+        for layer in layers:
+            image = there.get(layer.key)
+            if image is not None:
+                done = done.with_layer(kind, layer, image)
+                yield LayerDone(kind=kind, step=layer.step, tag=layer.tag, result="hit", seconds=0.0)
+                continue
+            try:
+                image = yield from self._build(layer, plan)
+            except Cancelled:
+                raise
+            except AgentsRunnerError as error:
+                return replace(done, error=error, cache="fallback")
+            done = replace(done.with_layer(kind, layer, image), cache="built")
+        return done
+
+    def _build(self, layer: Layer, plan: ImagePlan) -> Generator[Event, None, ImageInfo]:
+        old = self.engine.find_image(layer.tag) if self.force else None
+        image = yield from LayerBuild(
+            engine=self.engine,
+            control=self.control,
+            layer=layer,
+            base_ref=plan.base_ref,
+            options=replace(self.options, token=self.new_token()),
+            cancel=self.cancel,
+            instance=self.instance,
+            not_this=old.id if old else "",
+        ).run()
+        if old is not None and old.id != image.id:
+            self._remove_superseded(old)
+        return image
+
+    def _remove_superseded(self, old: ImageInfo) -> None:
+        """The image that a forced build took the tag from; kept while a container or a layer above needs it."""
+        left = self.engine.find_image(old.id)
+        if left is not None and not left.tags and left.labels.get(labels.IMAGE_MANAGED) == "true":
+            with contextlib.suppress(EngineError):
+                self.engine.remove_tag(old.id)
+
+    def _highest(self, layers: tuple[Layer, ...]) -> dict[str, ImageInfo]:
+        """By key, the layers up to the highest that is there: those below it are in it, tagged or not."""
+        if self.force:
+            return {}
+        for count in range(len(layers), 0, -1):
+            try:
+                image = self.engine.find_image(layers[count - 1].tag)
+            except EngineError:
+                return {}  # the build will say what is wrong with the engine
+            if image is not None and is_layer(image, layers[count - 1]):
+                return {layer.key: image for layer in layers[:count]}
+        return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Done:
+    result: Ensured
+    cache: Cache
+    error: AgentsRunnerError | None = None
+
+    @property
+    def baked(self) -> int:
+        return sum(self.result.baked.values())
+
+    def with_layer(self, kind: Kind, layer: Layer, image: ImageInfo) -> _Done:
+        baked = {**self.result.baked, kind: self.result.baked.get(kind, 0) + 1}
+        return replace(self, result=Ensured(image=layer.tag, image_id=image.id, baked=baked))
+
+
+def _fallback(error: AgentsRunnerError, kind: Kind, baked: int, wanted: int) -> Generator[Event, None, None]:
+    what = "The rest of the cached preflight" if baked and wanted > 1 else "The cached preflight"
+    yield Notice(
+        message=f"The {_NAMES[kind]} could not be built: {error.message} {what} runs at task start instead.",
+        hint=error.hint,
+    )
+    if isinstance(error, BuildFailed):
+        for line in error.tail[-5:]:
+            yield LogLine(stream="system", line=f"  | {line}")

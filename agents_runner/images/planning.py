@@ -1,0 +1,65 @@
+"""Which layers a task needs, and what is left to run at its start: decided from values alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from agents_runner.core.container import ImageInfo
+from agents_runner.core.events import Phase
+from agents_runner.core.imageplan import ImagePlan, LayerInputs, Script, plan_layers
+from agents_runner.core.launch import DockerRunnerConfig
+from agents_runner.core.scripts import normalise
+from agents_runner.launcher.files import Stage, recipe
+from agents_runner.preflight.steps import Step, split_steps
+
+
+def cached_steps(config: DockerRunnerConfig) -> tuple[Step, ...]:
+    """The cached preflight's steps, as they will run; empty if there is nothing to run."""
+    text = normalise(config.cached_preflight_script)
+    if not config.preflight_enabled or not text.strip():
+        return ()
+    return split_steps(text)
+
+
+def plan_image(config: DockerRunnerConfig, base: ImageInfo) -> ImagePlan:
+    """The layers that the configuration's toggles ask for, on top of this very base image."""
+    inputs: list[LayerInputs] = []
+    if config.container_cache_enabled:
+        inputs += [_env_inputs(config, base, step) for step in cached_steps(config)]
+    return plan_layers(base_ref=config.base_image, base_id=base.id, inputs=inputs)
+
+
+def _env_inputs(config: DockerRunnerConfig, base: ImageInfo, step: Step) -> LayerInputs:
+    return LayerInputs(
+        kind="env",
+        step=step.name,
+        script=Script(name=step.name or "cached preflight", text=step.text),
+        env_vars=config.env_vars,
+        identity=f"{config.uid}:{config.gid}",
+        platform=config.platform or base.platform,
+        input_files=config.input_files,
+        recipe=recipe(),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartPlan:
+    """What a container started from an image with the first `baked` env layers in it still has to run."""
+
+    stages: tuple[Stage, ...]
+
+    @property
+    def at_start(self) -> tuple[str, ...]:
+        return tuple(stage.phase.removeprefix("preflight.") for stage in self.stages)
+
+
+def plan_start(config: DockerRunnerConfig, *, baked: int) -> StartPlan:
+    """Never decides whether a script runs, only when: each step is baked or runs at the start."""
+    stages: list[Stage] = []
+    left = cached_steps(config)[baked:]
+    if left:
+        stages.append(Stage(phase=Phase.CACHED, scripts=tuple(step.text for step in left)))
+    text = normalise(config.run_preflight_script)
+    if config.preflight_enabled and text.strip():
+        stages.append(Stage(phase=Phase.RUN, scripts=(text,)))
+    return StartPlan(stages=tuple(stages))

@@ -1,0 +1,96 @@
+"""Following a container to its end: every line, with a clock and a way out of its own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from agents_runner.core.container import ContainerState
+from agents_runner.core.errors import Cancelled, ContainerMissing, EngineTimeout, EngineUnreachable
+from agents_runner.core.events import LogLine
+from agents_runner.engine.port import Engine, LogStream
+from agents_runner.launcher.marks import Mark, OutputParser
+
+LOOK_EVERY_S = 2.0
+"""Seconds of silence after which the container itself is asked: a stream may hang for ever."""
+_SETTLE_S = 1.0
+_RECONNECTS = 5
+
+
+class StopFlag(Protocol):
+    """Tells whether somebody asked to stop; cheap enough to ask ten times a second."""
+
+    def is_set(self) -> bool: ...
+
+
+@dataclass(kw_only=True)
+class Watch:
+    """Follows one container. `deadline` by the monotonic clock, None for no limit."""
+
+    engine: Engine
+    container: str
+    parser: OutputParser
+    cancel: StopFlag
+    deadline: float | None = None
+    _seen: dict[str, int] = field(default_factory=lambda: {"stdout": 0, "stderr": 0})
+    _ended: float | None = None
+
+    def run(self, stream: LogStream) -> Generator[LogLine | Mark, None, ContainerState]:
+        """Lines and marks to the end of the output; then the container's own state, by inspect alone.
+
+        Raises Cancelled, EngineTimeout (the deadline) and EngineErrors; the container is left as it is.
+        """
+        for attempt in range(_RECONNECTS + 1):
+            try:
+                yield from self._lines(stream)
+            finally:
+                stream.close()
+            state = self._settled()
+            if state.ended or attempt == _RECONNECTS:
+                yield from self.parser.finish()
+                return state
+            # The stream ended although the container runs: a cut connection looks like a normal end.
+            stream = self.engine.follow(self.container, self._seen)
+        raise EngineUnreachable("The container's output broke off again and again.", "Look at the engine's log.")
+
+    def _lines(self, stream: LogStream) -> Generator[LogLine | Mark, None, None]:
+        quiet_since = time.monotonic()
+        for chunk in stream:
+            now = time.monotonic()
+            self._check(now)
+            if chunk.data:
+                quiet_since = now
+                self._seen[chunk.stream] += len(chunk.data)
+                yield from self.parser.feed(chunk.stream, chunk.data)
+            elif now - quiet_since >= LOOK_EVERY_S:
+                quiet_since = now
+                if self._over():
+                    return
+
+    def _over(self) -> bool:
+        """True once the container has ended and its stream stayed silent for another look."""
+        state = self.engine.inspect(self.container)
+        if state is None or state.ended:
+            if self._ended is not None:
+                return True
+            self._ended = time.monotonic()
+        return False
+
+    def _check(self, now: float) -> None:
+        if self.cancel.is_set():
+            raise Cancelled("Stopped.")
+        if self.deadline is not None and now >= self.deadline:
+            raise EngineTimeout("The time limit is over.")
+
+    def _settled(self) -> ContainerState:
+        """The state after the stream's end; the engine needs a moment between the two."""
+        deadline = time.monotonic() + _SETTLE_S
+        while True:
+            state = self.engine.inspect(self.container)
+            if state is None:
+                raise ContainerMissing("The container is gone.", "It was removed from outside.")
+            if state.ended or time.monotonic() >= deadline:
+                return state
+            time.sleep(0.005)

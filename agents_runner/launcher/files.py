@@ -1,0 +1,152 @@
+"""The files that a container's control folder holds: the launcher's programs, its plan, scripts and prompt."""
+
+from __future__ import annotations
+
+import functools
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import resources
+from typing import Literal
+
+from agents_runner.core.imageplan import sha256
+from agents_runner.core.launch import CONTROL_PATH, WORKSPACE_PATH, AgentLaunch
+from agents_runner.core.scripts import interpreter_of
+
+IN = CONTROL_PATH + "/in"
+STATE = CONTROL_PATH + "/state"
+LAUNCHER = IN + "/launcher.sh"
+PROMPT = IN + "/prompt"
+PROGRAMS = ("launcher.sh", "prelude.bash", "prelude.sh", "dump.bash")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """The scripts of one phase, run in order, each in a fresh shell."""
+
+    phase: str
+    scripts: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LauncherPlan:
+    """What one container is to do. `image_user` and `image_home` are as the image's configuration has them."""
+
+    token: str
+    kind: Literal["build", "task"]
+    uid: int
+    gid: int
+    image_user: str = ""
+    image_home: str = ""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    fixed: Mapping[str, str] = field(default_factory=dict)
+    """Our own AGENTS_RUNNER_ variables, which no script's export may change."""
+    stages: tuple[Stage, ...] = ()
+    mounted: tuple[str, ...] = ()
+    """Writable mounts whose new files are to belong to the person."""
+    login: Mapping[str, bytes] = field(default_factory=dict)
+    """Path below the home folder to the bytes of the login file."""
+    agent: AgentLaunch | None = None
+    prompt: bytes = b""
+    volumes: tuple[str, ...] = ()
+
+
+@functools.cache
+def program(name: str) -> bytes:
+    return resources.files("agents_runner.launcher").joinpath(name).read_bytes()
+
+
+@functools.cache
+def recipe() -> str:
+    """Hash over the programs that have a part in a build: another launcher makes other images."""
+    return sha256(b"\0".join(program(name) for name in PROGRAMS))
+
+
+def control_files(plan: LauncherPlan) -> dict[str, bytes]:
+    """Everything below the control folder, by relative path; `in/` is mounted read-only, `state/` is not."""
+    files = {f"in/{name}": program(name) for name in PROGRAMS}
+    numbered = [(stage, text) for stage in plan.stages for text in stage.scripts]
+    for number, (_, text) in enumerate(numbered):
+        files[f"in/scripts/{number:02}"] = text.encode("utf-8")
+    for number, data in enumerate(plan.login.values()):
+        files[f"in/login/{number:02}"] = data
+    if plan.agent:
+        for name, text in plan.agent.files.items():
+            files[f"in/{name}"] = text.encode("utf-8")
+        files["in/prompt"] = plan.prompt
+    files["in/plan.sh"] = _plan_script(plan).encode("utf-8", "surrogateescape")
+    files["state/token"] = (plan.token + "\n").encode("ascii")
+    return files
+
+
+def _plan_script(plan: LauncherPlan) -> str:
+    lines = [
+        "# What this container is to do; read by launcher.sh.",
+        f"AR_UID={plan.uid}",
+        f"AR_GID={plan.gid}",
+        f"AR_IMAGE_USER={shlex.quote(plan.image_user)}",
+        f"AR_IMAGE_HOME={shlex.quote(plan.image_home)}",
+        f"AR_WORKSPACE={WORKSPACE_PATH}",
+        f"AR_STAGE={'build' if plan.kind == 'build' else 'run'}",
+        f"AR_MOUNTED={shlex.quote(':'.join(plan.mounted))}",
+        *_exporter("ar_plan_variables", plan.variables),
+        *_exporter("ar_plan_fixed", plan.fixed),
+        *_agent_exporter(plan),
+        "ar_identity",
+    ]
+    if plan.kind == "task":
+        lines.append("ar_workspace")
+    lines += _stage_calls(plan)
+    if plan.volumes:
+        lines.append(shlex.join(["ar_volumes", *plan.volumes]))
+    if plan.agent:
+        lines.append(shlex.join(["ar_agent", *agent_argv(plan.agent)]))
+    return "\n".join(lines) + "\n"
+
+
+def _exporter(name: str, variables: Mapping[str, str]) -> list[str]:
+    return [f"{name}() {{", "    :", *(f"    export {key}={_quote(value)}" for key, value in variables.items()), "}"]
+
+
+def _agent_exporter(plan: LauncherPlan) -> list[str]:
+    if not plan.agent:
+        return _exporter("ar_plan_agent", {})
+    own = plan.agent.environment | (plan.agent.root_environment if plan.uid == 0 else {})
+    # A variable that the person or a script has set wins over the agent's default.
+    body = [f'    export {key}="${{{key}-{_default(value)}}}"' for key, value in own.items()]
+    return ["ar_plan_agent() {", "    :", *body, "}"]
+
+
+def _default(value: str) -> str:
+    return re.sub(r'([\\"$`}])', r"\\\1", value)
+
+
+def _quote(value: str) -> str:
+    return shlex.quote(value)
+
+
+def _stage_calls(plan: LauncherPlan) -> list[str]:
+    lines: list[str] = []
+    number = 0
+    seeded = False
+    for stage in plan.stages:
+        if stage.phase == "preflight.run":
+            # Logins come after the cached preflight, as over a baked image, and before the run preflight.
+            lines += _seeds(plan)
+            seeded = True
+        lines.append(f"ar_begin {stage.phase}")
+        for text in stage.scripts:
+            interpreter = interpreter_of(text)
+            lines.append(shlex.join(["ar_script", f"{number:02}", interpreter.kind, *interpreter.words]))
+            number += 1
+        lines.append(f"ar_end {stage.phase}")
+    return lines if seeded else lines + _seeds(plan)
+
+
+def _seeds(plan: LauncherPlan) -> list[str]:
+    return [shlex.join(["ar_seed", f"login/{number:02}", target]) for number, target in enumerate(plan.login)]
+
+
+def agent_argv(agent: AgentLaunch) -> tuple[str, ...]:
+    return tuple(word.replace("{prompt_file}", PROMPT) for word in agent.argv)

@@ -1,0 +1,421 @@
+"""One task from its plan to its end: a plain generator of events, without threads and without a window."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TypeVar
+
+from agents_runner.core import container as labels
+from agents_runner.core.container import ContainerSpec, ContainerState, ImageInfo
+from agents_runner.core.environment import FolderWorkspace, GitWorkspace
+from agents_runner.core.errors import (
+    AgentError,
+    AgentsRunnerError,
+    Cancelled,
+    EngineError,
+    ImageMissing,
+    MountRefused,
+    PortInUse,
+    StageFailed,
+)
+from agents_runner.core.events import (
+    Event,
+    LogLine,
+    Notice,
+    Phase,
+    PhaseFinished,
+    PhaseStarted,
+    StateChanged,
+    TaskResult,
+    TaskState,
+)
+from agents_runner.core.launch import WORKSPACE_PATH, DockerRunnerConfig
+from agents_runner.core.mounts import Mount
+from agents_runner.engine.port import Engine
+from agents_runner.images.build import BuildOptions
+from agents_runner.images.control import ControlFolder, ControlFolders
+from agents_runner.images.ensure import Ensured, Ensurer
+from agents_runner.images.planning import StartPlan, plan_image, plan_start
+from agents_runner.images.watching import StopFlag, Watch
+from agents_runner.launcher.files import LAUNCHER, LauncherPlan, control_files
+from agents_runner.launcher.marks import Mark, OutputParser
+from agents_runner.runner.base_image import base_image
+from agents_runner.workspace.git import Clone, without_credentials
+
+TAIL_LINES = 20
+STOP_GRACE_S = 5.0
+CANCELLED_EXIT = 130
+T = TypeVar("T")
+
+
+def container_name(task_id: str) -> str:
+    return f"agents-runner-task-{task_id}"
+
+
+def new_token() -> str:
+    """128 random bits: marks the launcher's own lines."""
+    return secrets.token_hex(16)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tools:
+    """What a task works with, handed in by whoever starts it."""
+
+    engine: Engine
+    control: ControlFolders
+    cancel: StopFlag
+    workspaces: Path
+    """Folder below which clones are made, one a task."""
+    read_login: Callable[[str], bytes | None]
+    """Reads a login file of the host, None if it is gone."""
+    on_login_used: Callable[[str, bytes, bytes], None] = lambda _path, _old, _new: None
+    """Told a login file's host path, the bytes given and the bytes found in the container at the end."""
+    on_image_used: Callable[[str], None] = lambda _tag: None
+
+
+def run_task(config: DockerRunnerConfig, prompt: bytes, tools: Tools) -> Iterator[Event]:
+    """Run one task; the last event is its `TaskResult`. Closing the generator removes its container."""
+    run = _Run(config=config, prompt=prompt, tools=tools)
+    try:
+        yield from run.all()
+    except Cancelled:
+        yield from run.ended(TaskState.CANCELLED, CANCELLED_EXIT, "Stopped.")
+    except StageFailed as error:
+        yield from run.ended(TaskState.FAILED, error.status, error.message, error.hint, error.tail)
+    except AgentError as error:
+        yield from run.ended(TaskState.FAILED, 127, error.message, error.hint)
+    except AgentsRunnerError as error:
+        yield from run.ended(TaskState.FAILED, 1, error.message, error.hint)
+
+
+@dataclass(kw_only=True)
+class _Run:
+    config: DockerRunnerConfig
+    prompt: bytes
+    tools: Tools
+    image: str = ""
+    _phase: Phase | None = None
+    _phase_began: float = 0.0
+    _tail: deque[str] = field(default_factory=lambda: deque(maxlen=TAIL_LINES))
+    _failed: StageFailed | AgentError | None = None
+    _agent_began: bool = False
+    _home: str = "/root"
+    _login: dict[str, bytes] = field(default_factory=dict)
+
+    def all(self) -> Generator[Event, None, None]:
+        yield StateChanged(state=TaskState.PREPARING)
+        mounts = yield from self._timed(Phase.WORKSPACE, self._workspace())
+        base = yield from self._timed(Phase.PULL, base_image(self.tools.engine, self.config, self.tools.cancel))
+        ensured = yield from self._image(base)
+        yield from self._container(base, ensured, mounts)
+
+    # -- phases --------------------------------------------------------------------------------------
+
+    def _timed(self, phase: Phase, body: Generator[Event, None, T]) -> Generator[Event, None, T]:
+        yield self._begin(phase)
+        try:
+            value = yield from body
+        except AgentsRunnerError:
+            yield self._finish(ok=False)
+            raise
+        yield self._finish()
+        return value
+
+    def _begin(self, phase: Phase) -> PhaseStarted:
+        self._phase, self._phase_began = phase, time.monotonic()
+        self._tail.clear()
+        return PhaseStarted(phase=phase)
+
+    def _finish(self, *, ok: bool = True) -> PhaseFinished:
+        phase, self._phase = self._phase or Phase.START, None
+        return PhaseFinished(phase=phase, seconds=time.monotonic() - self._phase_began, ok=ok)
+
+    def ended(
+        self, state: TaskState, code: int, error: str = "", hint: str = "", tail: tuple[str, ...] = ()
+    ) -> Generator[Event, None, None]:
+        if self._phase is not None:
+            yield self._finish(ok=state is TaskState.SUCCEEDED)
+        yield StateChanged(state=state)
+        yield TaskResult(
+            task=self.config.task_id, state=state, exit_code=code, image=self.image, error=error, hint=hint, tail=tail
+        )
+
+    def _workspace(self) -> Generator[Event, None, tuple[Mount, ...]]:
+        workspace = self.config.workspace
+        if isinstance(workspace, FolderWorkspace):
+            return (Mount(source=workspace.path, target=WORKSPACE_PATH), *self.config.mounts)
+        if isinstance(workspace, GitWorkspace):
+            folder = self.tools.workspaces / self.config.task_id
+            yield LogLine(stream="system", line=f"Cloning {without_credentials(workspace.url)} ...")
+            clone = Clone(workspace.url, workspace.branch, folder)
+            try:
+                for line in clone.lines():
+                    if self.tools.cancel.is_set():
+                        raise Cancelled("Stopped.")
+                    yield LogLine(stream="system", line=line)
+            finally:
+                clone.stop()
+            return (Mount(source=str(folder.resolve()), target=WORKSPACE_PATH), *self.config.mounts)
+        return self.config.mounts
+
+    def _image(self, base: ImageInfo) -> Generator[Event, None, Ensured]:
+        plan = plan_image(self.config, base)
+        if plan.layers:
+            yield StateChanged(state=TaskState.BUILDING)
+        ensurer = Ensurer(
+            engine=self.tools.engine,
+            control=self.tools.control,
+            options=build_options(self.config),
+            cancel=self.tools.cancel,
+            instance=self.config.instance,
+            new_token=new_token,
+        )
+        return (yield from ensurer.run(plan))
+
+    # -- the container -------------------------------------------------------------------------------
+
+    def _container(
+        self, base: ImageInfo, ensured: Ensured, mounts: tuple[Mount, ...]
+    ) -> Generator[Event, None, None]:
+        yield StateChanged(state=TaskState.STARTING)
+        yield self._begin(Phase.START)
+        try:
+            yield from self._attempts(base, ensured, mounts)
+        except ImageMissing as error:
+            if not ensured.baked:
+                raise
+            # The cached image vanished between the look and the start: slower, not wrong.
+            yield Notice(
+                message="The cached image was just removed; its cached preflight runs at task start instead."
+            )
+            bare = Ensured(image=self.config.base_image, image_id=base.id, error=error)
+            yield from self._attempts(base, bare, mounts)
+
+    def _attempts(self, base: ImageInfo, ensured: Ensured, mounts: tuple[Mount, ...]) -> Generator[Event, None, None]:
+        """Create and run; once more on free ports if a wanted one is taken, so that the task is not lost."""
+        start = plan_start(self.config, baked=ensured.baked.get("env", 0))
+        self.image = ensured.image
+        try:
+            yield from self._attempt(base, ensured, start, mounts)
+        except PortInUse as error:
+            if all(port.host == 0 for port in self.config.ports):
+                raise
+            yield Notice(message=f"{error.message} The engine chooses free ones for this task.")
+            ports = tuple(replace(port, host=0) for port in self.config.ports)
+            self.config = self.config.model_copy(update={"ports": ports})
+            yield from self._attempt(base, ensured, start, mounts)
+
+    def _attempt(
+        self, base: ImageInfo, ensured: Ensured, start: StartPlan, mounts: tuple[Mount, ...]
+    ) -> Generator[Event, None, None]:
+        container, folder = self._created(base, ensured, start, mounts)
+        try:
+            yield from self._started(container)
+        finally:
+            with contextlib.suppress(EngineError):
+                self.tools.engine.remove(container)
+            with contextlib.suppress(EngineError):
+                folder.remove(self.tools.engine)
+
+    def _created(
+        self, base: ImageInfo, ensured: Ensured, start: StartPlan, mounts: tuple[Mount, ...]
+    ) -> tuple[str, ControlFolder]:
+        folder = self.tools.control.named(
+            container_name(self.config.task_id), uid=self.config.uid, gid=self.config.gid
+        )
+        files = control_files(self._launcher_plan(base, start, mounts))
+        spec = folder.prepare(self.tools.engine, self._spec(base, ensured, mounts), files)
+        try:
+            container = self.tools.engine.create(spec)
+            folder.deliver(self.tools.engine, container, files)
+            self._check_mounts(mounts)
+        except BaseException:
+            self.tools.engine.remove(spec.name)
+            folder.remove(self.tools.engine)
+            raise
+        return container, folder
+
+    def _check_mounts(self, mounts: tuple[Mount, ...]) -> None:
+        """A source that became a link to elsewhere since it was checked is not mounted."""
+        if not self.tools.control.local:
+            return
+        for mount in mounts:
+            if os.path.realpath(mount.source) != mount.source:
+                raise MountRefused(f"{mount.source} changed while the task was prepared.", "Run the task again.")
+
+    def _launcher_plan(self, base: ImageInfo, start: StartPlan, mounts: tuple[Mount, ...]) -> LauncherPlan:
+        config = self.config
+        if config.agent:
+            found = {target: self.tools.read_login(path) for target, path in config.agent.login.items()}
+            self._login = {target: data for target, data in found.items() if data is not None}
+        return LauncherPlan(
+            token=config.token,
+            kind="task",
+            uid=config.uid,
+            gid=config.gid,
+            image_user=base.user,
+            image_home=dict(entry.partition("=")[::2] for entry in base.environment).get("HOME", ""),
+            variables=config.env_vars,
+            fixed={
+                "AGENTS_RUNNER": "1",
+                "AGENTS_RUNNER_WORKSPACE": WORKSPACE_PATH,
+                "AGENTS_RUNNER_TASK_ID": config.task_id,
+                "AGENTS_RUNNER_ENVIRONMENT": config.environment_name,
+            },
+            stages=start.stages,
+            mounted=tuple(mount.target for mount in mounts if not mount.read_only),
+            login=self._login,
+            agent=config.agent,
+            prompt=self.prompt,
+        )
+
+    def _spec(self, base: ImageInfo, ensured: Ensured, mounts: tuple[Mount, ...]) -> ContainerSpec:
+        config = self.config
+        return ContainerSpec(
+            name=container_name(config.task_id),
+            image=ensured.image_id,
+            entrypoint=("/bin/sh", LAUNCHER),
+            user="0:0" if base.user else "",
+            labels={
+                labels.CONTAINER_KIND: "task",
+                labels.CONTAINER_NAME: container_name(config.task_id),
+                labels.CONTAINER_TASK: config.task_id,
+                labels.CONTAINER_ENVIRONMENT: config.environment_id,
+                labels.CONTAINER_INSTANCE: config.instance,
+            },
+            mounts=mounts,
+            ports=config.ports,
+            resources=config.resources,
+            init=True,
+            platform=config.platform,
+        )
+
+    def _started(self, container: str) -> Generator[Event, None, None]:
+        engine = self.tools.engine
+        stream = engine.attach(container)
+        try:
+            engine.start(container)
+        except BaseException:
+            stream.close()
+            raise
+        if self.image != self.config.base_image:
+            self.tools.on_image_used(self.image)
+        yield from self._ports(container)
+        watch = Watch(
+            engine=engine, container=container, parser=OutputParser(self.config.token), cancel=self.tools.cancel
+        )
+        lines = watch.run(stream)
+        try:
+            while True:
+                item = next(lines)
+                if isinstance(item, LogLine):
+                    self._tail.append(item.line)
+                    yield item
+                else:
+                    yield from self._marked(item)
+        except StopIteration as end:
+            state: ContainerState = end.value
+        except Cancelled:
+            engine.stop(container, STOP_GRACE_S)
+            raise
+        yield from self._over(container, state)
+
+    def _ports(self, container: str) -> Generator[Event, None, None]:
+        if not self.config.ports:
+            return
+        state = self.tools.engine.inspect(container)
+        for inner, (address, port) in sorted((state.ports if state else {}).items()):
+            yield LogLine(stream="system", line=f"Port {inner} of the container is at {address}:{port}.")
+
+    # -- the launcher's marks ------------------------------------------------------------------------
+
+    def _marked(self, mark: Mark) -> Generator[Event, None, None]:
+        if mark.word == "begin":
+            yield from self._phase_begins(Phase(mark.rest))
+        elif mark.word == "end":
+            phase, _, status = mark.rest.rpartition(" ")
+            code = int(status or "0")
+            if code:
+                self._failed = _stage_failed(Phase(phase), code, tuple(self._tail))
+            yield self._finish(ok=code == 0)
+        elif mark.word == "agent-missing":
+            hint = self.config.agent.install_hint if self.config.agent else ""
+            self._failed = AgentError(f"The program {mark.rest} is not in the image.", hint)
+        elif mark.word == "error":
+            self._failed = AgentError(mark.rest)
+        elif mark.word == "home":
+            self._home = mark.rest
+        elif mark.word == "note":
+            yield Notice(message=mark.rest)
+        elif mark.word == "lost-exports":
+            yield Notice(
+                message="A preflight script replaced its shell (exec), so what it exported is lost.",
+                hint="Start the last program without exec.",
+            )
+
+    def _phase_begins(self, phase: Phase) -> Generator[Event, None, None]:
+        if self._phase is Phase.START:
+            yield self._finish()
+        if not self._agent_began:
+            # The first stage ends the start; the agent's own beginning is the state's last move.
+            self._agent_began = True
+            yield StateChanged(state=TaskState.RUNNING)
+        yield self._begin(phase)
+
+    def _over(self, container: str, state: ContainerState) -> Generator[Event, None, None]:
+        code = state.exit_code if state.exit_code is not None else 1
+        if self._phase is not None:
+            yield self._finish(ok=code == 0 and self._failed is None)
+        yield from self._timed(Phase.COLLECT, self._collect(container))
+        if self._failed is not None:
+            raise self._failed
+        error, hint = _ending(code, oom=state.oom_killed)
+        yield from self.ended(TaskState.FAILED if code else TaskState.SUCCEEDED, code, error, hint)
+
+    def _collect(self, container: str) -> Generator[Event, None, None]:
+        """Take back a login that the agent refreshed, where the agent's rule accepts it."""
+        if self.config.agent and self._login:
+            for target, old in self._login.items():
+                new = self._login_now(container, target)
+                if new is not None and new != old:
+                    self.tools.on_login_used(self.config.agent.login[target], old, new)
+        yield from ()
+
+    def _login_now(self, container: str, target: str) -> bytes | None:
+        with contextlib.suppress(EngineError):
+            return self.tools.engine.get_file(container, f"{self._home}/{target}")
+        return None
+
+
+def _stage_failed(phase: Phase, code: int, tail: tuple[str, ...]) -> StageFailed:
+    name = "cached preflight" if phase is Phase.CACHED else "run preflight"
+    return StageFailed(f"The {name} ended with exit code {code}.", "Its last lines say why.", status=code, tail=tail)
+
+
+def _ending(code: int, *, oom: bool) -> tuple[str, str]:
+    if code == 0:
+        return "", ""
+    if oom:
+        return "The task ran out of memory.", "Raise the environment's memory limit."
+    if code == 137:
+        return "The agent was killed (exit code 137), possibly for want of memory.", ""
+    return f"The agent ended with exit code {code}.", ""
+
+
+def build_options(config: DockerRunnerConfig) -> BuildOptions:
+    return BuildOptions(
+        uid=config.uid,
+        gid=config.gid,
+        env_vars=config.env_vars,
+        timeout_s=config.build_timeout_s,
+        token="",
+        resources=config.resources,
+        environment_name=config.environment_id,
+    )

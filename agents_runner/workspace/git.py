@@ -1,0 +1,88 @@
+"""Fresh clones for tasks, by the `git` program: it knows the person's credentials and proxies."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from agents_runner.core.errors import InvalidInput, WorkspaceError
+
+ALLOWED = "https:http:ssh:git:file"
+_SCHEME = re.compile(r"(?:https?|ssh|git|file)://[^\s]+\Z|[A-Za-z0-9_.-]+@[A-Za-z0-9_.-]+:[^\s]+\Z|/[^\0\n]+\Z")
+_CREDENTIALS = re.compile(r"(://)[^/@\s]+@")
+
+
+def check_url(url: str) -> str:
+    """The URL if git may clone it. Raises InvalidInput at the field `workspace`."""
+    if not _SCHEME.match(url) or url.startswith("-"):
+        raise InvalidInput(
+            f"{without_credentials(url)!r} is no repository that can be cloned.",
+            "Write https://..., ssh://..., user@host:path or the path of a local repository.",
+            field="workspace",
+        )
+    return url
+
+
+def check_branch(branch: str) -> str:
+    bad = branch.startswith(("-", "/")) or ".." in branch or re.search(r"[\s~^:?*\[\\\x00-\x1f\x7f]", branch)
+    if bad or branch.endswith((".lock", "/", ".")):
+        raise InvalidInput(
+            f"{branch!r} is no branch's name.", "Write it as `git branch` shows it.", field="workspace"
+        )
+    return branch
+
+
+def without_credentials(url: str) -> str:
+    """The URL as it may be shown and logged."""
+    return _CREDENTIALS.sub(r"\1", url)
+
+
+class Clone:
+    """One `git clone`; iterate over its lines, `stop` it from any thread."""
+
+    def __init__(self, url: str, branch: str, folder: Path) -> None:
+        self._url = url
+        command = ["git", "clone", "--no-recurse-submodules"]
+        command += ["--branch", check_branch(branch)] if branch else []
+        self._command = [*command, "--", check_url(url), str(folder)]
+        self._process: subprocess.Popen[str] | None = None
+        self._stopped = threading.Event()
+
+    def lines(self) -> Iterator[str]:
+        """Git's own words as they come. Raises WorkspaceError if the clone fails."""
+        env = os.environ | {"GIT_TERMINAL_PROMPT": "0", "GIT_ALLOW_PROTOCOL": ALLOWED, "LC_ALL": "C.UTF-8"}
+        try:
+            self._process = subprocess.Popen(
+                self._command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                env=env,
+                text=True,
+                errors="replace",
+                start_new_session=True,
+            )
+        except FileNotFoundError as error:
+            raise WorkspaceError("The git program is missing.", "Install git, or choose a folder instead.") from error
+        last = ""
+        with self._process as process:
+            for line in process.stdout or ():
+                last = without_credentials(line.rstrip())
+                yield last
+        if process.returncode and not self._stopped.is_set():
+            raise WorkspaceError(
+                f"{without_credentials(self._url)} cannot be cloned: {last or 'git gave no reason'}.",
+                "Try the same `git clone` in a terminal: it must work without a question.",
+            )
+
+    def stop(self) -> None:
+        self._stopped.set()
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGTERM)

@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# Runs the tests, all of them or those that pytest's arguments choose.
+#
+#   bash scripts/test.sh [PYTEST ARGUMENTS]
+#
+# It sets up what is missing and starts an engine if none is there (and stops that one at the end, see
+# engine.sh). The exit status is pytest's. What a killed test run left in the engine is removed.
+set -euo pipefail
+
+# shellcheck source=scripts/common.sh
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+# shellcheck source=scripts/engine.sh
+source "$ROOT/scripts/engine.sh"
+
+STATE=""
+
+clean_up() {
+    if [[ -n $STATE ]]; then
+        (cd "$ROOT" && "$VENV/bin/python" -m tests.support.sweep "$STATE") || true
+        rm -rf -- "$STATE"
+    fi
+    engine_down
+}
+
+main() {
+    local status=0 started=$SECONDS
+    bash "$ROOT/scripts/setup.sh" --dev
+    STATE="$(mktemp -d "${TMPDIR:-/tmp}/agents-runner-tests.XXXXXX")"
+    trap clean_up EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
+    STEP=test
+    engine_up
+    cd "$ROOT"
+    export AGENTS_RUNNER_TEST_STATE="$STATE" QT_QPA_PLATFORM=offscreen
+    "$VENV/bin/python" -m pytest --basetemp="$STATE/tmp" "$@" || status=$?
+    if ((status == 0)); then
+        say "all passed, in $((SECONDS - started)) s"
+    else
+        say "not passed (pytest's exit status $status), after $((SECONDS - started)) s"
+    fi
+    return "$status"
+}
+
+main "$@"
