@@ -108,9 +108,7 @@ def import_(services: Services, args: argparse.Namespace) -> int:
             {
                 "environments": [environment.model_dump(mode="json") for environment in report.environments],
                 "notes": list(report.notes),
-                "problems": [
-                    {"path": one.path, "message": one.message, "hint": one.hint} for one in report.problems
-                ],
+                "problems": [{"path": one.path, "message": one.message, "hint": one.hint} for one in report.problems],
             }
         )
     else:
@@ -136,5 +134,3 @@ def delete(services: Services, args: argparse.Namespace) -> int:
     else:
         say(f"{environment.name} is in the trash.")
     return 0
-
-

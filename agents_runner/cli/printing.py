@@ -50,7 +50,7 @@ class EventJson:
     def __init__(self) -> None:
         self._phases: dict[str, float] = {}
 
-    def of(self, event: Event) -> dict[str, Any] | None:
+    def of(self, event: Event) -> dict[str, Any] | None:  # noqa: PLR0911 - one case an event
         """The object for one event, None for events that have none."""
         match event:
             case PhaseStarted():

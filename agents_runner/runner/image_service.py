@@ -109,6 +109,11 @@ class ImageService:
             dry_run=dry_run,
         )
 
+    def remove(self, tags: frozenset[str]) -> None:
+        catalogue.clean(
+            self.engine(), wanted=lambda one: "" if one.tag in tags else "it was not asked for", dry_run=False
+        )
+
     # -- helpers -----------------------------------------------------------------------------------
 
     def _config(self, environment: Environment) -> DockerRunnerConfig:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from agents_runner.core.container import EngineInfo
 from agents_runner.core.environment import Environment
 from agents_runner.core.events import Event
 from agents_runner.core.imageplan import ImagePlan
+from agents_runner.core.listing import ImportReport, Listing, Problem
 from agents_runner.core.settings import Settings
 from agents_runner.core.task import Task
 
@@ -75,23 +77,6 @@ class CleanReport:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Problem:
-    """A file of ours that could not be used as it stands: where it is now, and one sentence about it."""
-
-    path: str
-    message: str
-    hint: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Listing:
-    """All environments that can be used, by name, and what was wrong with the others' files."""
-
-    environments: tuple[Environment, ...]
-    problems: tuple[Problem, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
 class Check:
     """One line of the doctor's report: `ok` None means not needed here."""
 
@@ -152,7 +137,7 @@ class RunnerPort(Protocol):
         ...
 
     def close(self, timeout: float = 5.0) -> None:
-        """Let go of running tasks (their containers go on) and end the threads."""
+        """Stop running tasks and end the threads, within `timeout` seconds."""
         ...
 
 
@@ -165,6 +150,10 @@ class ImagesPort(Protocol):
         ...
 
     def list(self) -> tuple[CachedImage, ...]: ...
+    def remove(self, tags: frozenset[str]) -> None:
+        """Remove these cached layers of ours, where nothing uses them."""
+        ...
+
     def clean(self, *, dry_run: bool, unused_only: bool = False) -> CleanReport: ...
 
 
@@ -185,3 +174,35 @@ class Services:
     check_environment: Callable[[Environment], tuple[tuple[str, str, str], ...]]
     """(field, message, hint) of everything that would stop a task: mounts, ports, variables, paths."""
     doctor: Callable[[], tuple[Check, ...]]
+    import_environments: Callable[[Path], ImportReport]
+    export_environment: Callable[[str], str]
+    """An environment's file as text, by name or id."""
+    detach: Callable[[TaskRequest], Task]
+    """Like `runner.submit`, but in a process of its own that outlives this one."""
+    resume: Callable[[str], None]
+    """Start a task that was recorded by `detach`."""
+    import_demo_base: Callable[[], str]
+    """Make the demo's base image if it is not there; returns its name."""
+    picture: Callable[[Path, str], None]
+    """Write a PNG of the window with the environment of this id selected."""
+    wait: Callable[[float], None]
+    close: Callable[[], None]
+
+
+__all__ = [
+    "CachedImage",
+    "Check",
+    "CleanReport",
+    "EnvironmentsPort",
+    "ImagesPort",
+    "ImportReport",
+    "KeptImage",
+    "Listener",
+    "Listing",
+    "PlannedImage",
+    "Problem",
+    "RunnerPort",
+    "Services",
+    "TaskRequest",
+    "TasksPort",
+]

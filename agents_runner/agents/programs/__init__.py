@@ -1,0 +1,1 @@
+"""Small shell programs that go along into the container."""

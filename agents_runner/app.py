@@ -1,0 +1,159 @@
+"""The one wiring place: makes every part and hands it what it works with."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+from agents_runner.agents import registry
+from agents_runner.core.environment import Environment
+from agents_runner.core.errors import InvalidInput
+from agents_runner.core.launch import AgentLaunch
+from agents_runner.core.task import Task
+from agents_runner.engine.port import Engine
+from agents_runner.runner.doctor import run_doctor
+from agents_runner.runner.image_service import ImageService
+from agents_runner.runner.login import write_refreshed
+from agents_runner.runner.plan_launch import Host, problems_of, this_host
+from agents_runner.runner.services import Services, TaskRequest
+from agents_runner.runner.task_runner import TaskRunner
+from agents_runner.store.database import Database
+from agents_runner.store.environments import EnvironmentStore, check_environment
+from agents_runner.store.paths import Paths
+from agents_runner.store.settings import SettingsStore
+from agents_runner.store.tasks import TaskStore
+from agents_runner.workspace.minibase import import_mini_base
+
+
+class EngineSource:
+    """One shared engine, connected on first use and again after it was lost; safe from every thread."""
+
+    def __init__(self, settings: SettingsStore) -> None:
+        self._settings = settings
+        self._engine: Engine | None = None
+        self._lock = threading.Lock()
+
+    def __call__(self) -> Engine:
+        with self._lock:
+            if self._engine is None:
+                # Imported here: docker-py costs a third of the start-up of a command that needs no engine.
+                from agents_runner.engine.docker_engine import connect
+
+                self._engine = connect(self._settings.load()[0].docker_host)
+            return self._engine
+
+    def close(self) -> None:
+        with self._lock:
+            engine, self._engine = self._engine, None
+        if engine is not None:
+            engine.close()
+
+
+def build_services(paths: Paths | None = None) -> Services:
+    """Everything wired for this person's files. Raises StoreError where they cannot be written."""
+    paths = (paths or Paths.find()).ensure()
+    settings = SettingsStore(paths=paths)
+    database = Database(paths)
+    environments = EnvironmentStore(paths=paths)
+    tasks = TaskStore(paths=paths, database=database)
+    engine = EngineSource(settings)
+    instance = paths.instance_id()
+
+    def host() -> Host:
+        return this_host(paths.data, instance, engine().info())
+
+    def planning_host() -> Host:
+        """For checks that must work without an engine."""
+        return this_host(paths.data, instance)
+
+    def agent_launch(name: str, args: tuple[str, ...]) -> AgentLaunch:
+        agent = registry.resolve(name, settings.load()[0])
+        return registry.launch(agent, args=args, home=Path.home())
+
+    def check(environment: Environment) -> tuple[tuple[str, str, str], ...]:
+        found = [(one.field, one.message, one.hint) for one in problems_of(environment, planning_host())]
+        try:
+            check_environment(environment)
+            registry.resolve(environment.agent, settings.load()[0])
+        except InvalidInput as error:
+            if all(error.field != field for field, _, _ in found):
+                found.append((error.field, error.message, error.hint))
+        return tuple(found)
+
+    runner = TaskRunner(
+        engine=engine,
+        host=host,
+        environment=environments.get,
+        agent_launch=agent_launch,
+        records=tasks,
+        run_dir=paths.run,
+        workspaces=paths.workspaces,
+        accept_login=write_refreshed,
+        image_used=tasks.image_used,
+        max_running=settings.load()[0].max_running_tasks,
+    )
+
+    def detach(request: TaskRequest) -> Task:
+        task = runner.prepare(request)
+        subprocess.Popen(
+            [sys.executable, "-m", "agents_runner", "tasks", "work", task.id],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        return task
+
+    def folders() -> str:
+        paths.ensure()
+        return str(paths.data)
+
+    def close() -> None:
+        runner.close()
+        engine.close()
+        database.close()
+
+    images = ImageService(engine=engine, host=host, environments=environments.list, uses=tasks, run_dir=paths.run)
+    services = Services(
+        environments=environments,
+        tasks=tasks,
+        runner=runner,
+        images=images,
+        agents=lambda: registry.agent_names(settings.load()[0]),
+        settings=lambda: settings.load()[0],
+        save_settings=settings.save,
+        engine_info=lambda: engine().info(),
+        check_environment=check,
+        doctor=lambda: run_doctor(
+            engine_info=lambda: engine().info(), folders=folders, agent_logins=registry.logins(Path.home())
+        ),
+        import_environments=environments.import_file,
+        export_environment=environments.export,
+        detach=detach,
+        resume=runner.start,
+        import_demo_base=lambda: import_mini_base(engine()),
+        picture=lambda path, environment_id: write_picture(services, path, environment_id),
+        wait=time.sleep,
+        close=close,
+    )
+    return services
+
+
+def write_picture(services: Services, path: Path, environment_id: str) -> None:
+    from agents_runner.ui.snapshot import write_snapshot
+
+    write_snapshot(services, path, environment_id=environment_id)
+
+
+def open_window(environment_id: str = "") -> int:
+    """Open the window; returns the exit status."""
+    from agents_runner.ui.window import run_window
+
+    services = build_services()
+    try:
+        return run_window(services, environment_id=environment_id)
+    finally:
+        services.close()

@@ -1,0 +1,53 @@
+"""`demo`: the main job on a local base image, cold and cached, with a table of the times."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from agents_runner.cli.printing import EventJson, event_text, say, say_json, table
+from agents_runner.core.events import Event
+from agents_runner.runner.demo import DemoRun, run_demo
+from agents_runner.runner.services import Services
+
+
+def demo(services: Services, args: argparse.Namespace) -> int:
+    encoder = EventJson()
+
+    def show(event: Event) -> None:
+        text = event_text(event)
+        if args.json:
+            value = encoder.of(event)
+            if value is not None:
+                say_json(value)
+        elif text is not None:
+            say(text)
+
+    runs = run_demo(services, show)
+    if args.picture:
+        services.picture(Path(args.picture), runs[-1].environment_id)
+    if args.json:
+        say_json({"event": "demo", "runs": [{"name": run.name, "phases": run.phases} for run in runs]})
+        return max(run.exit_code for run in runs)
+    say()
+    say(_table(runs))
+    cold, cached = runs[0], runs[-1]
+    say()
+    say(f"The cached start took {cached.to_agent:.2f} s, the cold one {cold.to_agent:.2f} s.")
+    if args.picture:
+        say(f"A picture of the window is in {args.picture}")
+    return max(run.exit_code for run in runs)
+
+
+def _table(runs: tuple[DemoRun, ...]) -> str:
+    phases = list(dict.fromkeys(phase for run in runs for phase in run.phases))
+    rows = [[phase, *(_cell(run, phase) for run in runs)] for phase in phases]
+    rows.append(["until the agent works", *(f"{run.to_agent:.2f} s" for run in runs)])
+    return table(("phase", *(run.name for run in runs)), rows)
+
+
+def _cell(run: DemoRun, phase: str) -> str:
+    if phase not in run.phases:
+        return "-"
+    word = run.cache.get(phase)
+    return f"{run.phases[phase]:.2f} s" + (f" ({word})" if word else "")

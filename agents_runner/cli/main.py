@@ -1,0 +1,71 @@
+"""The command line's way in: words to a use case, errors to one sentence and an exit status."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+
+from agents_runner.cli import demo_commands, environment_commands, image_commands, task_commands
+from agents_runner.cli.parser import build_parser
+from agents_runner.cli.printing import error_json, say, say_json
+from agents_runner.core.errors import AgentsRunnerError, InvalidInput
+from agents_runner.runner.services import Services
+
+Command = Callable[[Services, argparse.Namespace], int]
+INTERRUPTED = 130
+
+COMMANDS: dict[tuple[str, str], Command] = {
+    ("demo", ""): demo_commands.demo,
+    ("doctor", ""): image_commands.doctor,
+    ("env", "create"): environment_commands.create,
+    ("env", "list"): environment_commands.list_,
+    ("env", "show"): environment_commands.show,
+    ("env", "edit"): environment_commands.edit,
+    ("env", "import"): environment_commands.import_,
+    ("env", "export"): environment_commands.export,
+    ("env", "delete"): environment_commands.delete,
+    ("plan", ""): image_commands.plan,
+    ("build", ""): image_commands.build,
+    ("run", ""): task_commands.run,
+    ("tasks", "list"): task_commands.list_,
+    ("tasks", "show"): task_commands.show,
+    ("tasks", "logs"): task_commands.logs,
+    ("tasks", "stop"): task_commands.stop,
+    ("tasks", "work"): task_commands.work,
+    ("images", ""): image_commands.images,
+    ("clean", ""): image_commands.clean,
+}
+
+
+def run_command(
+    arguments: Sequence[str], make_services: Callable[[], Services], open_window: Callable[[str], int]
+) -> int:
+    """Run one command line; returns the exit status (0 done, 1 explained failure, 2 bad usage, or the agent's)."""
+    as_json = "--json" in arguments
+    try:
+        args = build_parser().parse_args(arguments)
+        if args.command in (None, "window"):
+            return open_window(getattr(args, "environment", ""))
+        services = make_services()
+        try:
+            return COMMANDS[args.command, getattr(args, "action", "")](services, args)
+        finally:
+            services.close()
+    except AgentsRunnerError as error:
+        _report(error, as_json=as_json)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has gone; there is nobody left to tell.
+        sys.stderr.close()
+        return 1
+
+
+def _report(error: AgentsRunnerError, *, as_json: bool) -> None:
+    if as_json:
+        say_json(error_json(error))
+        return
+    field = f"{error.field}: " if isinstance(error, InvalidInput) and error.field else ""
+    say(f"agents-runner: {field}{error.message} {error.hint}".rstrip(), to=sys.stderr)

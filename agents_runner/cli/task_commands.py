@@ -1,0 +1,188 @@
+"""`run` and `tasks list | show | logs | stop`."""
+
+from __future__ import annotations
+
+import argparse
+import queue
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from agents_runner.cli.printing import EventJson, event_text, say, say_json, table
+from agents_runner.core.errors import InvalidInput
+from agents_runner.core.events import Event, TaskResult
+from agents_runner.core.task import Task
+from agents_runner.runner.services import Services, TaskRequest
+
+_POLL_S = 0.2
+
+
+def _prompt(text: str) -> str:
+    if text != "-":
+        return text
+    data = sys.stdin.buffer.read()
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InvalidInput(
+            f"The prompt is not UTF-8 text (byte {error.start}).", "Convert it first.", field="prompt"
+        ) from error
+
+
+def run(services: Services, args: argparse.Namespace) -> int:
+    environment = services.environments.get(args.environment)
+    request = TaskRequest(environment_id=environment.id, prompt=_prompt(args.prompt), agent=args.agent)
+    if args.detach:
+        task = services.detach(request)
+        if args.json:
+            say_json({"task": task.id, "state": task.state})
+        else:
+            say(task.id)
+        return 0
+    events: queue.Queue[Event] = queue.Queue()
+    with _listening(services, events):
+        task = services.runner.submit(request)
+        return _shown(services, task.id, events, as_json=args.json)
+
+
+def work(services: Services, args: argparse.Namespace) -> int:
+    """Run a task that was recorded by `run --detach`, without printing."""
+    events: queue.Queue[Event] = queue.Queue()
+    with _listening(services, events):
+        services.resume(args.id)
+        while not isinstance(event := events.get(), TaskResult):
+            pass
+    return event.exit_code
+
+
+@contextmanager
+def _listening(services: Services, events: queue.Queue[Event]) -> Iterator[None]:
+    def listener(_task: str, batch: tuple[Event, ...]) -> None:
+        for event in batch:
+            events.put(event)
+
+    stop = services.runner.subscribe(listener)
+    try:
+        yield
+    finally:
+        stop()
+
+
+def _shown(services: Services, task_id: str, events: queue.Queue[Event], *, as_json: bool) -> int:
+    """Print events until the result; the first Ctrl-C stops the task, a second ends at once."""
+    encoder = EventJson()
+    with _stopping(services, task_id):
+        while True:
+            event = events.get()
+            if as_json:
+                value = encoder.of(event)
+                if value is not None:
+                    say_json(value)
+            else:
+                text = event_text(event)
+                if text is not None:
+                    say(text)
+            if isinstance(event, TaskResult):
+                if not as_json:
+                    _say_result(event)
+                return event.exit_code
+
+
+@contextmanager
+def _stopping(services: Services, task_id: str) -> Iterator[None]:
+    def stop(number: int, _frame: object) -> None:
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+        services.runner.stop(task_id)
+
+    old = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
+
+
+def _say_result(result: TaskResult) -> None:
+    say(f"== task {result.task}: {result.state}, exit code {result.exit_code}")
+    if result.error:
+        for line in result.tail[-5:]:
+            say(f"   | {line}")
+        say(f"!! {result.error} {result.hint}".rstrip(), to=sys.stderr)
+
+
+def task_json(task: Task) -> dict[str, Any]:
+    return {
+        "id": task.id,
+        "environment": task.environment_name,
+        "environment_id": task.environment_id,
+        "agent": task.agent,
+        "prompt": task.prompt,
+        "state": task.state,
+        "created": task.created,
+        "started": task.started,
+        "finished": task.finished,
+        "exit_code": task.exit_code,
+        "image": task.image,
+        "error": task.error,
+        "hint": task.hint,
+        "notices": list(task.notices),
+        "phases": {record.phase: record.seconds for record in task.phases},
+        "cache": {record.phase: record.cache for record in task.phases if record.cache},
+    }
+
+
+def list_(services: Services, args: argparse.Namespace) -> int:
+    tasks = services.tasks.list()
+    if args.json:
+        say_json([task_json(task) for task in tasks])
+        return 0
+    rows = [(task.id, task.state, task.environment_name, task.agent, task.prompt[:60]) for task in tasks]
+    say(table(("id", "state", "environment", "agent", "prompt"), rows) if rows else "No tasks yet.")
+    return 0
+
+
+def show(services: Services, args: argparse.Namespace) -> int:
+    task = services.tasks.get(args.id)
+    if args.json:
+        say_json(task_json(task))
+        return 0
+    for name, value in task_json(task).items():
+        if name not in ("phases", "cache") and value not in (None, "", []):
+            say(f"{name}: {value}")
+    for record in task.phases:
+        seconds = "running" if record.seconds is None else f"{record.seconds:.2f} s"
+        say(f"  {record.phase:17} {seconds}{f' ({record.cache})' if record.cache else ''}")
+    return 0
+
+
+def logs(services: Services, args: argparse.Namespace) -> int:
+    task = services.tasks.get(args.id)
+    offset = 0
+    while True:
+        # Asked first: lines that come between the two looks are printed by the next round.
+        over = services.tasks.get(task.id).state.final
+        lines = services.tasks.log(task.id, offset)
+        offset += len(lines)
+        for stream, line in lines:
+            if args.json:
+                say_json({"event": "log", "stream": stream, "line": line})
+            else:
+                say(line)
+        if over or not args.follow:
+            return 0
+        services.wait(_POLL_S)
+
+
+def stop(services: Services, args: argparse.Namespace) -> int:
+    task = services.tasks.get(args.id)
+    if not task.state.final:
+        services.runner.stop(task.id)
+        while not (task := services.tasks.get(task.id)).state.final:
+            services.wait(_POLL_S)
+    if args.json:
+        say_json(task_json(task))
+    else:
+        say(f"{task.id}: {task.state}")
+    return 0

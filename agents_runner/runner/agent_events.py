@@ -1,0 +1,19 @@
+"""An agent's JSON event stream in words, beside the raw lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from agents_runner.agents.streams import read_event
+from agents_runner.core.events import Event, LogLine, Phase, PhaseStarted
+
+
+def with_agent_messages(events: Iterable[Event], agent: str) -> Iterator[Event]:
+    """The events, and behind each line that the agent printed what it means."""
+    speaking = False
+    for event in events:
+        yield event
+        if isinstance(event, PhaseStarted):
+            speaking = event.phase is Phase.AGENT
+        elif speaking and isinstance(event, LogLine) and event.stream == "stdout":
+            yield from read_event(agent, event.line)

@@ -1,0 +1,56 @@
+"""What a person needs to know before the first run: the engine, git, the agents' logins, our own folders."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable, Iterable
+
+from agents_runner.core.container import EngineInfo
+from agents_runner.core.errors import AgentsRunnerError
+from agents_runner.runner.services import Check
+
+
+def run_doctor(
+    *,
+    engine_info: Callable[[], EngineInfo],
+    folders: Callable[[], str],
+    agent_logins: Iterable[tuple[str, bool, str]],
+) -> tuple[Check, ...]:
+    """All checks; none raises. `folders` checks that ours can be written and names them."""
+    checks = [_python(), _engine(engine_info), _folders(folders), _git()]
+    checks += [
+        Check(name=f"agent {name}", ok=True if found else None, text=text) for name, found, text in agent_logins
+    ]
+    return tuple(checks)
+
+
+def _python() -> Check:
+    return Check(name="python", ok=True, text=sys.version.split()[0])
+
+
+def _engine(engine_info: Callable[[], EngineInfo]) -> Check:
+    try:
+        info = engine_info()
+    except AgentsRunnerError as error:
+        return Check(name="engine", ok=False, text=error.message, hint=error.hint)
+    where = "this machine" if info.local else "another machine: folders of this one cannot be mounted"
+    return Check(
+        name="engine",
+        ok=True,
+        text=f"Docker {info.version} (API {info.api}, {info.platform}) at {info.endpoint}, {where}.",
+    )
+
+
+def _folders(folders: Callable[[], str]) -> Check:
+    try:
+        return Check(name="folders", ok=True, text=f"{folders()} can be written.")
+    except AgentsRunnerError as error:
+        return Check(name="folders", ok=False, text=error.message, hint=error.hint)
+
+
+def _git() -> Check:
+    path = shutil.which("git")
+    if path:
+        return Check(name="git", ok=True, text=path)
+    return Check(name="git", ok=None, text="not found.", hint="Install git to work on clones.")

@@ -1,0 +1,248 @@
+"""Tasks on threads: records them, runs them, stops them, and tells listeners what happens."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from agents_runner.core.environment import Environment
+from agents_runner.core.errors import AgentsRunnerError
+from agents_runner.core.events import Event, StateChanged, TaskResult, TaskState
+from agents_runner.core.launch import AgentLaunch, DockerRunnerConfig
+from agents_runner.core.task import Task, new_task_id
+from agents_runner.engine.port import EngineFactory
+from agents_runner.images.control import ControlFolders
+from agents_runner.runner.agent_events import with_agent_messages
+from agents_runner.runner.plan_launch import Host, check_prompt, plan_launch
+from agents_runner.runner.recording import Record, recorded
+from agents_runner.runner.run_task import Tools, run_task
+from agents_runner.runner.services import Listener, TaskRequest
+
+STOP_POLL_S = 0.5
+"""How often a running task looks whether another process asked it to stop, in seconds."""
+log = logging.getLogger(__name__)
+
+
+class TaskRecords(Protocol):
+    """What the runner needs of the task database."""
+
+    def create(self, task: Task, *, prompt: str, config_json: str) -> None: ...
+    def get(self, task_id: str) -> Task: ...
+    def prompt(self, task_id: str) -> str: ...
+    def config(self, task_id: str) -> str: ...
+    def record(self, task_id: str) -> Record: ...
+    def own(self, task_id: str, pid: int) -> None: ...
+    def request_stop(self, task_id: str) -> None: ...
+    def stop_requested(self, task_id: str) -> bool: ...
+
+
+class StopFlag:
+    """Set by this process, or by any other through the database."""
+
+    def __init__(self, asked_elsewhere: Callable[[], bool]) -> None:
+        self._event = threading.Event()
+        self._asked_elsewhere = asked_elsewhere
+        self._looked = 0.0
+
+    def set(self) -> None:
+        self._event.set()
+
+    def is_set(self) -> bool:
+        now = time.monotonic()
+        if not self._event.is_set() and now - self._looked >= STOP_POLL_S:
+            self._looked = now
+            if self._asked_elsewhere():
+                self._event.set()
+        return self._event.is_set()
+
+
+@dataclass(kw_only=True)
+class TaskRunner:
+    """See `runner.services.RunnerPort`."""
+
+    engine: EngineFactory
+    host: Callable[[], Host]
+    environment: Callable[[str], Environment]
+    agent_launch: Callable[[str, tuple[str, ...]], AgentLaunch]
+    """Agent name and extra arguments to how it is started; raises InvalidInput at `agent`."""
+    records: TaskRecords
+    run_dir: Path
+    workspaces: Path
+    accept_login: Callable[[str, str, bytes, bytes], None]
+    """Agent, host path, bytes given, bytes found: write a refreshed login back if its rule allows."""
+    image_used: Callable[[str, str], None]
+    """Told a tag and an environment's id."""
+    max_running: int = 8
+    _pool: ThreadPoolExecutor = field(init=False)
+    _flags: dict[str, StopFlag] = field(default_factory=dict)
+    _listeners: list[Listener] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self._pool = ThreadPoolExecutor(self.max_running, thread_name_prefix="task")
+
+    # -- the port ----------------------------------------------------------------------------------
+
+    def submit(self, request: TaskRequest) -> Task:
+        task = self.prepare(request)
+        self.start(task.id)
+        return task
+
+    def prepare(self, request: TaskRequest) -> Task:
+        """Check and record a task, without starting it."""
+        environment = self.environment(request.environment_id)
+        check_prompt(request.prompt)
+        name = request.agent or environment.agent
+        args = environment.agent_args if name == environment.agent else ()
+        launch = self.agent_launch(name, args)
+        task_id = new_task_id()
+        config = plan_launch(environment, task_id=task_id, agent=launch, host=self.host())
+        task = Task(
+            id=task_id,
+            environment_id=environment.id,
+            environment_name=environment.name,
+            agent=name,
+            prompt=request.prompt.strip().split("\n", 1)[0][:200],
+            state=TaskState.QUEUED,
+            created=time.time(),
+        )
+        self.records.create(task, prompt=request.prompt, config_json=config.model_dump_json())
+        return task
+
+    def start(self, task_id: str) -> None:
+        flag = StopFlag(lambda: self.records.stop_requested(task_id))
+        with self._lock:
+            self._flags[task_id] = flag
+        self._pool.submit(self._work, task_id, flag)
+
+    def stop(self, task_id: str) -> None:
+        with self._lock:
+            flag = self._flags.get(task_id)
+        if flag is not None:
+            flag.set()
+            return
+        task = self.records.get(task_id)
+        self.records.request_stop(task_id)
+        if not task.state.final and not _alive(task.owner_pid):
+            self._end_orphan(task)
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        with self._lock:
+            self._listeners.append(listener)
+
+        def unsubscribe() -> None:
+            with self._lock:
+                if listener in self._listeners:
+                    self._listeners.remove(listener)
+
+        return unsubscribe
+
+    def close(self, timeout: float = 5.0) -> None:
+        with self._lock:
+            flags = list(self._flags.values())
+        for flag in flags:
+            flag.set()
+        ended = threading.Thread(target=self._pool.shutdown, kwargs={"cancel_futures": True}, daemon=True)
+        ended.start()
+        ended.join(timeout)
+
+    # -- a task on its thread ------------------------------------------------------------------------
+
+    def _work(self, task_id: str, flag: StopFlag) -> None:
+        record = self.records.record(task_id)
+        try:
+            self.records.own(task_id, os.getpid())
+            for event in recorded(self._events(task_id, flag), record):
+                self._tell(task_id, (event,))
+        except Exception:
+            # Top of a thread: whatever was not foreseen ends the task with a sentence, never silently.
+            log.exception("task %s ended by an unexpected error", task_id)
+            self._crashed(task_id, record)
+        finally:
+            record.close()
+            with self._lock:
+                self._flags.pop(task_id, None)
+
+    def _events(self, task_id: str, flag: StopFlag) -> Iterator[Event]:
+        config = DockerRunnerConfig.model_validate_json(self.records.config(task_id))
+        try:
+            engine = self.engine()
+            local = engine.info().local
+        except AgentsRunnerError as error:
+            yield from failed(task_id, error)
+            return
+        agent = config.agent.name if config.agent else ""
+        tools = Tools(
+            engine=engine,
+            control=ControlFolders(root=self.run_dir, local=local, instance=config.instance),
+            cancel=flag,
+            workspaces=self.workspaces,
+            read_login=_read,
+            on_login_used=lambda path, old, new: self.accept_login(agent, path, old, new),
+            on_image_used=lambda tag: self.image_used(tag, config.environment_id),
+        )
+        prompt = self.records.prompt(task_id).encode("utf-8")
+        yield from with_agent_messages(run_task(config, prompt, tools), agent)
+
+    def _crashed(self, task_id: str, record: Record) -> None:
+        error = AgentsRunnerError("The task ended by an error of the application.", "Its log file has the details.")
+        for event in recorded(failed(task_id, error), record):
+            self._tell(task_id, (event,))
+
+    def _end_orphan(self, task: Task) -> None:
+        """A task whose process is gone: its container is stopped here, and its record closed."""
+        record = self.records.record(task.id)
+        try:
+            engine = self.engine()
+            engine.stop(f"agents-runner-task-{task.id}", 5.0)
+            engine.remove(f"agents-runner-task-{task.id}")
+        except AgentsRunnerError as error:
+            log.warning("container of task %s: %s", task.id, error)
+        result = TaskResult(
+            task=task.id, state=TaskState.CANCELLED, exit_code=130, image=task.image, error="Stopped."
+        )
+        try:
+            for event in recorded(iter([result]), record):
+                self._tell(task.id, (event,))
+        finally:
+            record.close()
+
+    def _tell(self, task_id: str, batch: tuple[Event, ...]) -> None:
+        with self._lock:
+            listeners = tuple(self._listeners)
+        for listener in listeners:
+            listener(task_id, batch)
+
+
+def failed(task_id: str, error: AgentsRunnerError) -> Generator[Event, None, None]:
+    """The closing events of a task that could not begin."""
+    yield StateChanged(state=TaskState.FAILED)
+    yield TaskResult(
+        task=task_id, state=TaskState.FAILED, exit_code=1, image="", error=error.message, hint=error.hint
+    )
+
+
+def _read(path: str) -> bytes | None:
+    try:
+        return Path(path).read_bytes()
+    except OSError:
+        return None
+
+
+def _alive(pid: int | None) -> bool:
+    if pid is None:
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
