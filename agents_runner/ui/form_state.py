@@ -1,0 +1,101 @@
+"""What an environment's form holds, as typed, and how it becomes an environment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from agents_runner.core.assign import invalid_field
+from agents_runner.core.environment import DEFAULT_BASE_IMAGE, Environment, FolderWorkspace, GitWorkspace
+from agents_runner.core.errors import InvalidInput
+from agents_runner.core.variables import parse_variables
+
+
+@dataclass(frozen=True, kw_only=True)
+class FormState:
+    """The texts and switches of the form; nothing in it needs to be valid."""
+
+    name: str = ""
+    color: str = "emerald"
+    base_image: str = DEFAULT_BASE_IMAGE
+    pull: str = "missing"
+    agent: str = "codex"
+    workspace_kind: str = "none"
+    workspace_path: str = ""
+    workspace_url: str = ""
+    workspace_branch: str = ""
+    headless_desktop_enabled: bool = False
+    cache_desktop_build: bool = False
+    cache_container_build: bool = True
+    preflight_enabled: bool = True
+    cached_preflight_script: str = ""
+    run_preflight_script: str = ""
+    variables: str = ""
+    mounts: str = ""
+    ports: str = ""
+    build_timeout_s: int = 1800
+
+
+_SAME = (
+    "name",
+    "color",
+    "base_image",
+    "pull",
+    "agent",
+    "headless_desktop_enabled",
+    "cache_desktop_build",
+    "cache_container_build",
+    "preflight_enabled",
+    "cached_preflight_script",
+    "run_preflight_script",
+    "build_timeout_s",
+)
+
+
+def from_environment(environment: Environment) -> FormState:
+    workspace = environment.workspace
+    folder = workspace if isinstance(workspace, FolderWorkspace) else None
+    git = workspace if isinstance(workspace, GitWorkspace) else None
+    same = {name: getattr(environment, name) for name in _SAME}
+    return FormState(
+        **same,
+        workspace_kind=workspace.type,
+        workspace_path=folder.path if folder else "",
+        workspace_url=git.url if git else "",
+        workspace_branch=git.branch if git else "",
+        variables="\n".join(f"{name}={value}" for name, value in environment.env_vars.items()),
+        mounts="\n".join(environment.mounts),
+        ports="\n".join(environment.ports),
+    )
+
+
+def to_environment(state: FormState, environment: Environment | None, *, new_id: str) -> Environment:
+    """The environment with the form's values; what the form does not show stays. Raises InvalidInput at its field."""
+    fields: dict[str, Any] = environment.model_dump() if environment else {"id": new_id}
+    before = from_environment(environment) if environment else None
+    for name in _SAME:
+        fields[name] = getattr(state, name)
+    fields["name"] = state.name.strip()
+    if not fields["name"]:
+        raise InvalidInput("The environment needs a name.", "For example the project's.", field="name")
+    fields["base_image"] = state.base_image.strip()
+    fields["workspace"] = _workspace(state)
+    # A value of several lines cannot be typed here: unless the text was changed, the old values stay.
+    if before is None or state.variables != before.variables:
+        fields["env_vars"] = parse_variables(state.variables)
+    for name in ("mounts", "ports"):
+        fields[name] = [line.strip() for line in getattr(state, name).split("\n") if line.strip()]
+    try:
+        return Environment.model_validate(fields)
+    except ValidationError as error:
+        raise invalid_field(error) from error
+
+
+def _workspace(state: FormState) -> dict[str, str]:
+    if state.workspace_kind == "folder":
+        return {"type": "folder", "path": state.workspace_path.strip()}
+    if state.workspace_kind == "git":
+        return {"type": "git", "url": state.workspace_url.strip(), "branch": state.workspace_branch.strip()}
+    return {"type": "none"}

@@ -1,0 +1,35 @@
+"""Light or dark: as the settings say, else as the desktop has it, and along when that changes."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QObject, Qt, Slot
+from PySide6.QtWidgets import QApplication
+
+from agents_runner.ui.tokens import DARK, LIGHT, Tokens, palette, style_sheet
+
+
+class Theme(QObject):
+    """Keeps the application's palette and style sheet in step with `choice` (system, light, dark)."""
+
+    def __init__(self, app: QApplication, choice: str) -> None:
+        super().__init__(app)
+        self._app = app
+        self._choice = choice
+        app.styleHints().colorSchemeChanged.connect(self._changed)
+
+    def tokens(self) -> Tokens:
+        if self._choice == "system":
+            dark = self._app.styleHints().colorScheme() == Qt.ColorScheme.Dark
+        else:
+            dark = self._choice == "dark"
+        return DARK if dark else LIGHT
+
+    def apply(self) -> None:
+        tokens = self.tokens()
+        self._app.setPalette(palette(tokens))
+        self._app.setStyleSheet(style_sheet(tokens))
+
+    @Slot(Qt.ColorScheme)
+    def _changed(self, _scheme: Qt.ColorScheme) -> None:
+        if self._choice == "system":
+            self.apply()
