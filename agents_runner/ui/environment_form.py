@@ -12,8 +12,8 @@ from PySide6.QtWidgets import (
     QFormLayout,
     QLineEdit,
     QPlainTextEdit,
+    QSizePolicy,
     QSpinBox,
-    QStackedWidget,
     QTabWidget,
     QVBoxLayout,
     QWidget,
@@ -43,6 +43,7 @@ def _combo(name: str, entries: Sequence[tuple[str, str]]) -> QComboBox:
     made.setObjectName(name)
     made.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     made.setMinimumContentsLength(12)
+    made.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
     for value, text in entries:
         made.addItem(text, value)
     return made
@@ -127,10 +128,8 @@ class EnvironmentForm(QWidget):
             "pull": Field(self.pull),
             "build_timeout_s": Field(self.timeout),
         }
-        self._targets = QStackedWidget()
-        self._targets.addWidget(plain("The agent starts in an empty folder.", "muted", wrap=True))
+        nowhere = plain("The agent starts in an empty folder.", "muted", wrap=True)
         self._folder_field = Field(self.path, extra=browse)
-        self._targets.addWidget(self._folder_field)
         git = QWidget()
         inner = QVBoxLayout(git)
         inner.setContentsMargins(0, 0, 0, 0)
@@ -138,7 +137,7 @@ class EnvironmentForm(QWidget):
         self._git_field = Field(self.url)
         inner.addWidget(self._git_field)
         inner.addWidget(self.branch)
-        self._targets.addWidget(git)
+        self._targets = (nowhere, self._folder_field, git)
 
     def _lay_out(self) -> None:
         form = QFormLayout()
@@ -150,7 +149,7 @@ class EnvironmentForm(QWidget):
         form.addRow("Base &image", self._fields["base_image"])
         form.addRow("&Agent", self._fields["agent"])
         form.addRow("&Workspace", self.kind)
-        form.addRow("", self._targets)
+        form.addRow("", self._target_box())
         self._tabs = QTabWidget()
         self._tabs.setObjectName("env-tabs")
         self._tabs.setMinimumHeight(220)
@@ -165,10 +164,26 @@ class EnvironmentForm(QWidget):
         self._tabs.addTab(self._advanced_tab(), "Advanced")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, GRID, 0)
-        layout.setSpacing(GRID * 2)
+        layout.setSpacing(GRID)
         layout.addLayout(form)
-        layout.addLayout(row(self.cache_container, self.desktop, self.cache_desktop))
+        layout.addLayout(row(self.cache_container))
+        layout.addLayout(row(self.desktop, self.cache_desktop))
         layout.addWidget(self._tabs, 1)
+
+    def _target_box(self) -> QWidget:
+        """What belongs to the chosen kind of workspace; the others are hidden, their texts stay."""
+        box = QWidget()
+        layout = QVBoxLayout(box)
+        layout.setContentsMargins(0, 0, 0, 0)
+        for target in self._targets:
+            layout.addWidget(target)
+        self._show_target(0)
+        return box
+
+    @Slot(int)
+    def _show_target(self, number: int) -> None:
+        for position, target in enumerate(self._targets):
+            target.setVisible(position == number)
 
     def _tab(self, tip: str, names: Sequence[str]) -> QWidget:
         tab = QWidget()
@@ -211,7 +226,7 @@ class EnvironmentForm(QWidget):
         for check in (self.cache_container, self.desktop, self.cache_desktop, self.enabled):
             check.toggled.connect(self._changed)
         self.timeout.valueChanged.connect(self._changed)
-        self.kind.currentIndexChanged.connect(self._targets.setCurrentIndex)
+        self.kind.currentIndexChanged.connect(self._show_target)
         labels = {
             self.kind: "Workspace",
             self.path: "Workspace folder",

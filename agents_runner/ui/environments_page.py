@@ -65,7 +65,8 @@ class EnvironmentsPage(QWidget):
         splitter.setChildrenCollapsible(False)
         splitter.addWidget(left)
         splitter.addWidget(self._right())
-        splitter.setSizes([240, 700])
+        splitter.setSizes([220, 720])
+        splitter.setHandleWidth(1)
         splitter.setStretchFactor(1, 1)
         layout = page_layout(self)
         layout.addWidget(plain("Environments", "title"))
@@ -78,6 +79,7 @@ class EnvironmentsPage(QWidget):
         scroll = QScrollArea()
         scroll.setWidgetResizable(True)
         scroll.setWidget(self.form)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self._empty = plain(
             "No environment yet. Make one with New: a base image and two scripts.", "muted", wrap=True

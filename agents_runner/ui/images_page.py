@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import Slot
+from PySide6.QtCore import Qt, Slot
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QHeaderView, QPlainTextEdit, QVBoxLayout, QWidget
 
 from agents_runner.core.errors import AgentsRunnerError
@@ -67,7 +67,8 @@ class ImagesPage(QWidget):
         self.model = ImageTable()
         self._view = table_view("image-list", "Cached images")
         self._view.setModel(self.model)
-        for column, width in enumerate((320, 120, 90, 90, 120, 120, 150, 70)):
+        self._view.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        for column, width in enumerate((260, 110, 90, 100, 140, 140, 110, 80)):
             self._view.setColumnWidth(column, width)
         self._view.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         self._banner = Banner("images-banner")

@@ -24,6 +24,7 @@ def table_view(name: str, label: str) -> QTableView:
     view.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
     view.setShowGrid(False)
     view.setTabKeyNavigation(False)
+    view.setWordWrap(False)
     view.verticalHeader().hide()
     view.verticalHeader().setDefaultSectionSize(32)
     view.setTextElideMode(Qt.TextElideMode.ElideRight)

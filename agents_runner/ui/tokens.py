@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from PySide6.QtGui import QColor, QPalette
 
@@ -14,6 +15,7 @@ GRID = 8
 class Tokens:
     """One theme: `#rrggbb` colours named by what they are for."""
 
+    name: str
     window: str
     panel: str
     field: str
@@ -32,6 +34,7 @@ class Tokens:
 
 
 LIGHT = Tokens(
+    name="light",
     window="#f4f5f7",
     panel="#ffffff",
     field="#ffffff",
@@ -49,6 +52,7 @@ LIGHT = Tokens(
     busy="#0b57a4",
 )
 DARK = Tokens(
+    name="dark",
     window="#16191d",
     panel="#1e2227",
     field="#14171a",
@@ -93,6 +97,7 @@ def palette(tokens: Tokens) -> QPalette:
 
 
 def style_sheet(t: Tokens) -> str:
+    icons = (Path(__file__).parent / "icons").as_posix()
     return f"""
     QWidget {{ font-size: 14px; }}
     QToolTip {{ color: {t.text}; background: {t.panel}; border: 1px solid {t.line}; padding: 4px; }}
@@ -101,7 +106,7 @@ def style_sheet(t: Tokens) -> str:
     #sidebar::item:selected {{
         background: {t.selection}; color: {t.on_selection}; border-left: 3px solid {t.accent};
     }}
-    #sidebar:focus::item:selected {{ border: 2px solid {t.accent}; }}
+    #sidebar:focus {{ border: none; border-right: 2px solid {t.accent}; padding: 0; }}
     QLabel[role="title"] {{ font-size: 20px; font-weight: 600; }}
     QLabel[role="muted"] {{ color: {t.muted}; }}
     QLabel[role="error"] {{ color: {t.danger}; }}
@@ -114,6 +119,7 @@ def style_sheet(t: Tokens) -> str:
         selection-background-color: {t.selection}; selection-color: {t.on_selection};
     }}
     QListView, QTableView {{ padding: 0; outline: none; gridline-color: {t.line}; }}
+    QTableView::item {{ padding: 0 8px; }}
     QListView::item {{ padding: 6px 8px; }}
     QListView::item:selected, QTableView::item:selected {{ background: {t.selection}; color: {t.on_selection}; }}
     QLineEdit:focus, QPlainTextEdit:focus, QComboBox:focus, QSpinBox:focus, QListView:focus, QTableView:focus {{
@@ -140,10 +146,18 @@ def style_sheet(t: Tokens) -> str:
     QPushButton[role="danger"]:disabled {{ color: {t.muted}; border-color: {t.line}; }}
     QCheckBox {{ spacing: 8px; padding: 2px; border: 2px solid transparent; border-radius: 4px; }}
     QCheckBox:focus {{ border-color: {t.accent}; }}
+    QCheckBox::indicator {{
+        width: 16px; height: 16px; border: 1px solid {t.muted}; border-radius: 3px; background: {t.field};
+    }}
+    QCheckBox::indicator:checked {{
+        background: {t.accent}; border-color: {t.accent}; image: url({icons}/check-{t.name}.svg);
+    }}
+    QComboBox::drop-down {{ border: none; width: 24px; }}
+    QComboBox::down-arrow {{ image: url({icons}/chevron-{t.name}.svg); width: 16px; height: 16px; }}
     QTabWidget::pane {{ border: 1px solid {t.line}; border-radius: 4px; background: {t.panel}; }}
     QTabBar::tab {{ padding: 8px 14px; color: {t.muted}; border: none; border-bottom: 2px solid transparent; }}
     QTabBar::tab:selected {{ color: {t.text}; border-bottom: 2px solid {t.accent}; }}
-    QTabBar:focus::tab:selected {{ border: 2px solid {t.accent}; }}
+    QTabBar::tab:selected:focus {{ border: 2px solid {t.accent}; border-radius: 4px; }}
     QSplitter::handle {{ background: {t.line}; }}
     QScrollArea {{ border: none; background: transparent; }}
     #form-body {{ background: transparent; }}

@@ -1,0 +1,130 @@
+"""Fixtures of all levels: an engine, base images, files of one's own, and a look that nothing foreign changed."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import docker
+import docker.errors
+import pytest
+
+from agents_runner.core.errors import EngineError
+from agents_runner.engine.docker_engine import DockerEngine, connect
+from agents_runner.workspace.minibase import import_mini_base
+from tests.support import sweep
+from tests.support.cli import Cli
+from tests.support.debian import debian_base as have_debian_base
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+KEPT = ("agents-runner-mini:", "agents-runner-test-debian:")
+"""Base images that stay for the next run."""
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[DockerEngine]:
+    """The real engine. In CI a missing one is a failure, elsewhere a skip that says how to start one."""
+    try:
+        found = connect()
+    except EngineError as error:
+        message = f"{error} (bash scripts/test.sh starts one)"
+        if os.environ.get("CI") == "true":
+            pytest.fail(message)
+        pytest.skip(message)
+    client = docker.from_env()
+    before = sweep.look(client)
+    state = os.environ.get("AGENTS_RUNNER_TEST_STATE")
+    if state:
+        sweep.save(before, state)
+    try:
+        yield found
+    finally:
+        sweep.remove_new(client, before)
+        after = sweep.look(client)
+        client.close()
+        found.close()
+    # What is not ours is as it was: nothing removed, nothing left behind.
+    assert sweep.foreign_differences(before, after, KEPT) == []
+
+
+@pytest.fixture(scope="session")
+def mini_base(engine: DockerEngine) -> str:
+    return import_mini_base(engine)
+
+
+@pytest.fixture(scope="session")
+def debian_base(engine: DockerEngine) -> str:
+    return have_debian_base(engine)
+
+
+@pytest.fixture
+def ar_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    home = tmp_path / "home"
+    monkeypatch.setenv("AGENTS_RUNNER_HOME", str(home))
+    return home
+
+
+@pytest.fixture
+def cli(ar_home: Path) -> Cli:
+    return Cli(home=ar_home)
+
+
+USER = "agents-runner-test"
+
+
+@pytest.fixture(scope="session")
+def ordinary_user(engine: DockerEngine) -> Iterator[pwd.struct_passwd]:
+    """An ordinary user of this machine (not root), made for the session if this is root's."""
+    if os.geteuid() != 0:
+        yield pwd.getpwuid(os.getuid())
+        return
+    try:
+        yield pwd.getpwnam(USER)
+    except KeyError:
+        subprocess.run(["useradd", "--uid", "23456", "--create-home", "--shell", "/bin/bash", USER], check=True)
+        try:
+            yield pwd.getpwnam(USER)
+        finally:
+            subprocess.run(["userdel", "--remove", USER], check=False, capture_output=True)
+
+
+@pytest.fixture
+def user_folder(ordinary_user: pwd.struct_passwd) -> Iterator[Path]:
+    """A folder that belongs to the ordinary user, outside of pytest's own, which only root may enter."""
+    folder = Path(tempfile.mkdtemp(prefix="agents-runner-user-", dir="/var/tmp"))
+    folder.chmod(0o755)
+    os.chown(folder, ordinary_user.pw_uid, ordinary_user.pw_gid)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def user_cli(ordinary_user: pwd.struct_passwd, user_folder: Path) -> Cli:
+    """The command line as the ordinary user, who may use the engine's socket.
+
+    The interpreter may lie in a folder of root's that others cannot enter; the right to read it, and nothing
+    else of root's, is handed over as a capability.
+    """
+    env = {"HOME": ordinary_user.pw_dir, "USER": ordinary_user.pw_name}
+    home = user_folder / "home"
+    if os.geteuid() != 0:
+        return Cli(home=home, env=env)
+    group = str(Path("/var/run/docker.sock").stat().st_gid)
+    uid, gid = str(ordinary_user.pw_uid), str(ordinary_user.pw_gid)
+    keep = "+dac_read_search"
+    prefix = ("setpriv", f"--reuid={uid}", f"--regid={gid}", f"--groups={gid},{group}")
+    return Cli(home=home, prefix=(*prefix, f"--inh-caps={keep}", f"--ambient-caps={keep}"), env=env)
+
+
+@pytest.fixture(autouse=True)
+def _no_host_secrets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No test reads this machine's own logins."""
+    for name in ("CODEX_HOME", "CLAUDE_CONFIG_DIR", "COPILOT_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / "no-logins"))

@@ -1,0 +1,1 @@
+"""Small models on loopback: each speaks one agent's wire format and asks for one shell command."""

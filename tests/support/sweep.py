@@ -1,0 +1,97 @@
+"""What a test session leaves in the engine is found by difference, and removed if it is the application's."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import docker
+import docker.errors
+
+from agents_runner.core.container import CONTAINER_NAME, IMAGE_MANAGED, IMAGE_REF
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """Everything that an engine holds, by id or name."""
+
+    containers: tuple[str, ...]
+    images: tuple[str, ...]
+    ours: tuple[str, ...]
+    """The application's own cached images: they may go at any time."""
+    volumes: tuple[str, ...]
+    networks: tuple[str, ...]
+
+
+def look(client: docker.DockerClient) -> Seen:
+    api = client.api
+    images, ours = [], []
+    for image in api.images():
+        reference = (image.get("Labels") or {}).get(IMAGE_REF)
+        for tag in image.get("RepoTags") or ["-"]:
+            (ours if tag == reference else images).append(f"{image['Id']} {tag}")
+    return Seen(
+        ours=tuple(sorted(ours)),
+        containers=tuple(sorted(one["Id"] for one in api.containers(all=True))),
+        images=tuple(sorted(images)),
+        volumes=tuple(sorted(one["Name"] for one in api.volumes()["Volumes"] or [])),
+        networks=tuple(sorted(one["Id"] for one in api.networks())),
+    )
+
+
+def remove_new(client: docker.DockerClient, before: Seen) -> None:
+    """Remove our containers and images that were not there before; foreign ones are left for the check to find."""
+    for one in client.api.containers(all=True):
+        labels = one.get("Labels") or {}
+        names = [name.lstrip("/") for name in one.get("Names") or []]
+        if one["Id"] not in before.containers and labels.get(CONTAINER_NAME) in names:
+            with contextlib.suppress(docker.errors.APIError):
+                client.api.remove_container(one["Id"], force=True, v=True)
+    _remove_images(client, set(before.ours))
+
+
+def _remove_images(client: docker.DockerClient, before: set[str]) -> None:
+    for _ in range(20):
+        gone = False
+        for image in client.api.images(filters={"label": f"{IMAGE_MANAGED}=true"}):
+            for tag in image.get("RepoTags") or []:
+                if tag == (image.get("Labels") or {}).get(IMAGE_REF) and f"{image['Id']} {tag}" not in before:
+                    with contextlib.suppress(docker.errors.APIError):
+                        client.api.remove_image(tag, noprune=False)
+                        gone = True
+        if not gone:
+            return
+
+
+def foreign_differences(before: Seen, after: Seen, allowed: Iterable[str] = ()) -> list[str]:
+    """What appeared or vanished and may not; base images that are kept are `allowed` by a part of their name."""
+    found = []
+    for kind in ("containers", "images", "volumes", "networks"):
+        changed = set(getattr(before, kind)) ^ set(getattr(after, kind))
+        found += [f"{kind}: {one}" for one in sorted(changed) if not any(part in one for part in allowed)]
+    return found
+
+
+def main(folder: str) -> None:
+    """After a killed test run: remove what it made. `folder` holds the look from its beginning."""
+    path = Path(folder) / "before.json"
+    if not path.exists():
+        return
+    before = Seen(**{name: tuple(value) for name, value in json.loads(path.read_text()).items()})
+    client = docker.from_env()
+    try:
+        remove_new(client, before)
+    finally:
+        client.close()
+
+
+def save(seen: Seen, folder: str) -> None:
+    (Path(folder) / "before.json").write_text(json.dumps(asdict(seen)))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
