@@ -56,8 +56,13 @@ ar_image_identity() { # sets ar_iuid, ar_iname, ar_home from the image's own use
         case $ar_user in
             *[!0-9]*) ar_die "The image's user $ar_user is not in its /etc/passwd." ;;
         esac
-        ar_iname=agents-runner ar_iuid=$ar_user ar_home=/home/agents-runner
-        [ "$ar_iuid" != 0 ] || ar_home=/root
+        if ar_lookup "$AR_UID" && [ "$ar_p_gecos" = 'Agents Runner' ]; then
+            # A layer below gave the image's user the person's number already.
+            ar_iname=$ar_p_name ar_iuid=$ar_p_uid ar_home=$ar_p_home ar_ishell=$ar_p_shell
+        else
+            ar_iname=agents-runner ar_iuid=$ar_user ar_home=/home/agents-runner
+            [ "$ar_iuid" != 0 ] || ar_home=/root
+        fi
     fi
     if [ -n "$AR_IMAGE_HOME" ]; then
         ar_home=$AR_IMAGE_HOME
