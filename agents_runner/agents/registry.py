@@ -13,6 +13,7 @@ from agents_runner.agents.model import Agent, LoginFile
 from agents_runner.core.errors import InvalidInput
 from agents_runner.core.launch import AgentLaunch
 from agents_runner.core.settings import CustomAgent, Settings
+from agents_runner.core.variables import check_variables
 
 MAX_LOGIN_BYTES = 1024 * 1024
 
@@ -36,6 +37,8 @@ def resolve(name: str, settings: Settings) -> Agent:
 
 
 def _custom(name: str, own: CustomAgent) -> Agent:
+    if not own.argv[0].strip() or any("\0" in word for word in own.argv):
+        raise InvalidInput(f"The command of agent {name} cannot be run.", "Correct its argv.", field="agent")
     for path in own.login:
         if path.startswith(("/", "~")) or ".." in path.split("/"):
             raise InvalidInput(
@@ -43,6 +46,10 @@ def _custom(name: str, own: CustomAgent) -> Agent:
                 "Write it as a path inside it, for example .mytool/auth.json.",
                 field="agent",
             )
+    try:
+        check_variables(own.environment)
+    except InvalidInput as error:
+        raise InvalidInput(f"Agent {name}: {error.message}", error.hint, field="agent") from error
     return Agent(
         name=name,
         title=name,
@@ -63,15 +70,17 @@ def launch(
         argv += args if word == "{args}" else (word,)
     if "{args}" not in agent.argv:
         argv += args
-    login = {file.path: str(path) for file in agent.login if (path := _source(file, home, environ)) is not None}
-    files = {agent.program: _program(agent.program)} if agent.program else {}
+    found = [(file, path) for file in agent.login if (path := _source(file, home, environ)) is not None]
+    environment = dict(agent.environment)
+    for file, _ in found:
+        environment |= file.environment
     return AgentLaunch(
         name=agent.name,
         argv=tuple(argv),
-        environment=dict(agent.environment),
+        environment=environment,
         root_environment=dict(agent.root_environment),
-        login=login,
-        files=files,
+        login={file.path: str(path) for file, path in found},
+        files={agent.program: _program(agent.program)} if agent.program else {},
         install_hint=agent.install_hint,
     )
 
@@ -81,23 +90,32 @@ def _program(name: str) -> str:
 
 
 def _source(file: LoginFile, home: Path, environ: Mapping[str, str] | None) -> Path | None:
-    """The host's file, if it is a regular one of sane size that can be read."""
+    """This machine's file, if it is a regular one of sane size that can be read and holds a login."""
     folder = (os.environ if environ is None else environ).get(file.home_variable, "") if file.home_variable else ""
-    path = Path(folder) / Path(file.path).name if folder else home / file.path
+    path = Path(folder) / (file.variable_path or Path(file.path).name) if folder else home / file.path
     try:
-        if path.is_file() and path.stat().st_size <= MAX_LOGIN_BYTES and os.access(path, os.R_OK):
-            return path.resolve()
-    except OSError:
+        if not path.is_file() or path.stat().st_size > MAX_LOGIN_BYTES or not os.access(path, os.R_OK):
+            return None
+        if file.words and not any(word.encode() in path.read_bytes() for word in file.words):
+            return None
+        return path.resolve()
+    except (OSError, ValueError):
         return None
-    return None
+
+
+def host_login_state(agent: Agent, home: Path, environ: Mapping[str, str] | None = None) -> tuple[bool, str]:
+    """Whether what logs the agent in is on this machine, and a sentence about it."""
+    needed = [file for file in agent.login if file.required]
+    if not needed:
+        return True, "needs no login"
+    where = ", ".join(f"~/{file.path}" for file in needed)
+    if all(_source(file, home, environ) is not None for file in needed):
+        return True, f"logged in ({where})"
+    return False, f"no login on this machine ({where}). {agent.login_hint}".rstrip()
 
 
 def logins(home: Path, environ: Mapping[str, str] | None = None) -> Iterator[tuple[str, bool, str]]:
-    """For the doctor: agent, whether its login is on this machine, and a sentence about it."""
+    """For the doctor: each built-in agent that needs a login, whether it is here, and a sentence about it."""
     for agent in BUILTIN.values():
-        needed = [file for file in agent.login if file.required]
-        if not needed:
-            continue
-        found = all(_source(file, home, environ) is not None for file in needed)
-        where = ", ".join(f"~/{file.path}" for file in needed)
-        yield agent.name, found, f"logged in ({where})" if found else f"no login on this machine ({where})"
+        if agent.login:
+            yield agent.name, *host_login_state(agent, home, environ)

@@ -4,31 +4,63 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
 from pydantic import ValidationError
 
 from agents_runner.core.environment import Environment, Resources
 from agents_runner.core.errors import InvalidInput, UsageError
+from agents_runner.core.migrate import model_data
+from agents_runner.core.variables import parse_variables
 
 _TRUE = {"true", "yes", "on", "1"}
 _FALSE = {"false", "no", "off", "0"}
+_NONE = {"", "none"}
 _LISTS = ("mounts", "ports", "agent_args", "cache_inputs", "secrets")
 _NUMBERS = ("build_timeout_s", "refresh_after_days")
+_ADDRESS = re.compile(r"\[[0-9A-Fa-f:.]+\]:")
+"""`[::1]:3000` begins a port, not a JSON list."""
 _FIXED = ("id", "version")
 _FIELDS = tuple(name for name in Environment.model_fields if name not in _FIXED)
+
+
+def assigned_fields(environment: Environment | None, assignments: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """The fields that the assignments change, with their new values, made in order on what the environment has.
+
+    Raises UsageError for a field that is not there, InvalidInput at its field for a value that cannot be read.
+    """
+    old = model_data(environment) if environment else {}
+    values: dict[str, Any] = {}
+    for name, text in assignments:
+        head, dot, key = name.partition(".")
+        if dot and head in ("env_vars", "resources"):
+            _entry(values.setdefault(head, dict(old.get(head) or {})), head, key, text)
+        elif name in _FIELDS:
+            values[name] = _value(name, text)
+        else:
+            near = difflib.get_close_matches(name, _FIELDS, 3)
+            raise UsageError(
+                f"An environment has no field {name!r}.",
+                f"Did you mean {' or '.join(near)}?" if near else f"Its fields are {', '.join(_FIELDS)}.",
+            )
+    return values
 
 
 def apply_assignments(
     environment: Environment | None, assignments: Sequence[tuple[str, str]], fields: dict[str, Any]
 ) -> Environment:
-    """The environment with the assignments made, in order. Raises UsageError, InvalidInput at its field."""
-    values: dict[str, Any] = environment.model_dump() if environment else {}
+    """The environment (or a new one of `fields`) with the assignments made. Raises as `assigned_fields`."""
+    values = model_data(environment) if environment else {}
     values.update(fields)
-    for name, text in assignments:
-        _assign(values, name, text)
+    values.update(assigned_fields(environment, assignments))
+    return checked_environment(values)
+
+
+def checked_environment(values: Mapping[str, Any]) -> Environment:
+    """Values as an environment. Raises InvalidInput at the first field that cannot be used."""
     try:
         return Environment.model_validate(values)
     except ValidationError as error:
@@ -47,35 +79,23 @@ def invalid_field(error: ValidationError) -> InvalidInput:
     )
 
 
-def _assign(values: dict[str, Any], name: str, text: str) -> None:
-    head, _, key = name.partition(".")
-    if head == "env_vars" and key:
-        values["env_vars"] = {**values.get("env_vars", {}), key: text}
-    elif head == "resources" and key:
-        _resource(values, key, text)
-    elif name in _FIELDS:
-        values[name] = _value(name, text)
-    else:
-        near = difflib.get_close_matches(name, _FIELDS, 3)
-        raise UsageError(
-            f"An environment has no field {name!r}.",
-            f"Did you mean {' or '.join(near)}?" if near else f"Its fields are {', '.join(_FIELDS)}.",
-        )
-
-
-def _resource(values: dict[str, Any], key: str, text: str) -> None:
+def _entry(values: dict[str, Any], field: str, key: str, text: str) -> None:
+    """`env_vars.KEY=value`, `resources.KEY=value`; values are changed in place."""
+    if field == "env_vars":
+        if not key:
+            raise UsageError("env_vars. needs a variable's name behind it.", "Write env_vars.NAME=value.")
+        values[key] = text
+        return
     if key not in Resources.model_fields:
-        raise UsageError(f"There is no resource {key!r}.", f"There are {', '.join(Resources.model_fields)}.")
-    old = values.get("resources") or {}
-    resources = old.model_dump() if isinstance(old, Resources) else dict(old)
-    if text.strip().lower() in ("", "none"):
-        resources[key] = None
-    else:
-        try:
-            resources[key] = float(text) if key == "cpus" else int(text)
-        except ValueError as error:
-            raise InvalidInput(f"{text!r} is no number.", "Write a number or none.", field="resources") from error
-    values["resources"] = resources
+        near = difflib.get_close_matches(key, Resources.model_fields, 1) or list(Resources.model_fields)
+        raise UsageError(f"There is no resource {key!r}.", f"There is {', '.join(near)}.")
+    if text.strip().lower() in _NONE:
+        values[key] = None
+        return
+    try:
+        values[key] = float(text) if key == "cpus" else int(text)
+    except ValueError as error:
+        raise InvalidInput(f"{key} cannot be {_shown(text)}.", "Write a number or none.", field="resources") from error
 
 
 def _value(name: str, text: str) -> Any:
@@ -87,12 +107,14 @@ def _value(name: str, text: str) -> Any:
         return _workspace(text)
     if name in _NUMBERS:
         return _number(name, text)
+    if name == "env_vars" and not text.lstrip().startswith("{"):
+        return parse_variables(text)
     if name in ("env_vars", "resources"):
         return _json(name, text)
     if name == "pull":
         choices = get_args(Environment.model_fields[name].annotation)
         if text not in choices:
-            raise InvalidInput(f"pull cannot be {text!r}.", f"Choose {', '.join(choices)}.", field=name)
+            raise InvalidInput(f"pull cannot be {_shown(text)}.", f"Choose {', '.join(choices)}.", field=name)
     return text
 
 
@@ -102,28 +124,29 @@ def _boolean(name: str, text: str) -> bool:
         return True
     if word in _FALSE:
         return False
-    raise InvalidInput(f"{name} cannot be {text!r}.", "Write true or false.", field=name)
+    raise InvalidInput(f"{name} cannot be {_shown(text)}.", "Write true or false.", field=name)
 
 
 def _number(name: str, text: str) -> int | None:
-    if name == "refresh_after_days" and text.strip().lower() in ("", "none"):
+    if name == "refresh_after_days" and text.strip().lower() in _NONE:
         return None
     try:
         return int(text)
     except ValueError as error:
-        raise InvalidInput(f"{name} cannot be {text!r}.", "Write a whole number.", field=name) from error
+        raise InvalidInput(f"{name} cannot be {_shown(text)}.", "Write a whole number.", field=name) from error
 
 
 def _json(name: str, text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError as error:
-        raise InvalidInput(f"{name} is no JSON: {error}.", f"Or write {name}.KEY=value.", field=name) from error
+    except (ValueError, RecursionError) as error:
+        way = f"Or write {name}.KEY=value." if name not in _LISTS else 'For example ["a", "b"].'
+        raise InvalidInput(f"{name} is no JSON: {error}.", way, field=name) from error
 
 
 def _list(name: str, text: str) -> tuple[str, ...]:
     stripped = text.strip()
-    if stripped.startswith("["):
+    if stripped.startswith("[") and not _ADDRESS.match(stripped):
         found = _json(name, stripped)
         if isinstance(found, list) and all(isinstance(one, str) for one in found):
             return tuple(found)
@@ -145,4 +168,8 @@ def _workspace(text: str) -> dict[str, str]:
         return {"type": "git", "url": url, "branch": branch}
     if stripped.startswith(("/", "~")):
         return {"type": "folder", "path": stripped}
-    raise InvalidInput(f"{text!r} is no workspace.", "Write none, /a/folder or git+URL#branch.", field="workspace")
+    raise InvalidInput(f"{_shown(text)} is no workspace.", "Write none, /a/folder or git+URL#branch.", field="workspace")
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= 60 else text[:57] + "...")

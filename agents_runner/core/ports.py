@@ -10,7 +10,7 @@ from agents_runner.core.errors import InvalidInput
 
 FIELD = "ports"
 _PORT = re.compile(
-    r"(?:(?P<address>\[[^\]]+\]|[0-9.]+|localhost):)?(?:(?P<host>[0-9]+):)?(?P<container>[0-9]+)(?:/(?P<protocol>tcp|udp))?\Z"
+    r"(?:(?P<address>\[[^\]]+\]|[0-9]+(?:\.[0-9]+)+|localhost):)?(?:(?P<host>[0-9]+):)?(?P<container>[0-9]+)(?:/(?P<protocol>tcp|udp))?\Z"
 )
 _LOOPBACK = {"127.0.0.1": "127.0.0.1", "localhost": "127.0.0.1", "[::1]": "::1"}
 

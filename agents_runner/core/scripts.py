@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from agents_runner.core.errors import InvalidInput
 
 BOM = "\ufeff"
+_CRLF = re.compile(r"\r+\n")
 _SHELLS = {"bash": "bash", "sh": "sh", "dash": "sh", "ash": "sh"}
 
 
 def normalise(text: str) -> str:
     """The text as it runs: no byte order mark, LF line ends, one at the end; an empty text stays empty."""
-    text = text.removeprefix(BOM).replace("\r\n", "\n")
-    return text if not text or text.endswith("\n") else text + "\n"
+    text = text.lstrip(BOM)
+    if text and not text.endswith("\n"):
+        text += "\n"
+    return _CRLF.sub("\n", text)
 
 
 def check_script(text: str, field: str) -> None:

@@ -12,11 +12,14 @@ from agents_runner.agents.refresh import accept_refresh
 log = logging.getLogger(__name__)
 
 
-def write_refreshed(agent: str, path: str, old: bytes, new: bytes) -> None:
-    """Replace the host's login file, whole and with its mode, if it still is what the container was given."""
-    if not accept_refresh(path, old, new):
+def write_refreshed(agent: str, target_path: str, host_path: str, old: bytes, new: bytes) -> None:
+    """Replace the host's login file, whole and with its mode, if it still is what the container was given.
+
+    `target_path` is the file's place below the home folder: the rule goes by it, wherever the host keeps the file.
+    """
+    if not accept_refresh(target_path, old, new):
         return
-    target = Path(path)
+    target = Path(host_path)
     try:
         if target.read_bytes() != old:
             return  # refreshed by somebody else meanwhile: theirs counts

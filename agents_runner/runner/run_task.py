@@ -75,8 +75,8 @@ class Tools:
     """Folder below which clones are made, one a task."""
     read_login: Callable[[str], bytes | None]
     """Reads a login file of the host, None if it is gone."""
-    on_login_used: Callable[[str, bytes, bytes], None] = lambda _path, _old, _new: None
-    """Told a login file's host path, the bytes given and the bytes found in the container at the end."""
+    on_login_used: Callable[[str, str, bytes, bytes], None] = lambda _target, _path, _old, _new: None
+    """Told a login file's path below the home folder and on the host, the bytes given and the bytes found in the container at the end."""
     on_image_used: Callable[[str], None] = lambda _tag: None
 
 
@@ -385,7 +385,7 @@ class _Run:
             for target, old in self._login.items():
                 new = self._login_now(container, target)
                 if new is not None and new != old:
-                    self.tools.on_login_used(self.config.agent.login[target], old, new)
+                    self.tools.on_login_used(target, self.config.agent.login[target], old, new)
         yield from ()
 
     def _login_now(self, container: str, target: str) -> bytes | None:

@@ -75,8 +75,8 @@ class TaskRunner:
     records: TaskRecords
     run_dir: Path
     workspaces: Path
-    accept_login: Callable[[str, str, bytes, bytes], None]
-    """Agent, host path, bytes given, bytes found: write a refreshed login back if its rule allows."""
+    accept_login: Callable[[str, str, str, bytes, bytes], None]
+    """Agent, path below home, host path, bytes given, bytes found: write a refreshed login back if its rule allows."""
     image_used: Callable[[str, str], None]
     """Told a tag and an environment's id."""
     max_running: int = 8
@@ -185,7 +185,7 @@ class TaskRunner:
             cancel=flag,
             workspaces=self.workspaces,
             read_login=_read,
-            on_login_used=lambda path, old, new: self.accept_login(agent, path, old, new),
+            on_login_used=lambda target, path, old, new: self.accept_login(agent, target, path, old, new),
             on_image_used=lambda tag: self.image_used(tag, config.environment_id),
         )
         prompt = self.records.prompt(task_id).encode("utf-8")

@@ -67,11 +67,16 @@ def _remove_images(client: docker.DockerClient, before: set[str]) -> None:
             return
 
 
-def foreign_differences(before: Seen, after: Seen, allowed: Iterable[str] = ()) -> list[str]:
-    """What appeared or vanished and may not; base images that are kept are `allowed` by a part of their name."""
+def foreign_differences(before: Seen, after: Seen, allowed: Iterable[str] = (), *, alone: bool = False) -> list[str]:
+    """What appeared or vanished and may not; base images that are kept are `allowed` by a part of their name.
+
+    Where nobody else uses the engine (`alone`), nothing new may be there either.
+    """
     found = []
     for kind in ("containers", "images", "volumes", "networks"):
-        changed = set(getattr(before, kind)) ^ set(getattr(after, kind))
+        changed = set(getattr(before, kind)) - set(getattr(after, kind))
+        if alone:
+            changed |= set(getattr(after, kind)) - set(getattr(before, kind))
         found += [f"{kind}: {one}" for one in sorted(changed) if not any(part in one for part in allowed)]
     return found
 

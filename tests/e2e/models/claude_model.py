@@ -6,14 +6,14 @@ import json
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 
-from models.loopback import Body, Event, Served, serving
+from tests.e2e.models.loopback import Body, Event, Served, serving
 
 
 def serve(host: str = "127.0.0.1", port: int = 0, command: str = "true") -> AbstractContextManager[Served]:
     """Serve `/v1/messages`; a conversation that offers a shell gets `command` to run."""
 
     def answer(path: str, body: Body) -> Iterator[Event] | None:
-        return _events(body, command) if path.split("?")[0].endswith("/messages") else None
+        return _events(body, command) if path.split("?", maxsplit=1)[0].endswith("/messages") else None
 
     return serving(answer, host, port)
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 
-from models.loopback import Body, Event, Served, serving
+from tests.e2e.models.loopback import Body, Event, Served, serving
 
 USAGE = {
     "input_tokens": 21,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 
-from models.loopback import Body, Event, Served, serving
+from tests.e2e.models.loopback import Body, Event, Served, serving
 
 SHELL = "run_shell_command"
 
