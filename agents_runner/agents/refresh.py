@@ -10,7 +10,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import PurePosixPath
 from typing import Any
 
 MAX_FILE = 256 * 1024
@@ -33,28 +32,31 @@ class RefreshRule:
 
 
 RULES: dict[str, RefreshRule] = {
-    "auth.json": RefreshRule(
+    ".codex/auth.json": RefreshRule(
         tokens=(("tokens", "id_token"), ("tokens", "access_token"), ("tokens", "refresh_token")),
         newer=("last_refresh",),
         account=("tokens", "account_id"),
     ),
-    ".credentials.json": RefreshRule(
+    ".claude/.credentials.json": RefreshRule(
         tokens=(("claudeAiOauth", "accessToken"), ("claudeAiOauth", "refreshToken")),
         newer=("claudeAiOauth", "expiresAt"),
-        times=(("claudeAiOauth", "refreshTokenExpiresAt"),),
+        times=(("claudeAiOauth", "refreshTokenExpiresAt"), ("claudeAiOauth", "subscriptionTypeVerifiedAt")),
     ),
-    "oauth_creds.json": RefreshRule(
+    ".gemini/oauth_creds.json": RefreshRule(
         tokens=(("access_token",), ("id_token",), ("refresh_token",)),
         newer=("expiry_date",),
         times=(("refresh_token_expires_in",),),
     ),
 }
-"""By the file's name (Codex, Claude Code, Gemini): its folder may be anywhere. Copilot's tokens are not refreshed."""
+"""By the file's path below the home folder, as a container has it. Copilot's tokens are not refreshed."""
 
 
 def accept_refresh(path: str, old: bytes, new: bytes) -> bool:
-    """True only if `new` is the login file `old` with fresh tokens of the same account. Never raises."""
-    rule = RULES.get(PurePosixPath(path).name)
+    """True only if `new` is the login file `old` with fresh tokens of the same account. Never raises.
+
+    `path` is the file's below the home folder in a container, wherever this machine keeps it.
+    """
+    rule = RULES.get(path)
     if rule is None or len(new) > MAX_FILE:
         return False
     try:

@@ -117,9 +117,8 @@ def _codex_completed(item: Mapping[str, Any]) -> Messages:
         case "mcp_tool_call":
             return _result(item.get("status") != "failed", _map(item.get("error")).get("message"))
         case "file_change":
-            words = [
-                f"{_word(one.get('kind'), 'change')} {_word(one.get('path'))}" for one in _maps(item.get("changes"))
-            ]
+            changes = _maps(item.get("changes"))
+            words = [f"{_word(one.get('kind'), 'change')} {_word(one.get('path'))}".strip() for one in changes]
             return _say("change", ", ".join(words))
         case "error":
             return _say("warning", item.get("message"))
@@ -166,10 +165,7 @@ def _gemini(event: Mapping[str, Any]) -> Messages:
         case "tool_use":
             return _call(event.get("tool_name"), event.get("parameters"))
         case "tool_result":
-            # A shell command with another exit code than 0 counts as a success here: nothing says how it ended.
-            if event.get("status") == "success":
-                return _say("result", "done")
-            return _result(False, _map(event.get("error")).get("message") or event.get("output"))
+            return _gemini_result(event)
         case "error":
             return _say("warning" if event.get("severity") == "warning" else "error", event.get("message"))
         case "result":
@@ -177,6 +173,13 @@ def _gemini(event: Mapping[str, Any]) -> Messages:
             why = _say("error", _map(event.get("error")).get("message") or "failed") if failed else ()
             return _tokens(event.get("stats")) + why
     return ()
+
+
+def _gemini_result(event: Mapping[str, Any]) -> Messages:
+    if event.get("status") == "success":
+        # So it says as well of a shell command with another exit code than 0.
+        return _say("result", "done")
+    return _result(False, _map(event.get("error")).get("message") or event.get("output"))
 
 
 def _copilot(event: Mapping[str, Any]) -> Messages:

@@ -95,7 +95,9 @@ def _entry(values: dict[str, Any], field: str, key: str, text: str) -> None:
     try:
         values[key] = float(text) if key == "cpus" else int(text)
     except ValueError as error:
-        raise InvalidInput(f"{key} cannot be {_shown(text)}.", "Write a number or none.", field="resources") from error
+        raise InvalidInput(
+            f"{key} cannot be {_shown(text)}.", "Write a number or none.", field="resources"
+        ) from error
 
 
 def _value(name: str, text: str) -> Any:
@@ -110,7 +112,10 @@ def _value(name: str, text: str) -> Any:
     if name == "env_vars" and not text.lstrip().startswith("{"):
         return parse_variables(text)
     if name in ("env_vars", "resources"):
-        return _json(name, text)
+        found = _json(name, text)
+        if not isinstance(found, dict):
+            raise InvalidInput(f"{name} must be a JSON object.", f"Or write {name}.KEY=value.", field=name)
+        return found
     if name == "pull":
         choices = get_args(Environment.model_fields[name].annotation)
         if text not in choices:
@@ -168,7 +173,9 @@ def _workspace(text: str) -> dict[str, str]:
         return {"type": "git", "url": url, "branch": branch}
     if stripped.startswith(("/", "~")):
         return {"type": "folder", "path": stripped}
-    raise InvalidInput(f"{_shown(text)} is no workspace.", "Write none, /a/folder or git+URL#branch.", field="workspace")
+    raise InvalidInput(
+        f"{_shown(text)} is no workspace.", "Write none, /a/folder or git+URL#branch.", field="workspace"
+    )
 
 
 def _shown(text: str) -> str:

@@ -56,6 +56,11 @@ def read_environment(data: Mapping[str, Any]) -> Migrated:
     )
 
 
+def model_data(environment: Environment) -> dict[str, Any]:
+    """All fields of an environment, known or not, as plain data that `Environment.model_validate` takes."""
+    return environment.model_dump()
+
+
 # -- the older program ------------------------------------------------------------------------------
 
 

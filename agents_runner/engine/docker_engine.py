@@ -73,13 +73,16 @@ class DockerEngine:
         return client
 
     def _api(self, version: str) -> docker.APIClient:
-        return docker.APIClient(
+        client = docker.APIClient(
             base_url=self._url,
             version=version,
             timeout=CONTROL_TIMEOUT_S,
             tls=cast("Any", self._endpoint.tls or False),
             max_pool_size=16,
         )
+        # The machine's REQUESTS_CA_BUNDLE would push the engine's own certificates aside.
+        client.trust_env = False
+        return client
 
     def _negotiate(self) -> str:
         probe = self._api("1.41")

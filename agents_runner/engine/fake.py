@@ -6,7 +6,10 @@ good for `echo` and `exit`, and for nothing else.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import queue
+import signal
 import subprocess
 import threading
 import time
@@ -76,6 +79,7 @@ def run_shell(spec: ContainerSpec, console: Console) -> int:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        start_new_session=True,
     )
     readers = [threading.Thread(target=_copy, args=(process.stdout, console, name)) for name in ("stdout", "stderr")]
     readers[1] = threading.Thread(target=_copy, args=(process.stderr, console, "stderr"))
@@ -83,7 +87,8 @@ def run_shell(spec: ContainerSpec, console: Console) -> int:
         reader.start()
     while process.poll() is None:
         if console.stopped.wait(_TICK_S):
-            process.kill()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
     for reader in readers:
         reader.join()
     return KILLED if process.returncode < 0 else process.returncode

@@ -8,7 +8,7 @@ import socket
 import struct
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Literal, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 import requests
 import urllib3.exceptions
@@ -21,6 +21,10 @@ _HEADER = 8
 _READ = 65536
 _QUEUED = 256
 T = TypeVar("T")
+
+
+class Closable(Protocol):
+    def close(self) -> object: ...
 
 
 class FrameParser:
@@ -50,15 +54,21 @@ class FrameParser:
 class SocketStream:
     """Output over a hijacked connection: attached before the start, so nothing is missed."""
 
-    def __init__(self, raw: socket.socket, keep: object) -> None:
+    def __init__(self, raw: socket.socket, keep: Closable) -> None:
         self._socket = raw
-        self._keep = keep  # the response owns the connection; losing it would close the socket
+        self._keep = keep  # what docker-py gave out for it; losing it would close the socket
         self._closed = False
 
     def __iter__(self) -> Iterator[Chunk]:
-        parser = FrameParser()
         with contextlib.suppress(OSError):
             self._socket.settimeout(TICK)
+        try:
+            yield from self._chunks()
+        finally:
+            self.close()
+
+    def _chunks(self) -> Iterator[Chunk]:
+        parser = FrameParser()
         while not self._closed:
             try:
                 data = self._socket.recv(_READ)
@@ -75,8 +85,9 @@ class SocketStream:
         self._closed = True
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
-        with contextlib.suppress(OSError):
-            self._socket.close()
+        for one in (self._keep, self._socket):
+            with contextlib.suppress(OSError):
+                one.close()
 
 
 def pumped(source: Iterable[T], close: Callable[[], None]) -> Iterator[T | None]:

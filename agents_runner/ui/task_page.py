@@ -23,6 +23,7 @@ from agents_runner.core.events import (
     TaskResult,
 )
 from agents_runner.core.task import PhaseRecord, Task
+from agents_runner.runner.agent_events import messages_in
 from agents_runner.runner.services import Services
 from agents_runner.ui.jobs import Jobs
 from agents_runner.ui.log_view import LogView, shown_text
@@ -32,6 +33,7 @@ from agents_runner.ui.widgets import Banner, ElidedLabel, button, code_editor, p
 
 Lines = Sequence[tuple[str, str]]
 _TICK_MS = 500
+_RETRY_MS = 150
 
 
 class TaskPage(QWidget):
@@ -46,7 +48,9 @@ class TaskPage(QWidget):
         self._jobs = jobs
         self._task: Task | None = None
         self._began: dict[str, float] = {}
-        self._early: list[tuple[str, str]] | None = None
+        self._early: list[tuple[int, tuple[str, str]]] = []
+        self._next = 0
+        self._shown = -1
         self._lay_out()
         self._timer = QTimer(self)
         self._timer.setInterval(_TICK_MS)
@@ -101,56 +105,69 @@ class TaskPage(QWidget):
     def task_id(self) -> str:
         return self._task.id if self._task else ""
 
-    def show_task(self, task: Task) -> None:
-        """Show a task from its record; its events go on from there."""
+    def show_task(self, task: Task, seen: int = 0) -> None:
+        """Show a task from its record; its events go on from there.
+
+        `seen` is how many of its lines the window was told of before. A live line and a line of the log file are
+        matched by their number, so that none is missed and none comes twice, however the two overlap.
+        """
         self._task = task
         self._began = {record.phase: time.monotonic() for record in task.phases if record.seconds is None}
         self.log.clear()
         self._messages.clear()
-        # Live lines wait until the ones that are in the file already are shown, so that none comes twice.
-        self._early = []
-        self._jobs.run(lambda: self._story(task.id), lambda story: self._loaded(task.id, story), self._unreadable)
+        self._next, self._shown, self._early = seen, -1, []
+        self._load(task.id, seen)
         self._refresh()
         self._stop.setFocus()
 
-    def _story(self, task_id: str) -> tuple[Task, Lines]:
-        return self._services.tasks.get(task_id), self._services.tasks.log(task_id)
+    def _load(self, task_id: str, seen: int) -> None:
+        self._jobs.run(
+            lambda: self._story(task_id), lambda story: self._loaded(task_id, seen, story), self._unreadable
+        )
 
-    def _loaded(self, task_id: str, story: tuple[Task, Lines]) -> None:
-        if self._task is None or self._task.id != task_id:
+    def _story(self, task_id: str) -> tuple[Task, Lines, list[str]]:
+        task, lines = self._services.tasks.get(task_id), self._services.tasks.log(task_id)
+        return task, lines, [_spoken(message) for message in messages_in(task.agent, lines)]
+
+    def _loaded(self, task_id: str, seen: int, story: tuple[Task, Lines, list[str]]) -> None:
+        if self._task is None or self._task.id != task_id or self._shown >= 0:
             return
-        recorded, lines = story
-        early, self._early = self._early or [], None
+        recorded, lines, messages = story
+        if len(lines) < seen and not recorded.state.final:
+            # The last lines are on their way to the file still.
+            QTimer.singleShot(_RETRY_MS, self, lambda: self._load(task_id, seen))
+            return
         if recorded.state.final or not self._task.state.final:
             self._task = recorded
-        self.log.append([*lines, *_not_yet_in(list(lines), early)])
+        self._shown = len(lines)
+        self.log.append([*lines, *(line for number, line in self._early if number >= self._shown)])
+        self._early = []
+        for message in messages:
+            self._messages.appendPlainText(message)
         self._refresh()
 
     def _unreadable(self, error: AgentsRunnerError) -> None:
-        self._early = None
+        self._shown = max(0, self._shown)
         self._notice.show_text(str(error))
 
     def take(self, events: Sequence[Event]) -> None:
         """Events of this very task, in order."""
-        lines: list[tuple[str, str]] = []
-        messages: list[str] = []
+        lines: list[tuple[int, tuple[str, str]]] = []
         for event in events:
-            match event:
-                case LogLine():
-                    lines.append((event.stream, event.line))
-                case AgentMessage():
-                    messages.append(f"{event.kind}: {shown_text(event.text.replace(chr(10), chr(10)))}")
-                case Notice():
-                    lines.append(("system", f"{event.message} {event.hint}".strip()))
-                    self._apply(event)
-                case _:
-                    self._apply(event)
-        if self._early is not None:
-            self._early.extend(lines)
+            line = line_of(event)
+            if line is not None:
+                lines.append((self._next, line))
+                self._next += 1
+            if isinstance(event, AgentMessage):
+                # Those of lines that the file held already were read from there.
+                if 0 <= self._shown < self._next:
+                    self._messages.appendPlainText(_spoken(event))
+            elif not isinstance(event, LogLine):
+                self._apply(event)
+        if self._shown < 0:
+            self._early += lines
         else:
-            self.log.append(lines)
-        for message in messages:
-            self._messages.appendPlainText(message)
+            self.log.append([line for number, line in lines if number >= self._shown])
         self._refresh()
 
     def _apply(self, event: Event) -> None:
@@ -253,9 +270,14 @@ class TaskPage(QWidget):
         QGuiApplication.clipboard().setText(self.log.widget.toPlainText())
 
 
-def _not_yet_in(lines: Lines, early: Lines) -> Lines:
-    """Those of the live lines that the file did not hold yet: the longest overlap is left out."""
-    for count in range(min(len(lines), len(early)), 0, -1):
-        if list(lines[-count:]) == list(early[:count]):
-            return early[count:]
-    return early
+def line_of(event: Event) -> tuple[str, str] | None:
+    """The line of the log that an event is written as, None for events that are none."""
+    if isinstance(event, LogLine):
+        return event.stream, event.line
+    if isinstance(event, Notice):
+        return "system", f"{event.message} {event.hint}".strip()
+    return None
+
+
+def _spoken(message: AgentMessage) -> str:
+    return f"{message.kind}: " + "\n".join(shown_text(line) for line in message.text.split("\n"))

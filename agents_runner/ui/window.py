@@ -29,7 +29,7 @@ from agents_runner.ui.environments_page import EnvironmentsPage
 from agents_runner.ui.images_page import ImagesPage
 from agents_runner.ui.jobs import Jobs
 from agents_runner.ui.new_task_page import NewTaskPage
-from agents_runner.ui.task_page import TaskPage
+from agents_runner.ui.task_page import TaskPage, line_of
 from agents_runner.ui.tasks_page import TasksPage
 from agents_runner.ui.theme import Theme
 from agents_runner.ui.tokens import GRID
@@ -50,7 +50,7 @@ class MainWindow(QMainWindow):
         self._bridge = Bridge(self)
         self._bridge.events.connect(self._events)
         self._unsubscribe: Callable[[], None] = services.runner.subscribe(self._bridge.listener)
-        self._running: set[str] = set()
+        self._seen: dict[str, int] = {}
         self.setWindowTitle("Agents Runner")
         self.resize(1200, 800)
         self.setMinimumSize(900, 600)
@@ -152,7 +152,7 @@ class MainWindow(QMainWindow):
         self._sidebar.setCurrentRow(TASKS)
         self._sidebar.blockSignals(False)
         self._stack.setCurrentWidget(self.task)
-        self.task.show_task(task)
+        self.task.show_task(task, self._seen.get(task.id, 0))
 
     @Slot()
     def _back(self) -> None:
@@ -171,6 +171,9 @@ class MainWindow(QMainWindow):
     def _events(self, events: Sequence[tuple[str, Event]]) -> None:
         shown = self.task.task_id
         self.tasks.take(events)
+        for task_id, event in events:
+            if line_of(event) is not None:
+                self._seen[task_id] = self._seen.get(task_id, 0) + 1
         mine = [event for task_id, event in events if task_id == shown]
         if mine:
             self.task.take(mine)

@@ -31,6 +31,11 @@ CLAUDE: dict[str, Any] = {
         "refreshTokenExpiresAt": 1_799_000_000_000,
         "scopes": ["user:inference", "user:profile"],
         "subscriptionType": "max",
+        "subscriptionTypeSource": "profile",
+        "subscriptionTypeVerifiedAt": 1_789_000_000_000,
+        "rateLimitTier": None,
+        "clientId": "00000000-1111-2222-3333-444444444444",
+        "accountUuid": "11111111-2222-3333-4444-555555555555",
     },
     "mcpOAuth": {"tracker|1": {"accessToken": "t", "serverUrl": "https://tracker.example"}},
 }
@@ -42,26 +47,26 @@ GEMINI: dict[str, Any] = {
     "id_token": "eyJ.old.id",
     "expiry_date": 1_790_000_000_000,
 }
-FILES = {"auth.json": CODEX, ".credentials.json": CLAUDE, "oauth_creds.json": GEMINI}
-PATHS = {
-    "auth.json": "/home/me/.codex/auth.json",
-    ".credentials.json": "/home/me/.claude/.credentials.json",
-    "oauth_creds.json": "/home/me/.gemini/oauth_creds.json",
-}
+FILES = {".codex/auth.json": CODEX, ".claude/.credentials.json": CLAUDE, ".gemini/oauth_creds.json": GEMINI}
 REFRESHED: dict[str, dict[str, Any]] = {
-    "auth.json": {
+    ".codex/auth.json": {
         "tokens.id_token": "eyJ.new.id",
         "tokens.access_token": "eyJ.new.access",
         "tokens.refresh_token": "rt_new",
         "last_refresh": "2026-03-09T10:00:00Z",
     },
-    ".credentials.json": {
+    ".claude/.credentials.json": {
         "claudeAiOauth.accessToken": "sk-ant-oat01-new",
         "claudeAiOauth.refreshToken": "sk-ant-ort01-new",
         "claudeAiOauth.expiresAt": 1_790_000_030_000,
         "claudeAiOauth.refreshTokenExpiresAt": 1_799_900_000_000,
+        "claudeAiOauth.subscriptionTypeVerifiedAt": 1_789_900_000_000,
     },
-    "oauth_creds.json": {"access_token": "ya29.new", "id_token": "eyJ.new.id", "expiry_date": 1_790_000_030_000},
+    ".gemini/oauth_creds.json": {
+        "access_token": "ya29.new",
+        "id_token": "eyJ.new.id",
+        "expiry_date": 1_790_000_030_000,
+    },
 }
 GONE = object()
 
@@ -87,7 +92,7 @@ def raw(value: object) -> bytes:
 
 def accepted(name: str, changes: dict[str, Any], old: dict[str, Any] | None = None) -> bool:
     before = FILES[name] if old is None else old
-    return accept_refresh(PATHS[name], raw(before), raw(changed(before, changes)))
+    return accept_refresh(name, raw(before), raw(changed(before, changes)))
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -96,16 +101,16 @@ def test_a_refreshed_token_comes_back(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_it_comes_back_to_a_moved_folder_and_in_another_order(name: str) -> None:
+def test_the_order_of_the_keys_does_not_count(name: str) -> None:
     new = dict(reversed(changed(FILES[name], REFRESHED[name]).items()))
-    assert accept_refresh(f"/elsewhere/{name}", raw(FILES[name]), json.dumps(new).encode())
+    assert accept_refresh(name, raw(FILES[name]), json.dumps(new).encode())
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_it_has_to_be_newer(name: str) -> None:
     place = ".".join(RULES[name].newer)
     older: list[Any] = ["2026-02-01T00:00:00Z", "2026-03-01T10:00:00.123456789Z", "soon", "", "9999999999", None, 5]
-    if name != "auth.json":
+    if name != ".codex/auth.json":
         older = [1_789_999_999_999, 1_790_000_000_000, -1, 10**14, "1790000030000", None, True]
     for value in older:
         assert not accepted(name, REFRESHED[name] | {place: value}), value
@@ -114,7 +119,7 @@ def test_it_has_to_be_newer(name: str) -> None:
 
 def test_times_are_compared_as_times() -> None:
     def newer(old: str, new: str) -> bool:
-        return accepted("auth.json", {"last_refresh": new}, changed(CODEX, {"last_refresh": old}))
+        return accepted(".codex/auth.json", {"last_refresh": new}, changed(CODEX, {"last_refresh": old}))
 
     assert newer("2026-03-01T10:00:00Z", "2026-03-01T10:00:00.5Z")
     assert newer("2026-03-01T10:00:00+02:00", "2026-03-01T09:00:00Z")
@@ -125,34 +130,37 @@ def test_times_are_compared_as_times() -> None:
 # -- everything else is refused -------------------------------------------------------------------------------
 
 HARMFUL: list[tuple[str, dict[str, Any]]] = [
-    ("auth.json", {"tokens.account_id": "99999999-2222-3333-4444-555555555555"}),
-    ("auth.json", {"tokens.account_id": None}),
-    ("auth.json", {"OPENAI_API_KEY": "sk-somebody-elses"}),
-    ("auth.json", {"auth_mode": "apikey"}),
-    ("auth.json", {"base_url": "https://evil.example"}),
-    ("auth.json", {"tokens.extra": "x"}),
-    ("auth.json", {"tokens.refresh_token": GONE}),
-    ("auth.json", {"auth_mode": GONE}),
-    ("auth.json", {"tokens": "rt_new"}),
-    ("auth.json", {"tokens": None}),
-    (".credentials.json", {"claudeAiOauth.scopes": ["user:inference", "org:create_api_key"]}),
-    (".credentials.json", {"claudeAiOauth.subscriptionType": "free"}),
-    (".credentials.json", {"claudeAiOauth.expiresAt": "1790000030000"}),
-    (".credentials.json", {"mcpOAuth": {}}),
-    (".credentials.json", {"mcpOAuth.tracker|1": {"accessToken": "t", "serverUrl": "https://evil.example"}}),
-    (".credentials.json", {"hooks": {"PreToolUse": [{"command": "id"}]}}),
-    (".credentials.json", {"apiKeyHelper": "curl evil.example"}),
-    ("oauth_creds.json", {"scope": "openid email https://mail.google.com/"}),
-    ("oauth_creds.json", {"token_type": "MAC"}),
-    ("oauth_creds.json", {"type": "external_account"}),
-    ("oauth_creds.json", {"refresh_token": GONE}),
+    (".codex/auth.json", {"tokens.account_id": "99999999-2222-3333-4444-555555555555"}),
+    (".codex/auth.json", {"tokens.account_id": None}),
+    (".codex/auth.json", {"OPENAI_API_KEY": "sk-somebody-elses"}),
+    (".codex/auth.json", {"auth_mode": "apikey"}),
+    (".codex/auth.json", {"base_url": "https://evil.example"}),
+    (".codex/auth.json", {"tokens.extra": "x"}),
+    (".codex/auth.json", {"tokens.refresh_token": GONE}),
+    (".codex/auth.json", {"auth_mode": GONE}),
+    (".codex/auth.json", {"tokens": "rt_new"}),
+    (".codex/auth.json", {"tokens": None}),
+    (".claude/.credentials.json", {"claudeAiOauth.scopes": ["user:inference", "org:create_api_key"]}),
+    (".claude/.credentials.json", {"claudeAiOauth.subscriptionType": "free"}),
+    (".claude/.credentials.json", {"claudeAiOauth.accountUuid": "99999999-2222-3333-4444-555555555555"}),
+    (".claude/.credentials.json", {"claudeAiOauth.accountUuid": GONE}),
+    (".claude/.credentials.json", {"claudeAiOauth.clientId": "somebody-else"}),
+    (".claude/.credentials.json", {"claudeAiOauth.expiresAt": "1790000030000"}),
+    (".claude/.credentials.json", {"mcpOAuth": {}}),
+    (".claude/.credentials.json", {"mcpOAuth.tracker|1": {"accessToken": "t", "serverUrl": "https://evil.example"}}),
+    (".claude/.credentials.json", {"hooks": {"PreToolUse": [{"command": "id"}]}}),
+    (".claude/.credentials.json", {"apiKeyHelper": "curl evil.example"}),
+    (".gemini/oauth_creds.json", {"scope": "openid email https://mail.google.com/"}),
+    (".gemini/oauth_creds.json", {"token_type": "MAC"}),
+    (".gemini/oauth_creds.json", {"type": "external_account"}),
+    (".gemini/oauth_creds.json", {"refresh_token": GONE}),
 ]
 
 
 @pytest.mark.parametrize(("name", "change"), HARMFUL)
 def test_another_change_beside_the_tokens_is_refused(name: str, change: dict[str, Any]) -> None:
     new = changed(changed(FILES[name], REFRESHED[name]), change)
-    assert not accept_refresh(PATHS[name], raw(FILES[name]), raw(new))
+    assert not accept_refresh(name, raw(FILES[name]), raw(new))
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -196,39 +204,39 @@ def test_a_token_is_one_line_of_sane_size(name: str, value: object) -> None:
     ],
 )
 def test_what_is_no_such_file_is_refused(name: str, new: bytes) -> None:
-    assert not accept_refresh(PATHS[name], raw(FILES[name]), new)
-    assert not accept_refresh(PATHS[name], new, raw(FILES[name]))
-    assert not accept_refresh(PATHS[name], new, new)
+    assert not accept_refresh(name, raw(FILES[name]), new)
+    assert not accept_refresh(name, new, raw(FILES[name]))
+    assert not accept_refresh(name, new, new)
 
 
 def test_a_file_that_grew_is_refused() -> None:
-    new = raw(changed(CODEX, REFRESHED["auth.json"]))
-    assert accept_refresh(PATHS["auth.json"], raw(CODEX), new)
-    assert not accept_refresh(PATHS["auth.json"], raw(CODEX), new + b" " * MAX_FILE)
+    new = raw(changed(CODEX, REFRESHED[".codex/auth.json"]))
+    assert accept_refresh(".codex/auth.json", raw(CODEX), new)
+    assert not accept_refresh(".codex/auth.json", raw(CODEX), new + b" " * MAX_FILE)
 
 
 def test_a_key_that_stands_twice_is_refused() -> None:
-    new = raw(changed(CODEX, REFRESHED["auth.json"])).decode()
+    new = raw(changed(CODEX, REFRESHED[".codex/auth.json"])).decode()
     twice = new.replace('"refresh_token"', '"refresh_token": "other", "refresh_token"')
     assert json.loads(twice) == json.loads(new)
-    assert not accept_refresh(PATHS["auth.json"], raw(CODEX), twice.encode())
+    assert not accept_refresh(".codex/auth.json", raw(CODEX), twice.encode())
 
 
 @pytest.mark.parametrize("constant", ["NaN", "Infinity", "1e999"])
 def test_a_number_that_is_none_is_refused(constant: str) -> None:
-    new = raw(changed(GEMINI, REFRESHED["oauth_creds.json"])).decode().replace("1790000030000", constant)
-    assert not accept_refresh(PATHS["oauth_creds.json"], raw(GEMINI), new.encode())
+    new = raw(changed(GEMINI, REFRESHED[".gemini/oauth_creds.json"])).decode().replace("1790000030000", constant)
+    assert not accept_refresh(".gemini/oauth_creds.json", raw(GEMINI), new.encode())
 
 
 def test_an_account_without_a_name_cannot_be_compared() -> None:
     old = changed(CODEX, {"tokens.account_id": None})
-    assert not accepted("auth.json", REFRESHED["auth.json"], old)
+    assert not accepted(".codex/auth.json", REFRESHED[".codex/auth.json"], old)
 
 
 @pytest.mark.parametrize("value", [None, {"tokens": None, "last_refresh": None}, {"tokens": {}}])
 def test_an_api_key_alone_is_never_refreshed(value: object) -> None:
     old = {"OPENAI_API_KEY": "sk-old"} | (value if isinstance(value, dict) else {})
-    assert not accept_refresh(PATHS["auth.json"], raw(old), raw(old | {"OPENAI_API_KEY": "sk-new"}))
+    assert not accept_refresh(".codex/auth.json", raw(old), raw(old | {"OPENAI_API_KEY": "sk-new"}))
 
 
 @pytest.mark.parametrize(
@@ -249,7 +257,7 @@ JSON = st.recursive(
 
 @given(name=st.sampled_from(sorted(FILES)), old=st.binary(max_size=60), new=st.binary(max_size=60))
 def test_no_bytes_are_too_strange(name: str, old: bytes, new: bytes) -> None:
-    assert not accept_refresh(PATHS[name], old, new)
+    assert not accept_refresh(name, old, new)
 
 
 @given(name=st.sampled_from(sorted(FILES)), data=st.data(), value=JSON)
@@ -265,4 +273,4 @@ def test_whatever_stands_elsewhere_is_refused(name: str, data: st.DataObject, va
     if key in free or inner.get(key, GONE) == value or (folder == "" and isinstance(inner.get(key), dict)):
         return
     inner[key] = value
-    assert not accept_refresh(PATHS[name], raw(old), raw(new))
+    assert not accept_refresh(name, raw(old), raw(new))

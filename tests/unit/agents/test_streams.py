@@ -175,24 +175,25 @@ def test_what_is_no_event_says_nothing(agent: str, line: str) -> None:
     assert read_event(agent, line) == ()
 
 
-KEYS = st.sampled_from(
-    "type item message content data usage stats error errors result status success exit_code is_error input arguments "
-    "parameters command changes text role name shellExecution exitCode input_tokens output_tokens premiumRequests "
-    "toolName severity kind".split()
-)
-TYPES = st.sampled_from(
-    "item.started item.completed turn.completed turn.failed error assistant user result message tool_use tool_result "
-    "text thinking assistant.message tool.execution_start tool.execution_complete session.error command_execution "
-    "mcp_tool_call file_change agent_message web_search".split()
-)
+KEYS = """
+type item message content data usage stats error errors result status success exit_code is_error input arguments
+parameters command changes text role name shellExecution exitCode input_tokens output_tokens premiumRequests
+toolName severity kind
+"""
+TYPES = """
+item.started item.completed turn.completed turn.failed error assistant user result message tool_use tool_result
+text thinking assistant.message tool.execution_start tool.execution_complete session.error command_execution
+mcp_tool_call file_change agent_message web_search
+"""
+A_KEY, A_TYPE = st.sampled_from(KEYS.split()), st.sampled_from(TYPES.split())
 ANYTHING = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | TYPES | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=6),
+    st.none() | st.booleans() | st.integers() | st.floats() | A_TYPE | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(A_KEY, inner, max_size=6),
     max_leaves=20,
 )
 
 
-@given(agent=st.sampled_from(sorted(READERS)), event=st.dictionaries(KEYS, ANYTHING, max_size=6), kind=TYPES)
+@given(agent=st.sampled_from(sorted(READERS)), event=st.dictionaries(A_KEY, ANYTHING, max_size=6), kind=A_TYPE)
 @example(agent="claude", event={"message": {"content": [[], None, {"type": []}]}}, kind="assistant")
 @example(agent="codex", event={"item": {"type": {}, "text": 1}}, kind="item.completed")
 def test_malformed_events_never_raise(agent: str, event: dict[str, object], kind: str) -> None:

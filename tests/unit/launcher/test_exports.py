@@ -15,8 +15,6 @@ from agents_runner.launcher.exports import difference, parse_exports, render_exp
 from agents_runner.launcher.files import program
 
 names = st.from_regex(r"X_[A-Z0-9_]{1,8}", fullmatch=True)  # no name that a shell knows
-    lambda name: name not in ("PWD", "USER", "SHLVL", "OLDPWD")
-)
 values = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=40)
 
 

@@ -1,0 +1,152 @@
+"""The port's promises, kept by the fake engine and by the real one alike."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from agents_runner.core.container import CommitSpec, ContainerSpec
+from agents_runner.core.errors import ContainerMissing, EngineTimeout, ImageMissing, NameInUse
+from agents_runner.engine.fake import FakeEngine
+from agents_runner.engine.port import Engine, LogStream
+
+NAME = "agents-runner-contract-test"
+LABELS = {"io.agents-runner.container.name": NAME, "agents-runner.test": "contract"}
+
+
+@pytest.fixture(params=["fake", "real"])
+def port(request: pytest.FixtureRequest) -> Iterator[tuple[Engine, str]]:
+    if request.param == "fake":
+        fake = FakeEngine()
+        fake.add_image("contract:1")
+        yield fake, "contract:1"
+        fake.close()
+        return
+    engine: Engine = request.getfixturevalue("engine")
+    base: str = request.getfixturevalue("mini_base")
+    yield engine, base
+    engine.remove(NAME)
+
+
+def shell(image: str, script: str) -> ContainerSpec:
+    return ContainerSpec(name=NAME, image=image, command=("/bin/sh", "-c", script), labels=LABELS)
+
+
+def read(stream: LogStream) -> dict[str, str]:
+    found = {"stdout": b"", "stderr": b""}
+    for chunk in stream:
+        found[chunk.stream] += chunk.data
+    return {name: data.decode() for name, data in found.items()}
+
+
+def test_attached_before_the_start_nothing_is_missed(port: tuple[Engine, str]) -> None:
+    engine, image = port
+    made = engine.create(shell(image, "echo out; echo err >&2; for n in 1 2 3; do echo $n; done; exit 3"))
+    stream = engine.attach(made)
+    engine.start(made)
+    assert read(stream) == {"stdout": "out\n1\n2\n3\n", "stderr": "err\n"}
+    state = engine.wait(made, 10)
+    assert (state.exit_code, state.ended, state.name) == (3, True, NAME)
+
+
+def test_the_log_of_an_ended_container_ends(port: tuple[Engine, str]) -> None:
+    engine, image = port
+    made = engine.create(shell(image, "echo one; echo two"))
+    engine.start(made)
+    engine.wait(made, 10)
+    assert read(engine.follow(made))["stdout"] == "one\ntwo\n"
+    assert read(engine.follow(made, {"stdout": 5}))["stdout"] == "wo\n"
+    assert read(engine.follow(made, {"stdout": 100}))["stdout"] == ""
+
+
+def test_a_stream_can_be_closed_from_elsewhere(port: tuple[Engine, str]) -> None:
+    engine, image = port
+    made = engine.create(shell(image, "echo up; sleep 60"))
+    stream = engine.attach(made)
+    engine.start(made)
+    ended = threading.Event()
+
+    def consume() -> None:
+        for chunk in stream:
+            if chunk.data:
+                stream.close()
+        ended.set()
+
+    threading.Thread(target=consume, daemon=True).start()
+    assert ended.wait(10)
+    state = engine.inspect(made)
+    assert state is not None
+    assert state.running
+
+
+def test_stopping_and_removing_are_quiet_when_there_is_nothing_to_do(port: tuple[Engine, str]) -> None:
+    engine, image = port
+    made = engine.create(shell(image, "sleep 60"))
+    engine.start(made)
+    with pytest.raises(EngineTimeout):
+        engine.wait(made, 0.1)
+    engine.stop(made, 0.2)
+    assert engine.wait(made, 10).exit_code != 0
+    engine.stop(made, 0.2)
+    engine.kill(made)
+    engine.remove(made)
+    engine.remove(made)
+    engine.stop(made)
+    assert engine.inspect(made) is None
+    with pytest.raises(ContainerMissing):
+        engine.wait(made, 1)
+
+
+def test_a_name_is_a_lock(port: tuple[Engine, str]) -> None:
+    engine, image = port
+    engine.create(shell(image, "true"))
+    with pytest.raises(NameInUse):
+        engine.create(shell(image, "true"))
+    assert [state.name for state in engine.list_containers(LABELS)] == [NAME]
+    assert engine.list_containers(LABELS, running_only=True) == []
+
+
+def test_what_is_not_there(port: tuple[Engine, str]) -> None:
+    engine, _ = port
+    assert engine.find_image("agents-runner-contract-test:none") is None
+    assert engine.inspect("agents-runner-no-such-container") is None
+    with pytest.raises(ImageMissing):
+        engine.create(shell("agents-runner-contract-test:none", "true"))
+    with pytest.raises(ImageMissing):
+        engine.remove_tag("agents-runner-contract-test:none")
+    for call in (engine.start, engine.changes):
+        with pytest.raises(ContainerMissing):
+            call("agents-runner-no-such-container")
+
+
+def test_files_commit_and_tags(port: tuple[Engine, str]) -> None:
+    engine, image = port
+    made = engine.create(shell(image, "true"))
+    engine.start(made)
+    engine.wait(made, 10)
+    engine.put_file(made, "/etc/contract/file", b"\x00data")
+    assert engine.get_file(made, "/etc/contract/file") == b"\x00data"
+    assert engine.get_file(made, "/etc/contract/none") is None
+    assert "/etc/contract/file" in {change.path for change in engine.changes(made)}
+    labels = {"agents-runner.test": "contract-image"}
+    image_id = engine.commit(made, CommitSpec(labels=labels, command=("/bin/true",), user="nobody"))
+    try:
+        engine.tag(image_id, "agents-runner-contract-test:1")
+        found = engine.find_image("agents-runner-contract-test:1")
+        assert found is not None
+        assert (found.id, found.command, found.user) == (image_id, ("/bin/true",), "nobody")
+        assert found.labels["agents-runner.test"] == "contract-image"
+        assert [one.id for one in engine.list_images(labels)] == [image_id]
+    finally:
+        engine.remove(made)
+        engine.remove_tag("agents-runner-contract-test:1")
+    assert engine.find_image(image_id) is None
+
+
+def test_it_says_who_it_is(port: tuple[Engine, str]) -> None:
+    info = port[0].info()
+    assert info.local
+    assert info.platform.startswith("linux/")
+    assert info.endpoint

@@ -1,0 +1,434 @@
+"""Services in memory: environments, a runner that plays scripted events on a thread, images with slow calls."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from agents_runner.core.container import EngineInfo
+from agents_runner.core.environment import COLORS, Environment
+from agents_runner.core.errors import AgentsRunnerError, InvalidInput, NotFound
+from agents_runner.core.events import (
+    AgentMessage,
+    Cache,
+    Event,
+    LogLine,
+    Phase,
+    PhaseFinished,
+    PhaseStarted,
+    StateChanged,
+    TaskResult,
+    TaskState,
+    may_move,
+)
+from agents_runner.core.imageplan import ImagePlan
+from agents_runner.core.listing import ImportReport, Listing, Problem
+from agents_runner.core.settings import Settings
+from agents_runner.core.task import PhaseRecord, Task, new_task_id
+from agents_runner.runner.plan_launch import Host, check_prompt, problems_of
+from agents_runner.runner.recording import recorded
+from agents_runner.runner.services import (
+    CachedImage,
+    CleanReport,
+    KeptImage,
+    Listener,
+    PlannedImage,
+    Services,
+    TaskRequest,
+)
+
+Script = Callable[[Task, threading.Event], Iterator[Event]]
+WAIT_S = 30.0
+AGENTS = ("codex", "claude", "copilot", "gemini", "shell", "demo")
+
+
+class Gate:
+    """A point that worker threads pass; `hold` makes them wait there until `release`. Never for the window's thread."""
+
+    def __init__(self) -> None:
+        self._open = threading.Event()
+        self._open.set()
+        self.reached = threading.Event()
+        self.count = 0
+        self.threads: set[int] = set()
+
+    def hold(self) -> None:
+        self.reached.clear()
+        self._open.clear()
+
+    def release(self) -> None:
+        self._open.set()
+
+    def __call__(self) -> None:
+        self.count += 1
+        self.threads.add(threading.get_ident())
+        self.reached.set()
+        assert self._open.wait(WAIT_S), "nobody opened the gate"
+
+
+@dataclass
+class FakeEnvironments:
+    """See `EnvironmentsPort`."""
+
+    known: dict[str, Environment] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+    read_only: frozenset[str] = frozenset()
+    gate: Gate = field(default_factory=Gate)
+    save_error: AgentsRunnerError | None = None
+
+    def list(self) -> Listing:
+        self.gate()
+        found = sorted(self.known.values(), key=lambda one: one.name.casefold())
+        return Listing(environments=tuple(found), problems=self.problems, read_only=self.read_only)
+
+    def get(self, name_or_id: str) -> Environment:
+        for one in self.known.values():
+            if name_or_id in (one.id, one.name):
+                return one
+        raise NotFound(f"There is no environment {name_or_id!r}.")
+
+    def save(self, environment: Environment) -> Environment:
+        self.gate()
+        if self.save_error is not None:
+            raise self.save_error
+        self.known[environment.id] = environment
+        return environment
+
+    def delete(self, environment_id: str) -> None:
+        del self.known[environment_id]
+
+
+@dataclass
+class FakeTasks:
+    """See `TasksPort`; `log_lag` hides that many of the newest lines, as a file not yet flushed does."""
+
+    rows: dict[str, Task] = field(default_factory=dict)
+    prompts: dict[str, str] = field(default_factory=dict)
+    lines: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
+    gate: Gate = field(default_factory=Gate)
+    log_lag: int = 0
+
+    def list(self, limit: int = 500) -> tuple[Task, ...]:
+        return tuple(sorted(self.rows.values(), key=lambda task: -task.created))[:limit]
+
+    def get(self, task_id: str) -> Task:
+        try:
+            return self.rows[task_id]
+        except KeyError as error:
+            raise NotFound(f"There is no task {task_id!r}.") from error
+
+    def log(self, task_id: str, offset: int = 0) -> tuple[tuple[str, str], ...]:
+        lines = list(self.lines.get(task_id, ()))
+        shown = lines[: len(lines) - self.log_lag] if self.log_lag else lines
+        self.log_lag = 0
+        self.gate()
+        return tuple(shown[offset:])
+
+    def prompt(self, task_id: str) -> str:
+        return self.prompts[task_id]
+
+    def add(self, task: Task, *, prompt: str = "", lines: tuple[tuple[str, str], ...] = ()) -> Task:
+        self.rows[task.id] = task
+        self.prompts[task.id] = prompt or task.prompt
+        self.lines[task.id] = [*lines]
+        return task
+
+
+@dataclass
+class FakeRecord:
+    """Writes one task's events into `FakeTasks`, as the store does."""
+
+    tasks: FakeTasks
+    task_id: str
+
+    def _change(self, **fields: object) -> None:
+        self.tasks.rows[self.task_id] = replace(self.tasks.rows[self.task_id], **fields)  # type: ignore[arg-type]
+
+    def moved(self, state: TaskState, at: float) -> bool:
+        task = self.tasks.rows[self.task_id]
+        if not may_move(task.state, state):
+            return False
+        self._change(state=state, started=task.started or at)
+        return True
+
+    def phase_started(self, phase: Phase) -> None:
+        self._change(phases=(*self.tasks.rows[self.task_id].phases, PhaseRecord(phase=phase)))
+
+    def phase_finished(self, phase: Phase, *, seconds: float, ok: bool, cache: Cache | None) -> None:
+        done = PhaseRecord(phase=phase, seconds=seconds, ok=ok, cache=cache)
+        phases = self.tasks.rows[self.task_id].phases
+        self._change(phases=tuple(done if one.phase == phase else one for one in phases))
+
+    def noticed(self, message: str) -> None:
+        self._change(notices=(*self.tasks.rows[self.task_id].notices, message))
+
+    def line(self, stream: str, text: str) -> None:
+        self.tasks.lines[self.task_id].append((stream, text))
+
+    def ended(self, result: TaskResult, at: float) -> None:
+        self._change(
+            state=result.state,
+            finished=at,
+            exit_code=result.exit_code,
+            image=result.image,
+            error=result.error,
+            hint=result.hint,
+        )
+
+    def close(self) -> None:
+        pass
+
+
+@dataclass
+class FakeRunner:
+    """See `RunnerPort`; plays `script` on a thread of its own for each task."""
+
+    environments: FakeEnvironments
+    tasks: FakeTasks
+    script: Script
+    requests: list[TaskRequest] = field(default_factory=list)
+    closed: bool = False
+    submit_gate: Gate = field(default_factory=Gate)
+    _listeners: list[Listener] = field(default_factory=list)
+    _stops: dict[str, threading.Event] = field(default_factory=dict)
+    _threads: list[threading.Thread] = field(default_factory=list)
+
+    def submit(self, request: TaskRequest) -> Task:
+        self.submit_gate()
+        self.requests.append(request)
+        environment = self.environments.get(request.environment_id)
+        check_prompt(request.prompt)
+        task = Task(
+            id=new_task_id(),
+            environment_id=environment.id,
+            environment_name=environment.name,
+            agent="codex",
+            prompt=request.prompt.strip().split("\n", 1)[0],
+            state=TaskState.QUEUED,
+            created=time.time(),
+        )
+        self.tasks.add(task, prompt=request.prompt)
+        stop = self._stops[task.id] = threading.Event()
+        thread = threading.Thread(target=self._work, args=(task, stop), daemon=True)
+        self._threads.append(thread)
+        thread.start()
+        return task
+
+    def _work(self, task: Task, stop: threading.Event) -> None:
+        for event in recorded(self.script(task, stop), FakeRecord(self.tasks, task.id)):
+            for listener in tuple(self._listeners):
+                listener(task.id, (event,))
+
+    def stop(self, task_id: str) -> None:
+        if task_id in self._stops:
+            self._stops[task_id].set()
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    def close(self, timeout: float = 5.0) -> None:
+        self.closed = True
+        for stop in self._stops.values():
+            stop.set()
+        for thread in self._threads:
+            thread.join(timeout)
+
+
+@dataclass
+class FakeImages:
+    """See `ImagesPort`."""
+
+    images: tuple[CachedImage, ...] = ()
+    planned: PlannedImage = field(
+        default_factory=lambda: PlannedImage(
+            plan=ImagePlan(base_ref="debian:bookworm", base_id="sha256:" + "0" * 64),
+            states=("miss", "miss"),
+            at_start=("run",),
+        )
+    )
+    plan_error: AgentsRunnerError | None = None
+    plan_gate: Gate = field(default_factory=Gate)
+    list_gate: Gate = field(default_factory=Gate)
+    cleaned: list[bool] = field(default_factory=list)
+
+    def plan(self, environment: Environment) -> PlannedImage:
+        self.plan_gate()
+        if self.plan_error is not None:
+            raise self.plan_error
+        return self.planned
+
+    def build(self, environment: Environment, *, force: bool = False) -> Iterator[Event]:
+        yield from ()
+
+    def list(self) -> tuple[CachedImage, ...]:
+        self.list_gate()
+        return self.images
+
+    def remove(self, tags: frozenset[str]) -> None:
+        self.images = tuple(image for image in self.images if image.tag not in tags)
+
+    def clean(self, *, dry_run: bool, unused_only: bool = False) -> CleanReport:
+        self.cleaned.append(dry_run)
+        gone = [image for image in self.images if not image.in_use]
+        kept = [image for image in self.images if image.in_use]
+        if not dry_run:
+            self.images = tuple(kept)
+        return CleanReport(
+            removed=tuple(image.tag for image in gone),
+            kept=tuple(KeptImage(tag=image.tag, why="a container uses it") for image in kept),
+            freed_bytes=sum(image.own_size for image in gone),
+            dry_run=dry_run,
+        )
+
+
+@dataclass
+class FakeWorld:
+    """The fakes behind one bundle, for a test to look at and to turn knobs of."""
+
+    environments: FakeEnvironments = field(default_factory=FakeEnvironments)
+    tasks: FakeTasks = field(default_factory=FakeTasks)
+    images: FakeImages = field(default_factory=FakeImages)
+    engine_error: AgentsRunnerError | None = None
+    engine_gate: Gate = field(default_factory=Gate)
+    theme: Settings = field(default_factory=lambda: Settings(theme="light"))
+    state_dir: Path = Path("/nonexistent/state")
+    runner: FakeRunner = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.runner = FakeRunner(self.environments, self.tasks, quick_success)
+
+    def add(self, name: str, **fields: object) -> Environment:
+        slug = re.sub(r"[^a-z0-9]+", "-", name.lower())[:60].strip("-")
+        values = {"id": slug or "nameless", "name": name, "base_image": "debian:bookworm", **fields}
+        environment = Environment.model_validate(values)
+        self.environments.known[environment.id] = environment
+        return environment
+
+    def _engine_info(self) -> EngineInfo:
+        self.engine_gate()
+        if self.engine_error is not None:
+            raise self.engine_error
+        return EngineInfo(endpoint="fake", version="1", api="1.44", platform="linux/amd64", local=True)
+
+    def _check(self, environment: Environment) -> tuple[tuple[str, str, str], ...]:
+        found = problems_of(environment, Host(uid=1000, gid=1000, state_dir=self.state_dir))
+        return tuple((one.field, one.message, one.hint) for one in found)
+
+    def services(self) -> Services:
+        return Services(
+            environments=self.environments,
+            tasks=self.tasks,
+            runner=self.runner,
+            images=self.images,
+            agents=lambda: AGENTS,
+            settings=lambda: self.theme,
+            save_settings=lambda _settings: None,
+            engine_info=self._engine_info,
+            check_environment=self._check,
+            doctor=lambda: (),
+            import_environments=lambda _path: ImportReport(environments=()),
+            export_environment=lambda _name: "",
+            detach=self.runner.submit,
+            resume=lambda _task: None,
+            import_demo_base=lambda: "",
+            picture=lambda _path, _id: None,
+            wait=lambda _seconds: None,
+            close=self.runner.close,
+        )
+
+
+# -- scripts that tasks play -------------------------------------------------------------------------------
+
+
+def quick_success(task: Task, _stop: threading.Event) -> Iterator[Event]:
+    """A task that builds one layer and succeeds at once."""
+    yield StateChanged(state=TaskState.PREPARING)
+    yield PhaseStarted(phase=Phase.BUILD_ENV)
+    yield StateChanged(state=TaskState.BUILDING)
+    yield LogLine(stream="stdout", line="installing")
+    yield PhaseFinished(phase=Phase.BUILD_ENV, seconds=1.5, cache="built")
+    yield StateChanged(state=TaskState.STARTING)
+    yield StateChanged(state=TaskState.RUNNING)
+    yield PhaseStarted(phase=Phase.AGENT)
+    yield LogLine(stream="stdout", line='{"type":"message"}')
+    yield AgentMessage(kind="message", text="All done.")
+    yield LogLine(stream="stderr", line="a warning")
+    yield PhaseFinished(phase=Phase.AGENT, seconds=0.25)
+    yield from ending(task, TaskState.SUCCEEDED, 0)
+
+
+def ending(task: Task, state: TaskState, code: int, error: str = "", hint: str = "") -> Iterator[Event]:
+    yield StateChanged(state=state)
+    yield TaskResult(
+        task=task.id, state=state, exit_code=code, image="agent-runner-env:bookworm-1", error=error, hint=hint
+    )
+
+
+@dataclass
+class BuildUntil:
+    """A task that builds until `go` is set (then it succeeds) or it is stopped."""
+
+    go: threading.Event = field(default_factory=threading.Event)
+    building: threading.Event = field(default_factory=threading.Event)
+
+    def __call__(self, task: Task, stop: threading.Event) -> Iterator[Event]:
+        yield StateChanged(state=TaskState.PREPARING)
+        yield StateChanged(state=TaskState.BUILDING)
+        yield PhaseStarted(phase=Phase.BUILD_ENV)
+        self.building.set()
+        while not self.go.is_set():
+            if stop.wait(0.005):
+                yield PhaseFinished(phase=Phase.BUILD_ENV, seconds=0.1, ok=False)
+                yield from ending(task, TaskState.CANCELLED, 130, "Stopped.")
+                return
+            yield LogLine(stream="stdout", line="still building")
+        yield PhaseFinished(phase=Phase.BUILD_ENV, seconds=0.1, cache="built")
+        yield StateChanged(state=TaskState.STARTING)
+        yield StateChanged(state=TaskState.RUNNING)
+        yield from ending(task, TaskState.SUCCEEDED, 0)
+
+
+@dataclass
+class Failing:
+    """A task that fails with this sentence after these lines."""
+
+    error: InvalidInput | AgentsRunnerError
+    lines: tuple[str, ...] = ()
+
+    def __call__(self, task: Task, _stop: threading.Event) -> Iterator[Event]:
+        yield StateChanged(state=TaskState.PREPARING)
+        yield PhaseStarted(phase=Phase.RUN)
+        for line in self.lines:
+            yield LogLine(stream="stderr", line=line)
+        yield PhaseFinished(phase=Phase.RUN, seconds=0.1, ok=False)
+        yield StateChanged(state=TaskState.FAILED)
+        yield TaskResult(
+            task=task.id,
+            state=TaskState.FAILED,
+            exit_code=3,
+            image="",
+            error=self.error.message,
+            hint=self.error.hint,
+            tail=self.lines,
+        )
+
+
+def image(number: int, *, in_use: bool = False, name: str = "") -> CachedImage:
+    return CachedImage(
+        tag=name or f"agent-runner-env:bookworm-3f1a9c07d2be-{number:012x}-77aa01b2c3d4",
+        id=f"sha256:{number:064x}",
+        kind="env",
+        step="" if number % 2 else "tools",
+        key=f"{number:064x}",
+        size=712_000_000 + number * 1_000_000,
+        own_size=96_000_000 + number * 1_000_000,
+        created=time.time() - 3600 * (number + 1),
+        last_used=time.time() - 600 if number % 2 else None,
+        environments=(f"{COLORS[number % len(COLORS)]} project",) if number % 2 else (),
+        in_use=in_use,
+    )
