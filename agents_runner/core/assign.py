@@ -100,7 +100,7 @@ def _entry(values: dict[str, Any], field: str, key: str, text: str) -> None:
         ) from error
 
 
-def _value(name: str, text: str) -> Any:
+def _value(name: str, text: str) -> Any:  # noqa: PLR0911 - one return a kind of field
     if Environment.model_fields[name].annotation is bool:
         return _boolean(name, text)
     if name in _LISTS:

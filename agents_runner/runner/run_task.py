@@ -76,7 +76,7 @@ class Tools:
     read_login: Callable[[str], bytes | None]
     """Reads a login file of the host, None if it is gone."""
     on_login_used: Callable[[str, str, bytes, bytes], None] = lambda _target, _path, _old, _new: None
-    """Told a login file's path below the home folder and on the host, the bytes given and the bytes found in the container at the end."""
+    """Told a login file's path below the home folder and on the host, the bytes given and found at the end."""
     on_image_used: Callable[[str], None] = lambda _tag: None
 
 

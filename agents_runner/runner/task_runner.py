@@ -76,7 +76,7 @@ class TaskRunner:
     run_dir: Path
     workspaces: Path
     accept_login: Callable[[str, str, str, bytes, bytes], None]
-    """Agent, path below home, host path, bytes given, bytes found: write a refreshed login back if its rule allows."""
+    """Agent, path below home, host path, bytes given, bytes found: write a refreshed login back, if allowed."""
     image_used: Callable[[str, str], None]
     """Told a tag and an environment's id."""
     max_running: int = 8

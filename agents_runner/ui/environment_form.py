@@ -249,9 +249,10 @@ class EnvironmentForm(QWidget):
         self.agent.clear()
         for name in names:
             self.agent.addItem(name, name)
-        self._showing = False
         if chosen:
             self._choose(self.agent, chosen)
+        # Only now: filling the list again is no edit of a person's.
+        self._showing = False
 
     def show_state(self, state: FormState) -> None:
         """Show these values; no `edited` comes of it."""

@@ -20,15 +20,14 @@ from tests.support.cli import Cli, Done
 # The registry may be reached through a proxy whose certificate is in the system's bundle only.
 SET_UP = """#!/bin/bash
 set -euo pipefail
+# step: codex and claude
 export NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt DEBIAN_FRONTEND=noninteractive
 apt-get update
 apt-get install -y --no-install-recommends nodejs npm git
 npm install -g @openai/codex @anthropic-ai/claude-code
 """
-# Gemini needs a newer Node.js than Debian 12 has.
-MORE = """
-# step: more agents
-set -euo pipefail
+# A step of its own, on the one that all share. Gemini needs a newer Node.js than Debian 12 has.
+MORE = """# step: more agents
 npm install -g node@22
 hash -r
 npm install -g @google/gemini-cli @github/copilot

@@ -58,6 +58,8 @@ def _with_certificates(path: Path) -> Iterator[bytes]:
         shutil.copyfile(path, copy.name)
         with tempfile.NamedTemporaryFile(suffix=".tar") as extra:
             Path(extra.name).write_bytes(overlay.getvalue())
+            member = "./etc/ssl/certs/ca-certificates.crt"
+            subprocess.run(["tar", "--delete", "-f", copy.name, member], check=False, capture_output=True)
             subprocess.run(["tar", "--concatenate", "-f", copy.name, extra.name], check=True)
         with Path(copy.name).open("rb") as file:
             while block := file.read(1 << 20):

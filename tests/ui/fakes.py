@@ -47,7 +47,7 @@ AGENTS = ("codex", "claude", "copilot", "gemini", "shell", "demo")
 
 
 class Gate:
-    """A point that worker threads pass; `hold` makes them wait there until `release`. Never for the window's thread."""
+    """A point that worker threads pass; `hold` makes them wait there until `release`."""
 
     def __init__(self) -> None:
         self._open = threading.Event()

@@ -25,7 +25,7 @@ def _events(body: Body, command: str) -> Iterator[Event]:
     if asks:
         arguments = json.dumps({"command": command, "description": "The one command of this task"})
         number = len(body["messages"])
-        block = {"type": "tool_use", "id": f"toolu_{number:02}", "name": shell, "input": {}}
+        block: Body = {"type": "tool_use", "id": f"toolu_{number:02}", "name": shell, "input": {}}
         yield _event("content_block_start", index=0, content_block=block)
         yield _event("content_block_delta", index=0, delta={"type": "input_json_delta", "partial_json": arguments})
     else:
