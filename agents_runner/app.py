@@ -111,6 +111,11 @@ def build_services(paths: Paths | None = None) -> Services:
         paths.ensure()
         return str(paths.data)
 
+    def demo_folder() -> Path:
+        folder = paths.workspaces / "demo"
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return folder.resolve()
+
     def close() -> None:
         runner.close()
         engine.close()
@@ -138,6 +143,7 @@ def build_services(paths: Paths | None = None) -> Services:
         picture=lambda path, environment_id: write_picture(services, path, environment_id),
         wait=time.sleep,
         close=close,
+        demo_folder=demo_folder,
     )
     return services
 

@@ -34,6 +34,9 @@ def demo(services: Services, args: argparse.Namespace) -> int:
     cold, cached = runs[0], runs[-1]
     say()
     say(f"The cached start took {cached.to_agent:.2f} s, the cold one {cold.to_agent:.2f} s.")
+    folder = services.demo_folder()
+    if folder is not None:
+        say(f"What the agent wrote is in {folder / 'agents-runner-demo.txt'}")
     if args.picture:
         say(f"A picture of the window is in {args.picture}")
     return max(run.exit_code for run in runs)

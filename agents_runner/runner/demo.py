@@ -6,7 +6,7 @@ import queue
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from agents_runner.core.environment import Environment, NoWorkspace
+from agents_runner.core.environment import Environment, FolderWorkspace, NoWorkspace, Workspace
 from agents_runner.core.errors import NotFound
 from agents_runner.core.events import Event, Phase, PhaseFinished, PhaseStarted, TaskResult
 from agents_runner.runner.services import Services, TaskRequest
@@ -66,7 +66,7 @@ def demo_environment(services: Services) -> Environment:
             base_image=base,
             pull="never",
             agent="demo",
-            workspace=NoWorkspace(),
+            workspace=_workspace(services),
             cache_container_build=True,
             cached_preflight_script=CACHED,
             run_preflight_script=RUN,
@@ -74,6 +74,11 @@ def demo_environment(services: Services) -> Environment:
     if environment.base_image != base and environment.base_image.startswith("agents-runner-mini:"):
         environment = environment.model_copy(update={"base_image": base})
     return services.environments.save(environment)
+
+
+def _workspace(services: Services) -> Workspace:
+    folder = services.demo_folder()
+    return FolderWorkspace(path=str(folder)) if folder is not None else NoWorkspace()
 
 
 def run_demo(services: Services, show: Callable[[Event], None]) -> tuple[DemoRun, ...]:

@@ -187,6 +187,8 @@ class Services:
     """Write a PNG of the window with the environment of this id selected."""
     wait: Callable[[float], None]
     close: Callable[[], None]
+    demo_folder: Callable[[], Path | None] = lambda: None
+    """The folder that the demonstration works in, made if it is not there."""
 
 
 __all__ = [

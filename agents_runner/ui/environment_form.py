@@ -270,6 +270,8 @@ class EnvironmentForm(QWidget):
             (self.pull, state.pull),
         ):
             self._choose(combo, value)
+        for line in (self.name, self.base_image, self.path, self.url):
+            line.setCursorPosition(0)
         self.cache_container.setChecked(state.cache_container_build)
         self.desktop.setChecked(state.headless_desktop_enabled)
         self.cache_desktop.setChecked(state.cache_desktop_build)

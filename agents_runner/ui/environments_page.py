@@ -16,7 +16,7 @@ from agents_runner.ui.form_state import FormState, from_environment, to_environm
 from agents_runner.ui.jobs import Jobs
 from agents_runner.ui.models import EnvironmentList, Row, environment_row
 from agents_runner.ui.tokens import GRID
-from agents_runner.ui.widgets import Banner, ElidedLabel, button, page_layout, plain, row
+from agents_runner.ui.widgets import Banner, ElidedLabel, NarrowRows, button, page_layout, plain, row
 
 NEW_NAME = "New environment"
 Problems = tuple[tuple[str, str, str], ...]
@@ -47,6 +47,8 @@ class EnvironmentsPage(QWidget):
         self._list.setObjectName("environment-list")
         self._list.setAccessibleName("Environments")
         self._list.setModel(self._model)
+        self._list.setItemDelegate(NarrowRows(self._list))
+        self._list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._list.setTextElideMode(Qt.TextElideMode.ElideRight)
         self._list.selectionModel().currentChanged.connect(self._selected)
         self._banner = Banner("environments-banner")

@@ -18,10 +18,10 @@ from agents_runner.ui.widgets import Banner, button, code_editor, page_layout, p
 
 def report_text(report: CleanReport) -> str:
     """What goes and what stays, a line each."""
-    lines = [f"These {len(report.removed)} images go:" if report.removed else "Nothing is to be removed."]
+    lines = [f"To be removed ({len(report.removed)}):" if report.removed else "Nothing is to be removed."]
     lines += [f"  {tag}" for tag in report.removed]
     if report.kept:
-        lines += ["", f"These {len(report.kept)} stay:"]
+        lines += ["", f"Kept ({len(report.kept)}):"]
         lines += [f"  {one.tag}\n      {one.why}" for one in report.kept]
     return "\n".join(lines)
 
@@ -68,7 +68,7 @@ class ImagesPage(QWidget):
         self._view = table_view("image-list", "Cached images")
         self._view.setModel(self.model)
         self._view.setTextElideMode(Qt.TextElideMode.ElideMiddle)
-        for column, width in enumerate((260, 110, 90, 100, 140, 140, 110, 80)):
+        for column, width in enumerate((240, 100, 110, 110, 130, 130, 140, 80)):
             self._view.setColumnWidth(column, width)
         self._view.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         self._banner = Banner("images-banner")

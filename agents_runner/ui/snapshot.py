@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import QEventLoop, QTimer
+from PySide6.QtWidgets import QWidget
 
 from agents_runner.core.errors import StoreError
 from agents_runner.runner.services import Services
@@ -37,8 +38,12 @@ def write_snapshot(
     dark: bool = False,
     size: tuple[int, int] = (1200, 800),
     prepare: Callable[[MainWindow], None] | None = None,
+    dialogs: tuple[type[QWidget], ...] = (),
 ) -> None:
-    """Write a PNG of the window on a page. Raises StoreError where the file cannot be written."""
+    """Write a PNG of the window on a page, or of an open dialog of these kinds.
+
+    Raises StoreError where the file cannot be written.
+    """
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     app = application()
     Theme(app, "dark" if dark else "light").apply()
@@ -52,7 +57,8 @@ def write_snapshot(
     if prepare is not None:
         prepare(window)
         settle()
-    saved = window.grab().save(str(path), "PNG")
+    shown = next((dialog for kind in dialogs for dialog in window.findChildren(kind) if dialog.isVisible()), window)
+    saved = shown.grab().save(str(path), "PNG")
     window.hide()
     window.close()
     if not saved:

@@ -178,11 +178,13 @@ class TaskPage(QWidget):
             case StateChanged():
                 self._task = replace(task, state=event.state, started=task.started or time.time())
             case PhaseStarted():
-                self._began[event.phase] = time.monotonic()
-                self._task = replace(task, phases=(*task.phases, PhaseRecord(phase=event.phase)))
+                # The record may have been read after this event was sent.
+                if all(one.phase != event.phase for one in task.phases):
+                    self._began[event.phase] = time.monotonic()
+                    self._task = replace(task, phases=(*task.phases, PhaseRecord(phase=event.phase)))
             case PhaseFinished():
                 done = PhaseRecord(phase=event.phase, seconds=event.seconds, ok=event.ok, cache=event.cache)
-                phases = [done if one.phase == event.phase and one.seconds is None else one for one in task.phases]
+                phases = [done if one.phase == event.phase else one for one in task.phases]
                 self._task = replace(task, phases=tuple(phases))
             case Notice():
                 self._task = replace(task, notices=(*task.notices, f"{event.message} {event.hint}".strip()))
