@@ -2,6 +2,7 @@
 # What the scripts share: talking to the person, root rights, finding Python. To be sourced.
 
 ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+# shellcheck disable=SC2034  # for those who source this
 VENV="$ROOT/.venv"
 
 # Debian keeps dockerd, debootstrap and others where ordinary users do not look.

@@ -29,7 +29,7 @@ main() {
     trap clean_up EXIT
     trap 'exit 130' INT
     trap 'exit 143' TERM
-    STEP=test
+    STEP="test"
     engine_up
     cd "$ROOT"
     export AGENTS_RUNNER_TEST_STATE="$STATE" QT_QPA_PLATFORM=offscreen

@@ -11,6 +11,7 @@ from agents_runner.cli.printing import say, say_json, table
 from agents_runner.core.assign import apply_assignments
 from agents_runner.core.environment import Environment, new_environment_id
 from agents_runner.core.errors import InvalidInput, NotFound, UsageError
+from agents_runner.core.migrate import model_data
 from agents_runner.core.scripts import decode_script
 from agents_runner.runner.services import Services
 
@@ -58,7 +59,7 @@ def _saved(services: Services, environment: Environment, args: argparse.Namespac
         raise InvalidInput(message, hint, field=field)
     saved = services.environments.save(environment)
     if args.json:
-        say_json(saved.model_dump(mode="json"))
+        say_json(model_data(saved))
     else:
         say(f"{saved.name} ({saved.id})")
         if saved.cache_container_build and saved.single_script and saved.run_preflight_script.strip():
@@ -70,8 +71,10 @@ def list_(services: Services, args: argparse.Namespace) -> int:
     listing = services.environments.list()
     for problem in listing.problems:
         say(f"!! {problem.message} {problem.hint}".rstrip(), to=sys.stderr)
+    for note in listing.notes:
+        say(f"!! {note}", to=sys.stderr)
     if args.json:
-        say_json([environment.model_dump(mode="json") for environment in listing.environments])
+        say_json([model_data(environment) for environment in listing.environments])
         return 0
     rows = [
         (one.name, one.id, one.agent, one.base_image, "on" if one.cache_container_build else "off")
@@ -83,7 +86,7 @@ def list_(services: Services, args: argparse.Namespace) -> int:
 
 def show(services: Services, args: argparse.Namespace) -> int:
     environment = services.environments.get(args.name)
-    fields = environment.model_dump(mode="json")
+    fields = model_data(environment)
     if args.json:
         say_json(fields)
         return 0
@@ -106,7 +109,7 @@ def import_(services: Services, args: argparse.Namespace) -> int:
     if args.json:
         say_json(
             {
-                "environments": [environment.model_dump(mode="json") for environment in report.environments],
+                "environments": [model_data(environment) for environment in report.environments],
                 "notes": list(report.notes),
                 "problems": [{"path": one.path, "message": one.message, "hint": one.hint} for one in report.problems],
             }

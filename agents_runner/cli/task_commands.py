@@ -159,12 +159,11 @@ def show(services: Services, args: argparse.Namespace) -> int:
 
 def logs(services: Services, args: argparse.Namespace) -> int:
     task = services.tasks.get(args.id)
-    offset = 0
+    position = 0
     while True:
         # Asked first: lines that come between the two looks are printed by the next round.
         over = services.tasks.get(task.id).state.final
-        lines = services.tasks.log(task.id, offset)
-        offset += len(lines)
+        lines, position = services.tasks.log_from(task.id, position)
         for stream, line in lines:
             if args.json:
                 say_json({"event": "log", "stream": stream, "line": line})

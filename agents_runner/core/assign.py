@@ -6,7 +6,7 @@ import difflib
 import json
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, get_args
 
 from pydantic import ValidationError
@@ -100,27 +100,32 @@ def _entry(values: dict[str, Any], field: str, key: str, text: str) -> None:
         ) from error
 
 
-def _value(name: str, text: str) -> Any:  # noqa: PLR0911 - one return a kind of field
+def _value(name: str, text: str) -> Any:
     if Environment.model_fields[name].annotation is bool:
         return _boolean(name, text)
     if name in _LISTS:
         return _list(name, text)
-    if name == "workspace":
-        return _workspace(text)
     if name in _NUMBERS:
         return _number(name, text)
-    if name == "env_vars" and not text.lstrip().startswith("{"):
-        return parse_variables(text)
-    if name in ("env_vars", "resources"):
-        found = _json(name, text)
-        if not isinstance(found, dict):
-            raise InvalidInput(f"{name} must be a JSON object.", f"Or write {name}.KEY=value.", field=name)
-        return found
-    if name == "pull":
-        choices = get_args(Environment.model_fields[name].annotation)
-        if text not in choices:
-            raise InvalidInput(f"pull cannot be {_shown(text)}.", f"Choose {', '.join(choices)}.", field=name)
+    read = _READERS.get(name)
+    return read(name, text) if read else text
+
+
+def _choice(name: str, text: str) -> str:
+    choices = get_args(Environment.model_fields[name].annotation)
+    if text not in choices:
+        raise InvalidInput(f"{name} cannot be {_shown(text)}.", f"Choose {', '.join(choices)}.", field=name)
     return text
+
+
+def _mapping(name: str, text: str) -> dict[str, Any]:
+    """A JSON object; variables also as NAME=value lines, as a file of them holds."""
+    if name == "env_vars" and not text.lstrip().startswith(("{", "[")):
+        return {**parse_variables(text)}
+    found = _json(name, text)
+    if not isinstance(found, dict):
+        raise InvalidInput(f"{name} must be a JSON object.", f"Or write {name}.KEY=value.", field=name)
+    return found
 
 
 def _boolean(name: str, text: str) -> bool:
@@ -164,7 +169,7 @@ def _list(name: str, text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in stripped.replace("\n", ",").split(",") if part.strip())
 
 
-def _workspace(text: str) -> dict[str, str]:
+def _workspace(name: str, text: str) -> dict[str, str]:
     stripped = text.strip()
     if stripped in ("", "none"):
         return {"type": "none"}
@@ -173,10 +178,16 @@ def _workspace(text: str) -> dict[str, str]:
         return {"type": "git", "url": url, "branch": branch}
     if stripped.startswith(("/", "~")):
         return {"type": "folder", "path": stripped}
-    raise InvalidInput(
-        f"{_shown(text)} is no workspace.", "Write none, /a/folder or git+URL#branch.", field="workspace"
-    )
+    raise InvalidInput(f"{_shown(text)} is no workspace.", "Write none, /a/folder or git+URL#branch.", field=name)
 
 
 def _shown(text: str) -> str:
     return repr(text if len(text) <= 60 else text[:57] + "...")
+
+
+_READERS: dict[str, Callable[[str, str], Any]] = {
+    "workspace": _workspace,
+    "env_vars": _mapping,
+    "resources": _mapping,
+    "pull": _choice,
+}

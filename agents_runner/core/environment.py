@@ -19,14 +19,14 @@ MAX_NAME = 200
 class NoWorkspace(BaseModel):
     """The agent starts in an empty folder that goes with its container."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="allow")
     type: Literal["none"] = "none"
 
 
 class FolderWorkspace(BaseModel):
     """A folder of this machine, mounted read-write; `path` is absolute."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="allow")
     type: Literal["folder"] = "folder"
     path: str
 
@@ -34,7 +34,7 @@ class FolderWorkspace(BaseModel):
 class GitWorkspace(BaseModel):
     """A fresh clone for each task; an empty `branch` means the remote's default."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="allow")
     type: Literal["git"] = "git"
     url: str
     branch: str = ""
@@ -49,7 +49,7 @@ class Resources(BaseModel):
     `cpus` in cores, `memory_mb` and `shm_mb` in MiB, `pids` in processes.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="allow")
     cpus: float | None = Field(default=None, gt=0, le=4096)
     memory_mb: int | None = Field(default=None, ge=16)
     shm_mb: int | None = Field(default=None, ge=1)

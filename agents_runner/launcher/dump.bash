@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Writes this process's environment as lines that any POSIX shell can read back: BASE.before, BASE.after.
 #
 # Reads /proc/self/environ: the exact bytes, whatever they hold, with nothing but bash.

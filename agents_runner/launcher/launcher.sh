@@ -4,7 +4,7 @@
 # Plain POSIX sh, built-in commands wherever they do: a minimal image may lack the rest.
 # It is started as root where it can be; plan.sh beside it says what to do.
 #
-# shellcheck disable=SC2317,SC2034  # plan.sh calls the functions; not every field of a passwd line is used
+# shellcheck disable=SC2317,SC2329,SC2034  # plan.sh calls the functions; not every field of a passwd line is used
 set -u
 ar_in=${0%/*}
 ar_state=${ar_in%/*}/state

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by bash before a preflight script (through BASH_ENV): writes down what the script exports, when it ends.
 #
 # The script itself runs as `bash SCRIPT`, so its name, line numbers and exit status are its own.

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Runs a preflight script for plain sh and writes down what it exports, when it ends: `sh -c '. prelude.sh' SCRIPT`.
 ar_dump_to=$AGENTS_RUNNER_DUMP
 unset AGENTS_RUNNER_DUMP

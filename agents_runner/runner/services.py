@@ -118,6 +118,10 @@ class TasksPort(Protocol):
         """(stream, line) pairs from line `offset` on."""
         ...
 
+    def log_from(self, task_id: str, position: int = 0) -> tuple[tuple[tuple[str, str], ...], int]:
+        """The lines behind a byte position of the log, and the position behind them."""
+        ...
+
     def prompt(self, task_id: str) -> str: ...
 
 

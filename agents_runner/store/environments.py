@@ -3,73 +3,78 @@
 from __future__ import annotations
 
 import builtins
+import contextlib
 import difflib
-import json
-from collections.abc import Callable
-from dataclasses import dataclass
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
+from agents_runner.core.assign import checked_environment
 from agents_runner.core.environment import SCHEMA, Environment, new_environment_id
-from agents_runner.core.errors import InvalidInput, NotFound, StoreError
+from agents_runner.core.errors import AgentsRunnerError, InvalidInput, NotFound, StoreError
 from agents_runner.core.launch import WORKSPACE_PATH
 from agents_runner.core.listing import ImportReport, Listing, Problem
-from agents_runner.core.migrate import Migrated, read_environment
+from agents_runner.core.migrate import (
+    Migrated,
+    environment_to_json,
+    looks_like_environment,
+    model_data,
+    read_environment,
+)
 from agents_runner.core.mounts import check_mounts, parse_mount
 from agents_runner.core.ports import parse_ports
 from agents_runner.core.scripts import check_script
 from agents_runner.core.variables import check_variables
-from agents_runner.store.files import move_aside, sweep, write_atomic
-from agents_runner.store.paths import Paths, unwritable
+from agents_runner.store.faults import unreadable
+from agents_runner.store.files import DISK, Disk, back_up, locked, move_aside, write_atomic
+from agents_runner.store.jsonfile import parse_json, read_regular
+from agents_runner.store.paths import Paths
 
-_LOCK_S = 10
-
-
-def environment_to_json(environment: Environment) -> str:
-    """The one serialiser: fields in their order, then what we do not know."""
-    try:
-        return json.dumps(environment.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
-    except (ValueError, UnicodeEncodeError) as error:
-        raise InvalidInput("The environment holds text that is not valid Unicode.", "Type it again.") from error
+__all__ = ["EnvironmentStore", "check_environment", "environment_to_json"]
+log = logging.getLogger(__name__)
 
 
-def parse_json(data: bytes) -> Any:
-    """JSON of any kind. Raises InvalidInput with the line."""
-    try:
-        return json.loads(data.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise InvalidInput(f"It is not UTF-8 text (line {line}).", "Choose a JSON file.") from error
-    except json.JSONDecodeError as error:
-        raise InvalidInput(f"It is not JSON (line {error.lineno}: {error.msg}).", "Choose a JSON file.") from error
-    except RecursionError as error:
-        raise InvalidInput("It is nested too deeply.", "Choose another file.") from error
+@dataclass(kw_only=True)
+class _Scan:
+    """What a look at the folder found: the environments with their files, and what was wrong."""
+
+    files: list[tuple[Path, Migrated]] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+    def place(self, environment_id: str) -> tuple[Path, Migrated] | None:
+        """The file of an id; of two with the same, the one that is called so."""
+        found = [one for one in self.files if one[1].environment.id == environment_id]
+        return next((one for one in found if one[0].stem == environment_id), found[0] if found else None)
+
+    def chosen(self) -> Iterator[Migrated]:
+        """One for each id; the others' files become problems."""
+        for path, migrated in self.files:
+            kept = self.place(migrated.environment.id)
+            if kept is None or kept[0] == path:
+                yield migrated
+                continue
+            message = f"{path.name} has the same id as {kept[0].name} ({migrated.environment.id}) and is not used."
+            hint = "Import it to have it as an environment of its own, or remove it."
+            self.problems.append(Problem(path=str(path), message=message, hint=hint))
 
 
 @dataclass(frozen=True, kw_only=True)
 class EnvironmentStore:
-    """See `runner.services.EnvironmentsPort`."""
+    """See `runner.services.EnvironmentsPort`. Safe from every thread and with other processes."""
 
     paths: Paths
+    disk: Disk = DISK
 
     def list(self) -> Listing:
-        found: list[Migrated] = []
-        problems: list[Problem] = []
-        sweep(self.paths.environments)
-        for path in sorted(self.paths.environments.glob("*.json")):
-            try:
-                found.append(self._read(path))
-            except InvalidInput as error:
-                problems.append(self._set_aside(path, error))
-            except OSError as error:
-                message = f"{path.name} cannot be read: {error.strerror}."
-                problems.append(Problem(path=str(path), message=message, hint="Check its rights."))
-        found.sort(key=lambda one: (one.environment.name.casefold(), one.environment.id))
+        """All that can be used, by name. Older files are written anew after a backup, damaged ones moved aside."""
+        scan = self._scan()
+        found = sorted(scan.chosen(), key=lambda one: (one.environment.name.casefold(), one.environment.id))
         return Listing(
             environments=tuple(one.environment for one in found),
-            problems=tuple(problems),
+            problems=tuple(scan.problems),
             notes=tuple(note for one in found for note in one.notes),
             read_only=frozenset(one.environment.id for one in found if one.newer),
         )
@@ -85,136 +90,216 @@ class EnvironmentStore:
             raise NotFound(f"{len(named)} environments are called {name_or_id!r}.", f"Name one by its id: {ids}.")
         if named:
             return named[0]
-        names = [environment.name for environment in environments]
-        near = difflib.get_close_matches(name_or_id, names, 3)
-        hint = f"Did you mean {' or '.join(near)}?" if near else "`agents-runner env list` shows all."
-        raise NotFound(f"There is no environment {name_or_id!r}.", hint)
+        raise _not_found(name_or_id, environments)
 
     def save(self, environment: Environment) -> Environment:
+        """Write it whole; returns what was written. Raises InvalidInput at its field, StoreError."""
+        environment = checked_environment(model_data(environment))
         check_environment(environment)
-        path = self._path(environment.id)
-        with self._locked():
-            self._refuse_newer(path, environment)
-            write_atomic(path, environment_to_json(environment).encode("utf-8"))
+        text = environment_to_json(environment)
+        with self._lock():
+            scan = self._scan(holding=True)
+            old = scan.place(environment.id)
+            if environment.version > SCHEMA or (old is not None and old[1].newer):
+                raise StoreError(
+                    f"{environment.name} was written by a newer version of Agents Runner; this one cannot change it.",
+                    "Install the newer version, or import its file to have a copy.",
+                )
+            self._write(old[0] if old else self._new_place(environment.id, scan), text)
         return environment
 
     def delete(self, environment_id: str) -> None:
-        path = self._path(environment_id)
-        if not path.exists():
-            raise NotFound(f"There is no environment {environment_id!r}.")
-        move_aside(path, self.paths.trash)
+        with self._lock():
+            scan = self._scan(holding=True)
+            found = scan.place(environment_id)
+            if found is None:
+                raise _not_found(environment_id, tuple(one.environment for _, one in scan.files))
+            move_aside(found[0], self.paths.trash)
 
     def export(self, name_or_id: str) -> str:
+        """An environment's file as text, by id or name. Raises NotFound."""
         return environment_to_json(self.get(name_or_id))
 
     def import_file(self, path: Path) -> ImportReport:
-        """One environment, a list of them, or an object with the list `environments`."""
+        """One environment, a list of them, or an object with the list `environments`.
+
+        Nothing is overwritten: one whose id is taken gets a new id, and a note says so. Entries that cannot be read
+        are problems of the report. Raises NotFound, InvalidInput with the line, StoreError.
+        """
         try:
-            data = parse_json(path.read_bytes())
+            data = parse_json(read_regular(path))
         except OSError as error:
             raise NotFound(f"{path} cannot be read: {error.strerror}.", "Check its name and rights.") from error
         except InvalidInput as error:
             raise InvalidInput(f"{path.name} cannot be imported. {error.message}", error.hint) from error
-        entries = _entries(data)
+        entries = [data] if looks_like_environment(data) else _entries(data)
         if not entries:
             raise InvalidInput(f"{path.name} holds no environment.", "Choose a file that `env export` wrote.")
-        taken = {environment.id for environment in self.list().environments}
-        saved: list[Environment] = []
-        notes: list[str] = []
-        problems: list[Problem] = []
-        for number, entry in enumerate(entries, start=1):
-            try:
-                saved.append(self._import_one(entry, taken, notes))
-            except InvalidInput as error:
-                problems.append(Problem(path=str(path), message=f"Entry {number}: {error.message}", hint=error.hint))
-        return ImportReport(environments=tuple(saved), notes=tuple(notes), problems=tuple(problems))
+        with self._lock():
+            return self._import(entries, path, self._scan(holding=True))
 
-    # -- helpers -----------------------------------------------------------------------------------
+    # -- reading -----------------------------------------------------------------------------------
 
-    def _path(self, environment_id: str) -> Path:
-        return self.paths.environments / f"{environment_id}.json"
-
-    def _locked(self) -> FileLock:
-        lock = FileLock(self.paths.config / "environments.lock", timeout=_LOCK_S)
+    def _scan(self, *, holding: bool = False) -> _Scan:
+        """Look at every file; `holding` says that the caller has the lock."""
+        scan = _Scan()
         try:
-            lock.acquire()
-        except Timeout as error:
-            raise StoreError("Another process holds the environments for too long.", "Try again.") from error
+            paths = sorted(path for path in self.paths.environments.iterdir() if path.name.endswith(".json"))
+        except FileNotFoundError:
+            return scan
         except OSError as error:
-            raise unwritable(self.paths.config, error) from error
-        return lock
+            raise unreadable(self.paths.environments, error) from error
+        odd: list[tuple[Path, Migrated | None]] = []
+        for path in paths:
+            try:
+                migrated = _read(path)[1]
+                if migrated.changed:
+                    odd.append((path, migrated))
+                else:
+                    scan.files.append((path, migrated))
+            except InvalidInput:
+                odd.append((path, None))
+            except FileNotFoundError:
+                continue  # another process was quicker
+            except OSError as error:
+                scan.problems.append(_problem(path, unreadable(path, error)))
+        # Those that are no environment come last: one may hold several, whose ids must not be taken by then.
+        for path, first in sorted(odd, key=lambda one: one[1] is None):
+            self._repair(path, first, scan, holding=holding)
+        return scan
 
-    def _read(self, path: Path) -> Migrated:
-        data = path.read_bytes()
-        parsed = parse_json(data)
-        if not isinstance(parsed, dict) or not (parsed.keys() & {"id", "env_id", "name", "preflight_script"}):
-            raise InvalidInput("It is no environment.", "Import it, if it holds several.")
-        migrated = read_environment(parsed)
-        if migrated.changed:
-            self._rewrite(path, data, migrated)
-        return migrated
+    def _repair(self, path: Path, first: Migrated | None, scan: _Scan, *, holding: bool) -> None:
+        """Under the lock, and after a second look: bring an older file up to date, move a damaged one aside.
 
-    def _rewrite(self, path: Path, data: bytes, migrated: Migrated) -> None:
-        """Today's form, after a backup; what cannot be written stays as it is and is read leniently again."""
-        text = environment_to_json(migrated.environment).encode("utf-8")
-        write_atomic(self.paths.backups / path.name, data)
-        write_atomic(self._path(migrated.environment.id), text)
-        if self._path(migrated.environment.id) != path:
-            move_aside(path, self.paths.backups)
+        `first` is what the first look made of it: on a disk that cannot be written, it is used as it is.
+        """
+        try:
+            with contextlib.nullcontext() if holding else self._lock():
+                try:
+                    data, migrated = _read(path)
+                except InvalidInput as error:
+                    first = None
+                    self._split_or_set_aside(path, error, scan)
+                    return
+                first = migrated
+                if migrated.changed:
+                    backup = back_up(path, self.paths.backups, data)
+                    self._write(path, environment_to_json(migrated.environment))
+                    log.info("%s was of an older form and is written anew; %s is as it was", path, backup)
+        except FileNotFoundError:
+            return
+        except (StoreError, InvalidInput) as error:
+            scan.problems.append(_problem(path, error))
+        except OSError as error:
+            scan.problems.append(_problem(path, unreadable(path, error)))
+        if first is not None:
+            scan.files.append((path, first))
 
-    def _set_aside(self, path: Path, error: InvalidInput) -> Problem:
+    def _split_or_set_aside(self, path: Path, error: InvalidInput, scan: _Scan) -> None:
+        """A file of several environments becomes several files; anything else that is none is moved aside."""
+        with contextlib.suppress(InvalidInput):
+            data = read_regular(path)
+            entries = _entries(parse_json(data))
+            if any(looks_like_environment(entry) for entry in entries):
+                backup = back_up(path, self.paths.backups, data)
+                report = self._import(entries, path, scan)
+                path.unlink()
+                log.info("%s held %s environments; %s is as it was", path, len(report.environments), backup)
+                scan.problems.extend(report.problems)
+                return
         target = move_aside(path, self.paths.damaged)
-        return Problem(
-            path=str(target),
-            message=f"{path.name} cannot be used and was moved to {target}. {error.message}",
-            hint="Mend it and import it again.",
+        message = f"{path.name} cannot be used and was moved to {target}. {error.message}"
+        scan.problems.append(Problem(path=str(target), message=message, hint="Mend it and import it again."))
+
+    # -- writing -----------------------------------------------------------------------------------
+
+    def _lock(self) -> contextlib.AbstractContextManager[None]:
+        return locked(self.paths.config / "environments.lock", "environments")
+
+    def _write(self, path: Path, text: str) -> None:
+        write_atomic(path, text.encode("utf-8"), self.disk)
+
+    def _new_place(self, environment_id: str, scan: _Scan) -> Path:
+        """A file name that is free. One that is taken by a file nobody can read or move stays as it is."""
+        path = self.paths.environments / f"{environment_id}.json"
+        if not os.path.lexists(path):
+            return path
+        if all(path != taken for taken, _ in scan.files):
+            raise StoreError(
+                f"{path} is there, but cannot be read; it is not overwritten.", "Check its rights, or move it away."
+            )
+        return self.paths.environments / f"{new_environment_id(environment_id)}.json"
+
+    def _import(self, entries: builtins.list[Any], path: Path, scan: _Scan) -> ImportReport:
+        """All entries that are environments, or none if the disk refuses one."""
+        before, problems = len(scan.files), []
+        try:
+            for number, entry in enumerate(entries, start=1):
+                if looks_like_environment(entry):
+                    self._import_one(entry, path, scan)
+                else:
+                    message = f"Entry {number} of {path.name} is no environment."
+                    problems.append(Problem(path=str(path), message=message, hint="It was left out."))
+        except AgentsRunnerError:
+            for written, _ in scan.files[before:]:
+                written.unlink(missing_ok=True)
+            del scan.files[before:]
+            raise
+        made = [migrated for _, migrated in scan.files[before:]]
+        return ImportReport(
+            environments=tuple(one.environment for one in made),
+            notes=tuple(note for one in made for note in one.notes),
+            problems=tuple(problems),
         )
 
-    def _refuse_newer(self, path: Path, environment: Environment) -> None:
-        newer = environment.version > SCHEMA
-        if path.exists() and not newer:
-            try:
-                on_disk = parse_json(path.read_bytes())
-            except (OSError, InvalidInput):
-                on_disk = None
-            version = on_disk.get("version") if isinstance(on_disk, dict) else None
-            newer = isinstance(version, int) and version > SCHEMA
-        if newer:
-            raise StoreError(
-                f"{environment.name} was written by a newer version of Agents Runner; this one cannot change it.",
-                "Install the newer version, or make a copy of it.",
-            )
-
-    def _import_one(self, entry: object, taken: set[str], notes: builtins.list[str]) -> Environment:
-        if not isinstance(entry, dict):
-            raise InvalidInput("is no environment.", "Each entry is a JSON object.")
+    def _import_one(self, entry: Mapping[str, Any], path: Path, scan: _Scan) -> None:
         migrated = read_environment(entry)
-        environment = migrated.environment
-        notes.extend(migrated.notes)
+        environment, notes = migrated.environment, list(migrated.notes)
         if migrated.newer:
             notes.append(f"{environment.name}: written by a newer version; only what this one knows is used.")
             environment = environment.model_copy(update={"version": SCHEMA})
-        if environment.id in taken:
+        # Without case: two such files would be one on some file systems.
+        taken = {one.environment.id.casefold() for file, one in scan.files if file != path}
+        if environment.id.casefold() in taken:
             old = environment.id
             environment = environment.model_copy(update={"id": new_environment_id(environment.name)})
             notes.append(f"{environment.name}: there is an environment {old} already; this one is {environment.id}.")
-        # What would stop a task is said when it is run or edited: an import takes everything over.
-        write_atomic(self._path(environment.id), environment_to_json(environment).encode("utf-8"))
-        taken.add(environment.id)
-        return environment
+        # Taken over as it is: what would stop a task is said now, and again when it is edited or run.
+        try:
+            check_environment(environment)
+        except InvalidInput as error:
+            notes.append(f"{environment.name}: {error.message} {error.hint}".rstrip())
+        place = self._new_place(environment.id, scan)
+        self._write(place, environment_to_json(environment))
+        scan.files.append((place, Migrated(environment=environment, notes=tuple(notes))))
 
 
-def _entries(data: object) -> list[object]:
-    if isinstance(data, list):
-        return data
-    if isinstance(data, dict):
-        inner = data.get("environments")
-        if isinstance(inner, list):
-            return inner
-        if isinstance(inner, dict):
-            return list(inner.values())
-        return [data] if data.keys() & {"id", "env_id", "name", "preflight_script"} else []
-    return []
+def _read(path: Path) -> tuple[bytes, Migrated]:
+    """One file's bytes and its environment. Raises InvalidInput where it is none, OSError."""
+    data = read_regular(path)
+    parsed = parse_json(data)
+    if not looks_like_environment(parsed):
+        raise InvalidInput("It is no environment.", "Import it, if it holds several.")
+    return data, read_environment(parsed, fallback_id=path.stem)
+
+
+def _problem(path: Path, error: AgentsRunnerError) -> Problem:
+    return Problem(path=str(path), message=error.message, hint=error.hint)
+
+
+def _entries(data: object) -> list[Any]:
+    inner = data.get("environments") if isinstance(data, dict) else data
+    if isinstance(inner, dict):
+        return list(inner.values())
+    return inner if isinstance(inner, list) else []
+
+
+def _not_found(wanted: str, environments: tuple[Environment, ...]) -> NotFound:
+    names = {text.casefold(): one.name for one in environments for text in (one.id, one.name)}
+    close = difflib.get_close_matches(wanted.casefold()[:300], names, 3)
+    near = list(dict.fromkeys(repr(names[text]) for text in close))
+    hint = f"Did you mean {' or '.join(near)}?" if near else "`agents-runner env list` shows all."
+    return NotFound(f"There is no environment {wanted!r}.", hint)
 
 
 def check_environment(environment: Environment) -> None:
@@ -225,6 +310,35 @@ def check_environment(environment: Environment) -> None:
         lambda: check_script(environment.run_preflight_script, "run_preflight_script"),
         lambda: check_mounts([parse_mount(text) for text in environment.mounts], WORKSPACE_PATH),
         lambda: parse_ports(environment.ports),
+        lambda: _check_texts(environment),
     )
     for check in checks:
         check()
+
+
+def _check_texts(environment: Environment) -> None:
+    """No engine and no program takes a NUL or half a character."""
+    workspace = environment.workspace.model_dump()
+    texts: dict[str, tuple[str, ...]] = {
+        "base_image": (environment.base_image,),
+        "agent": (environment.agent,),
+        "agent_args": environment.agent_args,
+        "cache_inputs": environment.cache_inputs,
+        "secrets": environment.secrets,
+        "mounts": environment.mounts,
+        "workspace": tuple(str(value) for value in workspace.values()),
+    }
+    for name, values in texts.items():
+        for value in values:
+            if "\0" in value or not _is_unicode(value):
+                raise InvalidInput(
+                    f"{name} holds a character that no program can read.", "Type it again as plain text.", field=name
+                )
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True

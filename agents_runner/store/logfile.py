@@ -2,43 +2,92 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
+import os
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from agents_runner.core.errors import StoreError
-from agents_runner.store.paths import unwritable
+from agents_runner.store.faults import unreadable, unwritable
 
 _LETTERS = {"stdout": "o", "stderr": "e", "system": "s"}
 _STREAMS = {letter: stream for stream, letter in _LETTERS.items()}
 FLUSH_S = 0.2
 FLUSH_BYTES = 64 * 1024
+KEPT_BYTES = 4 * 1024 * 1024
+"""How much waits in memory while the file cannot be written; later lines are counted, not kept."""
+PART_BYTES = 4 * 1024 * 1024
+log = logging.getLogger(__name__)
+Line = tuple[str, str]
+"""(stream, text)"""
+
+
+class LogPart(NamedTuple):
+    """Lines and the position behind them, in bytes: where the next look goes on."""
+
+    lines: tuple[Line, ...]
+    position: int
 
 
 class LogWriter:
-    """Appends lines; what is written reaches the file within `FLUSH_S` seconds of the next line or a flush.
+    """Appends lines; each reaches the file within about `FLUSH_S` seconds, or at once when `FLUSH_BYTES` wait.
 
-    A timer flushes what would otherwise wait for a line that may come late.
+    A file that cannot be written (no space) does not end the task that writes: lines wait in memory, then are
+    counted, and the count is a line of its own once there is room again. `problem` says what stands in the way.
+    Safe from every thread.
     """
 
     def __init__(self, path: Path) -> None:
+        self.problem: StoreError | None = None
         self._path = path
         self._lock = threading.Lock()
         self._buffer = bytearray()
+        self._lost = 0
+        self._begun = False
         self._flushed = time.monotonic()
         self._timer: threading.Timer | None = None
 
+    def __enter__(self) -> LogWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def write(self, stream: str, text: str) -> None:
-        line = text.replace("\n", "\\n").encode("utf-8", "replace")
+        """One line; line ends inside it are written as `\\n`."""
+        line = text.replace("\n", "\\n").encode("utf-8", "backslashreplace")
         with self._lock:
-            self._buffer += _LETTERS.get(stream, "s").encode() + b" " + line + b"\n"
-            now = time.monotonic()
-            if len(self._buffer) >= FLUSH_BYTES or now - self._flushed >= FLUSH_S:
+            if len(self._buffer) >= KEPT_BYTES:
+                self._lost += 1
+            else:
+                self._mark_lost()
+                self._buffer += _LETTERS.get(stream, "s").encode() + b" " + line + b"\n"
+            full = len(self._buffer) >= FLUSH_BYTES and self.problem is None
+            if full or time.monotonic() - self._flushed >= FLUSH_S:
                 self._write_out()
-            elif self._timer is None:
+            if self._buffer and self._timer is None:
+                # What waits for a next line that may come late.
                 self._timer = threading.Timer(FLUSH_S, self._late)
                 self._timer.daemon = True
                 self._timer.start()
+
+    def flush(self) -> None:
+        with self._lock:
+            self._write_out()
+
+    def close(self) -> None:
+        """Write what waits. What the disk refuses is said in the application's log."""
+        with self._lock:
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+            self._write_out()
+            if self._buffer or self._lost:
+                log.warning("the log %s is not whole: %s", self._path, self.problem)
 
     def _late(self) -> None:
         with self._lock:
@@ -46,38 +95,79 @@ class LogWriter:
             self._write_out()
 
     def _write_out(self) -> None:
-        data, self._buffer = bytes(self._buffer), bytearray()
         self._flushed = time.monotonic()
-        if not data:
-            return
         try:
-            with self._path.open("ab") as file:
-                file.write(data)
+            self._append()
+            if self._mark_lost():
+                self._append()
         except OSError as error:
-            raise unwritable(self._path, error) from error
+            self.problem = unwritable(self._path, error)
+        else:
+            self.problem = None
 
-    def flush(self) -> None:
-        with self._lock:
-            self._write_out()
+    def _mark_lost(self) -> bool:
+        """Say in the log how many lines are missing at this place."""
+        lost, self._lost = self._lost, 0
+        if lost:
+            self._buffer += f"s {lost} lines are missing here: the log could not be written.\n".encode()
+        return lost > 0
 
-    def close(self) -> None:
-        with self._lock:
-            if self._timer is not None:
-                self._timer.cancel()
-                self._timer = None
-            self._write_out()
+    def _append(self) -> None:
+        """Write and forget what was written: the rest stays, and its line goes on where it broke off."""
+        if not self._buffer:
+            return
+        handle = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            if not self._begun:
+                self._end_torn_line(handle)
+                self._begun = True
+            while self._buffer:
+                del self._buffer[: os.write(handle, self._buffer)]
+        finally:
+            os.close(handle)
+
+    def _end_torn_line(self, handle: int) -> None:
+        """A writer that was killed may have left half a line; ours must not go on in it."""
+        size = os.fstat(handle).st_size
+        if size and os.pread(handle, 1, size - 1) != b"\n":
+            self._buffer[:0] = b"\n"
 
 
-def read_log(path: Path, offset: int = 0) -> tuple[tuple[str, str], ...]:
-    """(stream, line) pairs from line `offset` on; a last line without its end is still being written."""
+def read_log(path: Path, offset: int = 0) -> tuple[Line, ...]:
+    """All lines from line `offset` on; a last line without its end is still being written. Raises StoreError."""
+    lines: list[Line] = []
+    with _reading(path), path.open("rb") as file:
+        for number, raw in enumerate(file):
+            if number >= offset and raw.endswith(b"\n"):
+                lines.append(_line(raw[:-1]))
+    return tuple(lines)
+
+
+def read_log_from(path: Path, position: int = 0) -> LogPart:
+    """The lines from byte `position` on, at most about `PART_BYTES` of them. Raises StoreError.
+
+    `position` is 0 or one that an earlier call gave; the same one comes back when there is nothing new.
+    """
+    data = b""
+    with _reading(path), path.open("rb") as file:
+        file.seek(position)
+        data = file.read(PART_BYTES)
+        while len(data) >= PART_BYTES and b"\n" not in data and (more := file.read(PART_BYTES)):
+            data += more  # a line longer than a part
+    whole = data[: data.rfind(b"\n") + 1]
+    return LogPart(tuple(_line(raw) for raw in whole.split(b"\n")[:-1]), position + len(whole))
+
+
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """A log that is not there has no lines; anything else that stands in the way is a StoreError."""
     try:
-        data = path.read_bytes()
+        yield
     except FileNotFoundError:
-        return ()
+        return
     except OSError as error:
-        raise StoreError(f"The log {path} cannot be read: {error.strerror}.", "Check its rights.") from error
-    lines = data.split(b"\n")[:-1]
-    return tuple(
-        (_STREAMS.get(line[:1].decode("ascii", "replace"), "system"), line[2:].decode("utf-8", "replace"))
-        for line in lines[offset:]
-    )
+        raise unreadable(path, error) from error
+
+
+def _line(raw: bytes) -> Line:
+    return _STREAMS.get(raw[:1].decode("ascii", "replace"), "system"), raw[2:].decode("utf-8", "replace")

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import json
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
 
+from agents_runner.core.assign import invalid_field
 from agents_runner.core.errors import InvalidInput, StoreError
 from agents_runner.core.listing import Problem
+from agents_runner.core.migrate import file_version, model_data, model_to_json, read_settings
 from agents_runner.core.settings import SCHEMA, Settings
-from agents_runner.store.environments import parse_json
-from agents_runner.store.files import move_aside, write_atomic
+from agents_runner.store.faults import unreadable
+from agents_runner.store.files import DISK, Disk, locked, move_aside, write_atomic
+from agents_runner.store.jsonfile import parse_json, read_regular
 from agents_runner.store.paths import Paths
 
 
@@ -21,42 +24,74 @@ class SettingsStore:
     """Loads leniently, saves whole."""
 
     paths: Paths
+    disk: Disk = DISK
 
     def load(self) -> tuple[Settings, tuple[Problem, ...]]:
-        """The settings, and what was wrong with their file; without one the defaults."""
+        """The settings, and what was wrong with their file; without one the defaults. Never raises."""
         path = self.paths.settings
         try:
-            data = _object(path.read_bytes())
+            data = _object(read_regular(path))
         except FileNotFoundError:
             return Settings(), ()
         except OSError as error:
-            return Settings(), (Problem(path=str(path), message=f"The settings cannot be read: {error.strerror}."),)
-        except InvalidInput as error:
-            aside = move_aside(path, self.paths.damaged)
-            message = f"The settings could not be used and were moved to {aside}. {error.message}"
-            return Settings(), (Problem(path=str(aside), message=message, hint="The defaults are used."),)
-        return self._validated(data)
-
-    def _validated(self, data: dict[str, Any]) -> tuple[Settings, tuple[Problem, ...]]:
-        problems: list[Problem] = []
-        kept: dict[str, Any] = dict(data.get("invalid_values") or {}) if isinstance(data, dict) else {}
-        while True:
-            try:
-                return Settings.model_validate(data | ({"invalid_values": kept} if kept else {})), tuple(problems)
-            except ValidationError as error:
-                name = str(error.errors()[0]["loc"][0])
-                kept[name] = data.pop(name)
-                message = f"The setting {name} cannot be used ({error.errors()[0]['msg']}); the default is used."
-                problems.append(Problem(path=str(self.paths.settings), message=message))
+            fault = unreadable(path, error)
+            return Settings(), (Problem(path=str(path), message=fault.message, hint=fault.hint),)
+        except InvalidInput:
+            problems = self._set_aside()
+            return (Settings(), problems) if problems else self.load()
+        settings, notes = read_settings(data)
+        return settings, tuple(Problem(path=str(path), message=note) for note in notes)
 
     def save(self, settings: Settings) -> None:
-        """Raises StoreError for settings of a newer version and where the disk refuses."""
-        if settings.version > SCHEMA:
-            raise StoreError(
-                "The settings were written by a newer version of Agents Runner.", "Install the newer version."
-            )
-        text = json.dumps(settings.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
-        write_atomic(self.paths.settings, text.encode("utf-8"))
+        """Raises InvalidInput at its field; StoreError over a newer version's file and where the disk refuses."""
+        try:
+            settings = Settings.model_validate(model_data(settings))
+        except ValidationError as error:
+            raise invalid_field(error) from error
+        text = model_to_json(settings)
+        with self._lock():
+            if settings.version > SCHEMA or self._version_there() > SCHEMA:
+                raise StoreError(
+                    "The settings were written by a newer version of Agents Runner; this one cannot change them.",
+                    "Install the newer version.",
+                )
+            write_atomic(self.paths.settings, text.encode("utf-8"), self.disk)
+
+    def _lock(self) -> AbstractContextManager[None]:
+        return locked(self.paths.config / "settings.lock", "settings")
+
+    def _version_there(self) -> int:
+        """The file's version, 0 without one; one that nobody can read is moved aside, never overwritten."""
+        path = self.paths.settings
+        try:
+            return file_version(_object(read_regular(path)))
+        except FileNotFoundError:
+            return 0
+        except InvalidInput:
+            move_aside(path, self.paths.damaged)
+            return 0
+        except OSError as error:
+            raise unreadable(path, error) from error
+
+    def _set_aside(self) -> tuple[Problem, ...]:
+        """Under the lock, and after a second look: nothing if another process has written it meanwhile."""
+        path = self.paths.settings
+        try:
+            with self._lock():
+                try:
+                    _object(read_regular(path))
+                except InvalidInput as error:
+                    aside = move_aside(path, self.paths.damaged)
+                    message = f"The settings could not be used and were moved to {aside}. {error.message}"
+                    return (Problem(path=str(aside), message=message, hint="The defaults are used."),)
+        except FileNotFoundError:
+            return ()
+        except StoreError as error:
+            return (Problem(path=str(path), message=error.message, hint=error.hint),)
+        except OSError as error:
+            fault = unreadable(path, error)
+            return (Problem(path=str(path), message=fault.message, hint=fault.hint),)
+        return ()
 
 
 def _object(data: bytes) -> dict[str, Any]:

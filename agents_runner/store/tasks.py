@@ -2,68 +2,77 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import shutil
 import sqlite3
-import time
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
 
-from agents_runner.core.errors import NotFound, StoreError
+from agents_runner.core.errors import InvalidInput, NotFound, StoreError
 from agents_runner.core.events import Cache, Phase, TaskResult, TaskState, may_move
+from agents_runner.core.listing import Problem
 from agents_runner.core.task import PhaseRecord, Task
 from agents_runner.store.database import Database
-from agents_runner.store.files import write_atomic
-from agents_runner.store.logfile import LogWriter, read_log
+from agents_runner.store.faults import unwritable
+from agents_runner.store.files import DISK, TEMP_PREFIX, write_new
+from agents_runner.store.image_uses import ImageUse, ImageUses
+from agents_runner.store.logfile import LogPart, LogWriter, read_log, read_log_from
 from agents_runner.store.paths import Paths
 
-_COLUMNS = (
-    "id, environment_id, environment_name, agent, prompt, state, created, started, finished, exit_code, image, "
-    "error, hint, owner_pid, stop_requested"
-)
+_PARTS = ("phases", "notices")
+"""Fields of a task that have tables of their own."""
+_COLUMNS = tuple(one.name for one in fields(Task) if one.name not in _PARTS)
+_SELECT = f"SELECT {', '.join(_COLUMNS)} FROM tasks"
+_CHUNK = 500
+"""Rows whose parts are fetched at once: SQLite limits the number of marks in a statement."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TaskStore:
-    """See `runner.services.TasksPort`; also what the runner writes."""
+    """See `runner.services.TasksPort`; also what the runner writes. Every call raises StoreError where it cannot."""
 
     paths: Paths
     database: Database
 
+    @property
+    def images(self) -> ImageUses:
+        return ImageUses(database=self.database)
+
     # -- writing -----------------------------------------------------------------------------------
 
     def create(self, task: Task, *, prompt: str, config_json: str) -> None:
-        folder = self.paths.tasks / task.id
-        # Surrogates cannot come this far (the prompt was checked); bytes are written as they will be sent.
-        write_atomic(folder / "prompt", prompt.encode("utf-8"))
-        write_atomic(folder / "config.json", config_json.encode("utf-8"))
-        with self.database.transaction() as connection:
-            connection.execute(
-                f"INSERT INTO tasks ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    task.id,
-                    task.environment_id,
-                    task.environment_name,
-                    task.agent,
-                    task.prompt,
-                    task.state.value,
-                    task.created,
-                    task.started,
-                    task.finished,
-                    task.exit_code,
-                    task.image,
-                    task.error,
-                    task.hint,
-                    task.owner_pid,
-                    int(task.stop_requested),
-                ),
-            )
+        """Record a task with its prompt, byte for byte, and its plan: both files are there before the row is."""
+        folder = self._folder(task.id)
+        try:
+            texts = {"prompt": prompt.encode("utf-8"), "config.json": config_json.encode("utf-8")}
+        except UnicodeEncodeError as error:
+            raise InvalidInput(
+                "The prompt holds a character that is not valid Unicode.", "Type it again.", field="prompt"
+            ) from error
+        self._make_folder(folder, texts)
+        try:
+            with self.database.transaction() as connection:
+                connection.execute(
+                    f"INSERT INTO tasks ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})",
+                    [_sql(getattr(task, name)) for name in _COLUMNS],
+                )
+        except StoreError:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
 
     def own(self, task_id: str, pid: int) -> None:
-        with self.database.transaction() as connection:
-            connection.execute("UPDATE tasks SET owner_pid = ? WHERE id = ?", (pid, task_id))
+        """Note the process that works on it."""
+        self._set(task_id, "owner_pid", pid)
+
+    def set_image(self, task_id: str, image: str) -> None:
+        """Note the image that it starts from."""
+        self._set(task_id, "image", image)
 
     def request_stop(self, task_id: str) -> None:
-        with self.database.transaction() as connection:
-            connection.execute("UPDATE tasks SET stop_requested = 1 WHERE id = ?", (task_id,))
+        """Ask whichever process works on it to stop."""
+        self._set(task_id, "stop_requested", True)
 
     def stop_requested(self, task_id: str) -> bool:
         with self.database.reading() as connection:
@@ -78,10 +87,9 @@ class TaskStore:
         with self.database.transaction() as connection:
             if not _may(connection, task_id, state):
                 return False
-            started = at if state is TaskState.PREPARING else None
             connection.execute(
-                "UPDATE tasks SET state = ?, started = COALESCE(started, ?) WHERE id = ?",
-                (state.value, started, task_id),
+                "UPDATE tasks SET state = ?, started = COALESCE(started, ?), finished = ? WHERE id = ?",
+                (state.value, at if state is TaskState.PREPARING else None, at if state.final else None, task_id),
             )
         return True
 
@@ -91,101 +99,227 @@ class TaskStore:
             if not _may(connection, result.task, result.state):
                 return False
             connection.execute(
-                "UPDATE tasks SET state = ?, finished = ?, exit_code = ?, image = ?, error = ?, hint = ? "
-                "WHERE id = ?",
-                (result.state.value, at, result.exit_code, result.image, result.error, result.hint, result.task),
+                "UPDATE tasks SET state = ?, finished = ?, exit_code = ?, image = COALESCE(NULLIF(?, ''), image), "
+                "error = ?, hint = ? WHERE id = ?",
+                [_sql(one) for one in (result.state, at, result.exit_code, result.image, result.error, result.hint)]
+                + [result.task],
             )
         return True
+
+    def delete(self, task_id: str) -> None:
+        """Forget a task that has ended: its row and its log, prompt and plan; never its workspace.
+
+        Raises NotFound, InvalidInput for one that has not ended.
+        """
+        folder = self._folder(task_id)
+        with self.database.transaction() as connection:
+            row = connection.execute("SELECT state FROM tasks WHERE id = ?", (task_id,)).fetchone()
+            if row is None:
+                raise _no_task(task_id)
+            state = _state(row[0])
+            if state is not None and not state.final:
+                raise InvalidInput(f"Task {task_id} has not ended.", "Stop it first.")
+            connection.execute("DELETE FROM tasks WHERE id = ?", (task_id,))
+        shutil.rmtree(folder, ignore_errors=True)
 
     # -- reading -----------------------------------------------------------------------------------
 
     def list(self, limit: int = 500) -> tuple[Task, ...]:
-        with self.database.reading() as connection:
-            rows = connection.execute(
-                f"SELECT {_COLUMNS} FROM tasks ORDER BY created DESC, rowid DESC LIMIT ?", (limit,)
-            ).fetchall()
-            return _tasks(connection, rows)
+        """Newest first. Rows that hold nonsense are left out; `problems` names them."""
+        return self._newest(limit)[0]
+
+    def problems(self, limit: int = 500) -> tuple[Problem, ...]:
+        """What was wrong with the database when it was opened, and which of the newest tasks cannot be shown."""
+        bad = self._newest(limit)[1]
+        path = str(self.paths.database)
+        return self.database.problems + tuple(
+            Problem(
+                path=path,
+                message=f"The record of task {task_id} is damaged and not shown.",
+                hint=f"Its log and prompt are in {self.paths.tasks}.",
+            )
+            for task_id in bad
+        )
 
     def get(self, task_id: str) -> Task:
         with self.database.reading() as connection:
             rows = connection.execute(
-                f"SELECT {_COLUMNS} FROM tasks WHERE id = ? OR substr(id, 1, ?) = ? LIMIT 3",
-                (task_id, len(task_id), task_id),
+                f"{_SELECT} WHERE id = ? OR substr(id, 1, ?) = ? ORDER BY id != ? LIMIT 2",
+                [_sql(one) for one in (task_id, len(task_id), task_id, task_id)],
             ).fetchall()
             exact = [row for row in rows if row["id"] == task_id]
             rows = exact or rows
-            if len(rows) != 1 or not task_id:
-                hint = "`agents-runner tasks list` shows all."
-                raise NotFound(
-                    f"{'Several tasks start with' if len(rows) > 1 else 'There is no task'} {task_id!r}.", hint
-                )
-            return _tasks(connection, rows)[0]
+            if not task_id or not rows:
+                raise _no_task(task_id)
+            if len(rows) > 1:
+                raise NotFound(f"Several tasks start with {task_id!r}.", "Write more of its id.")
+            found, _ = _tasks(connection, rows)
+        if not found:
+            raise StoreError(f"The record of task {task_id} is damaged.", f"Its log is in {self.paths.tasks}.")
+        return found[0]
 
     def log(self, task_id: str, offset: int = 0) -> tuple[tuple[str, str], ...]:
-        return read_log(self.paths.tasks / task_id / "log", offset)
+        """(stream, line) pairs from line `offset` on."""
+        return read_log(self._folder(task_id) / "log", offset)
+
+    def log_from(self, task_id: str, position: int = 0) -> LogPart:
+        """The lines behind a byte position, and the next one: to follow a long log without reading it again."""
+        return read_log_from(self._folder(task_id) / "log", position)
 
     def prompt(self, task_id: str) -> str:
         return self._text(task_id, "prompt")
 
     def config(self, task_id: str) -> str:
+        """Its plan, a `DockerRunnerConfig` as JSON."""
         return self._text(task_id, "config.json")
+
+    # -- images: see `ImageUses` ---------------------------------------------------------------------
+
+    def image_used(self, tag: str, environment_id: str, seconds_saved: float = 0.0) -> None:
+        self.images.used(tag, environment_id, seconds_saved)
+
+    def image_uses(self) -> Mapping[str, ImageUse]:
+        return self.images.all()
+
+    def last_used(self) -> Mapping[str, float]:
+        return self.images.last_used()
+
+    def plan_seen(self, environment_id: str, tags: Iterable[str]) -> None:
+        self.images.plan_seen(environment_id, tags)
+
+    def build_failed(self, key: str, reason: str) -> None:
+        self.images.build_failed(key, reason)
+
+    def recent_build_failure(self, key: str, within_s: float) -> str | None:
+        return self.images.recent_build_failure(key, within_s)
+
+    def clear_build_failure(self, key: str) -> None:
+        self.images.clear_build_failure(key)
+
+    # -- helpers -----------------------------------------------------------------------------------
+
+    def _set(self, task_id: str, column: str, value: object) -> None:
+        with self.database.transaction() as connection:
+            connection.execute(f"UPDATE tasks SET {column} = ? WHERE id = ?", (_sql(value), task_id))
+
+    def _newest(self, limit: int) -> tuple[tuple[Task, ...], tuple[str, ...]]:
+        with self.database.reading() as connection:
+            rows = connection.execute(f"{_SELECT} ORDER BY created DESC, rowid DESC LIMIT ?", (limit,)).fetchall()
+            return _tasks(connection, rows)
+
+    def _folder(self, task_id: str) -> Path:
+        if task_id in ("", ".", "..") or "/" in task_id or "\0" in task_id or task_id.startswith(TEMP_PREFIX):
+            raise _no_task(task_id)
+        return self.paths.tasks / task_id
+
+    def _make_folder(self, folder: Path, texts: Mapping[str, bytes]) -> None:
+        """Whole or not at all: filled under another name, then renamed."""
+        temp = folder.with_name(f"{TEMP_PREFIX}{os.getpid()}-{folder.name}")
+        try:
+            if folder.exists():
+                raise StoreError(f"There is a task {folder.name} already.", "Try again.")
+            temp.mkdir(parents=True, mode=0o700)
+            for name, data in texts.items():
+                write_new(temp / name, data)
+            DISK.sync_folder(temp)
+            temp.rename(folder)
+            DISK.sync_folder(folder.parent)
+        except OSError as error:
+            raise unwritable(folder, error) from error
+        finally:
+            shutil.rmtree(temp, ignore_errors=True)
 
     def _text(self, task_id: str, name: str) -> str:
         try:
             # Bytes, not text: a text file's line ends would be rewritten.
-            return (self.paths.tasks / task_id / name).read_bytes().decode("utf-8")
+            return (self._folder(task_id) / name).read_bytes().decode("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise StoreError(
                 f"The {name} of task {task_id} cannot be read.", "The task cannot be run again."
             ) from error
 
-    # -- images ------------------------------------------------------------------------------------
 
-    def image_used(self, tag: str, environment_id: str) -> None:
-        with self.database.transaction() as connection:
-            connection.execute(
-                "INSERT INTO image_uses VALUES (?, ?, ?, 1) ON CONFLICT (tag, environment_id) "
-                "DO UPDATE SET last_used = excluded.last_used, hits = hits + 1",
-                (tag, environment_id, time.time()),
-            )
+def _no_task(task_id: str) -> NotFound:
+    return NotFound(f"There is no task {task_id!r}.", "`agents-runner tasks list` shows all.")
 
-    def last_used(self) -> Mapping[str, float]:
-        with self.database.reading() as connection:
-            rows = connection.execute("SELECT tag, MAX(last_used) FROM image_uses GROUP BY tag").fetchall()
-        return {str(row[0]): float(row[1]) for row in rows}
+
+def _sql(value: object) -> object:
+    """A value as the database takes it; half characters (of file names, say) become escapes."""
+    if isinstance(value, str):
+        return str(value).encode("utf-8", "backslashreplace").decode("utf-8")
+    return int(value) if isinstance(value, bool) else value
 
 
 def _may(connection: sqlite3.Connection, task_id: str, state: TaskState) -> bool:
     row = connection.execute("SELECT state FROM tasks WHERE id = ?", (task_id,)).fetchone()
-    return row is not None and may_move(TaskState(row[0]), state)
+    old = _state(row[0]) if row is not None else None
+    return old is not None and may_move(old, state)
 
 
-def _tasks(connection: sqlite3.Connection, rows: Iterable[sqlite3.Row]) -> tuple[Task, ...]:
-    rows = list(rows)
+def _state(value: object) -> TaskState | None:
+    """None for what no writer of ours put there."""
+    return next((state for state in TaskState if state.value == value), None)
+
+
+def _tasks(connection: sqlite3.Connection, rows: Sequence[sqlite3.Row]) -> tuple[tuple[Task, ...], tuple[str, ...]]:
+    """The rows as tasks, in their order, and the ids of those that hold nonsense."""
     phases: dict[str, list[PhaseRecord]] = {}
     notices: dict[str, list[str]] = {}
-    for chunk in (rows[at : at + 500] for at in range(0, len(rows), 500)):
-        marks = ",".join("?" * len(chunk))
+    for chunk in (rows[at : at + _CHUNK] for at in range(0, len(rows), _CHUNK)):
         ids = [row["id"] for row in chunk]
-        for row in connection.execute(f"SELECT * FROM phases WHERE task IN ({marks}) ORDER BY position", ids):
-            record = PhaseRecord(
-                phase=Phase(row["phase"]),
-                seconds=row["seconds"],
-                ok=None if row["ok"] is None else bool(row["ok"]),
-                cache=row["cache"],
-            )
-            phases.setdefault(row["task"], []).append(record)
-        for row in connection.execute(f"SELECT * FROM notices WHERE task IN ({marks}) ORDER BY position", ids):
-            notices.setdefault(row["task"], []).append(row["message"])
-    return tuple(
-        Task(
-            **{key: row[key] for key in row.keys() if key not in ("state", "stop_requested")},  # noqa: SIM118
-            state=TaskState(row["state"]),
-            stop_requested=bool(row["stop_requested"]),
-            phases=tuple(phases.get(row["id"], ())),
-            notices=tuple(notices.get(row["id"], ())),
-        )
-        for row in rows
+        where = f"WHERE task IN ({','.join('?' * len(ids))}) ORDER BY position"
+        for row in connection.execute(f"SELECT task, phase, seconds, ok, cache FROM phases {where}", ids):
+            with contextlib.suppress(ValueError, TypeError):
+                phases.setdefault(row["task"], []).append(_phase(row))
+        for row in connection.execute(f"SELECT task, message FROM notices {where}", ids):
+            notices.setdefault(row["task"], []).append(str(row["message"]))
+    found: list[Task] = []
+    bad: list[str] = []
+    for row in rows:
+        try:
+            found.append(_task(row, tuple(phases.get(row["id"], ())), tuple(notices.get(row["id"], ()))))
+        except (ValueError, TypeError):
+            bad.append(str(row["id"]))
+    return tuple(found), tuple(bad)
+
+
+def _task(row: sqlite3.Row, phases: tuple[PhaseRecord, ...], notices: tuple[str, ...]) -> Task:
+    """Raises ValueError, TypeError for what no writer of ours put there."""
+
+    def text(name: str) -> str:
+        value = row[name]
+        if not isinstance(value, str):
+            raise TypeError(name)
+        return value
+
+    def number(name: str) -> float | None:
+        return None if row[name] is None else float(row[name])
+
+    def whole(name: str) -> int | None:
+        return None if row[name] is None else int(row[name])
+
+    return Task(
+        **{name: text(name) for name in ("id", "environment_id", "environment_name", "agent", "prompt")},
+        **{name: text(name) for name in ("image", "error", "hint")},
+        state=TaskState(row["state"]),
+        created=float(row["created"]),
+        started=number("started"),
+        finished=number("finished"),
+        exit_code=whole("exit_code"),
+        owner_pid=whole("owner_pid"),
+        stop_requested=bool(row["stop_requested"]),
+        phases=phases,
+        notices=notices,
+    )
+
+
+def _phase(row: sqlite3.Row) -> PhaseRecord:
+    seconds, ok = row["seconds"], row["ok"]
+    return PhaseRecord(
+        phase=Phase(row["phase"]),
+        seconds=None if seconds is None else float(seconds),
+        ok=None if ok is None else bool(ok),
+        cache=row["cache"],
     )
 
 
@@ -218,14 +352,16 @@ class TaskRecord:
     def noticed(self, message: str) -> None:
         with self._store.database.transaction() as connection:
             connection.execute(
-                "INSERT INTO notices SELECT ?, COALESCE(MAX(position), 0) + 1, ? FROM notices WHERE task = ?",
-                (self._task, message, self._task),
+                "INSERT INTO notices (task, position, message) "
+                "SELECT ?, COALESCE(MAX(position), 0) + 1, ? FROM notices WHERE task = ?",
+                (self._task, _sql(message), self._task),
             )
 
     def line(self, stream: str, text: str) -> None:
         self._log.write(stream, text)
 
     def ended(self, result: TaskResult, at: float) -> None:
+        """The log first: who sees the final state finds all its lines."""
         self._log.flush()
         self._store.end(result, at)
 

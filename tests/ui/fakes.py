@@ -128,6 +128,10 @@ class FakeTasks:
         self.gate()
         return tuple(shown[offset:])
 
+    def log_from(self, task_id: str, position: int = 0) -> tuple[tuple[tuple[str, str], ...], int]:
+        lines = self.log(task_id, position)
+        return lines, position + len(lines)
+
     def prompt(self, task_id: str) -> str:
         return self.prompts[task_id]
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents_runner.core.environment import SCHEMA, Environment
-from agents_runner.core.migrate import read_environment
+from agents_runner.core.migrate import model_data, read_environment
 
 LEGACY = json.loads((Path(__file__).parents[2] / "data" / "legacy-environments.json").read_text())["environments"]
 json_values = st.recursive(
@@ -26,7 +26,7 @@ field_names = st.sampled_from(
 
 def kept(original: Any, environment: Environment) -> dict[str, Any]:
     """Fields of the original whose value is nowhere in the environment any more."""
-    dumped = environment.model_dump(mode="json")
+    dumped = model_data(environment)
     invalid = dumped.get("invalid_values", {})
     return {key: value for key, value in original.items() if dumped.get(key) != value and invalid.get(key) != value}
 
@@ -81,7 +81,7 @@ def test_caching_on_without_a_cached_script_is_warned_of() -> None:
 def test_reading_again_changes_nothing() -> None:
     for original in LEGACY:
         once = read_environment(original).environment
-        again = read_environment(once.model_dump(mode="json"))
+        again = read_environment(model_data(once))
         assert again.environment == once
         assert not again.changed
 
@@ -98,7 +98,7 @@ def test_f18_no_json_object_is_too_strange(data: dict[str, Any]) -> None:
     read = read_environment(data)
     assert Environment.model_validate(read.environment.model_dump()) == read.environment
     invalid = (read.environment.model_extra or {}).get("invalid_values", {})
-    dumped = read.environment.model_dump(mode="json")
+    dumped = model_data(read.environment)
     for key, value in data.items():
         if key in ("version", "invalid_values"):
             continue

@@ -1,0 +1,101 @@
+"""What is remembered of cached images: who used them, which plans hold them, and which builds failed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from agents_runner.store.database import Database
+
+
+class ImageUse(NamedTuple):
+    """`last_used` in seconds since the epoch, None if never; `seconds_saved` over all hits."""
+
+    last_used: float | None
+    hits: int
+    environments: tuple[str, ...]
+    """Ids of the environments that used it or whose last plan holds it."""
+    seconds_saved: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageUses:
+    """By tag. `clock` gives seconds since the epoch. Every call raises StoreError where the database cannot."""
+
+    database: Database
+    clock: Callable[[], float] = time.time
+
+    def used(self, tag: str, environment_id: str, seconds_saved: float = 0.0) -> None:
+        """A task of this environment started from this image, so many seconds sooner than without it."""
+        with self.database.transaction() as connection:
+            connection.execute(
+                "INSERT INTO image_uses (tag, environment_id, last_used, hits, seconds_saved) VALUES (?, ?, ?, 1, ?) "
+                "ON CONFLICT (tag, environment_id) DO UPDATE SET last_used = excluded.last_used, hits = hits + 1, "
+                "seconds_saved = seconds_saved + excluded.seconds_saved",
+                (tag, environment_id, self.clock(), seconds_saved),
+            )
+
+    def all(self) -> Mapping[str, ImageUse]:
+        with self.database.reading() as connection:
+            rows = connection.execute(
+                "SELECT tag, MAX(last_used), SUM(hits), SUM(seconds_saved) FROM image_uses GROUP BY tag"
+            ).fetchall()
+            links = connection.execute(
+                "SELECT tag, environment_id FROM plans UNION SELECT tag, environment_id FROM image_uses ORDER BY 1, 2"
+            ).fetchall()
+        environments: dict[str, list[str]] = {}
+        for tag, environment_id in links:
+            environments.setdefault(tag, []).append(environment_id)
+        used = {row[0]: row for row in rows}
+        return {
+            tag: ImageUse(
+                last_used=used[tag][1] if tag in used else None,
+                hits=used[tag][2] if tag in used else 0,
+                environments=tuple(ids),
+                seconds_saved=used[tag][3] if tag in used else 0.0,
+            )
+            for tag, ids in environments.items()
+        }
+
+    def last_used(self) -> Mapping[str, float]:
+        """Tag to the time of its last use, in seconds since the epoch."""
+        return {tag: use.last_used for tag, use in self.all().items() if use.last_used is not None}
+
+    def plan_seen(self, environment_id: str, tags: Iterable[str]) -> None:
+        """The layers of an environment's plan as it stands now, in place of what it was."""
+        with self.database.transaction() as connection:
+            connection.execute("DELETE FROM plans WHERE environment_id = ?", (environment_id,))
+            connection.executemany(
+                "INSERT OR IGNORE INTO plans (environment_id, tag) VALUES (?, ?)",
+                [(environment_id, tag) for tag in tags],
+            )
+
+    def plan_of(self, environment_id: str) -> tuple[str, ...]:
+        """The tags of the last plan that was seen, sorted."""
+        with self.database.reading() as connection:
+            rows = connection.execute(
+                "SELECT tag FROM plans WHERE environment_id = ? ORDER BY tag", (environment_id,)
+            ).fetchall()
+        return tuple(row[0] for row in rows)
+
+    def build_failed(self, key: str, reason: str) -> None:
+        """Remember that the layer of this key could not be built just now."""
+        with self.database.transaction() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO build_failures (key, reason, failed) VALUES (?, ?, ?)",
+                (key, reason, self.clock()),
+            )
+
+    def recent_build_failure(self, key: str, within_s: float) -> str | None:
+        """Why the last build of this key failed, if that is at most so many seconds ago."""
+        with self.database.reading() as connection:
+            row = connection.execute(
+                "SELECT reason FROM build_failures WHERE key = ? AND failed >= ?", (key, self.clock() - within_s)
+            ).fetchone()
+        return None if row is None else str(row[0])
+
+    def clear_build_failure(self, key: str) -> None:
+        with self.database.transaction() as connection:
+            connection.execute("DELETE FROM build_failures WHERE key = ?", (key,))

@@ -1,0 +1,325 @@
+"""Tasks in the database: each transition once, one task's write never another's, nothing lost by a crash."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import threading
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from agents_runner.core.errors import InvalidInput, NotFound, StoreError
+from agents_runner.core.events import Phase, TaskResult, TaskState, may_move
+from agents_runner.core.task import Task
+from agents_runner.store.database import Database
+from agents_runner.store.files import TEMP_PREFIX
+from agents_runner.store.paths import Paths
+from agents_runner.store.tasks import TaskStore
+
+COUNTER = itertools.count()
+
+
+def task(task_id: str = "abc", **changes: Any) -> Task:
+    return replace(
+        Task(
+            id=task_id,
+            environment_id="x",
+            environment_name="X",
+            agent="shell",
+            prompt="p",
+            state=TaskState.QUEUED,
+            created=1.0,
+        ),
+        **changes,
+    )
+
+
+def create(records: TaskStore, one: Task) -> None:
+    records.create(one, prompt="prompt", config_json="{}")
+
+
+def test_every_field_round_trips(records: TaskStore) -> None:
+    one = task(
+        state=TaskState.RUNNING,
+        started=2.5,
+        finished=3.5,
+        exit_code=-9,
+        image="a:b",
+        error="e\0é",
+        hint="h",
+        owner_pid=7,
+        stop_requested=True,
+    )
+    create(records, one)
+    assert records.get("abc") == one
+    assert records.list() == (one,)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.sampled_from(TaskState), max_size=8))
+def test_states_move_as_the_state_machine_allows_and_not_otherwise(
+    records: TaskStore, states: list[TaskState]
+) -> None:
+    name = f"t{next(COUNTER)}"
+    create(records, task(name))
+    now, before = TaskState.QUEUED, records.get(name)
+    for at, state in enumerate(states, start=10):
+        allowed = may_move(now, state)
+        assert records.move(name, state, float(at)) is allowed
+        after = records.get(name)
+        if not allowed:
+            assert after == before, "a refused move writes nothing"
+        else:
+            assert after.state is state
+            assert (after.finished is not None) is state.final
+        now, before = after.state, after
+
+
+def test_the_end_is_written_once_and_whole(records: TaskStore) -> None:
+    create(records, task())
+    records.set_image("abc", "started:from")
+    first = TaskResult(task="abc", state=TaskState.CANCELLED, exit_code=130, image="", error="Stopped.", hint="h")
+    assert records.end(first, 5.0)
+    assert not records.end(replace(first, state=TaskState.FAILED, error="late"), 6.0)
+    found = records.get("abc")
+    assert (found.state, found.finished, found.exit_code) == (TaskState.CANCELLED, 5.0, 130)
+    assert (found.image, found.error, found.hint) == ("started:from", "Stopped.", "h")
+
+
+def test_moves_of_a_task_that_is_not_there(records: TaskStore) -> None:
+    assert not records.move("nope", TaskState.PREPARING, 1.0)
+    assert not records.stop_requested("nope")
+    records.request_stop("nope")
+
+
+def test_of_two_that_end_a_task_at_once_one_does(home: Paths, records: TaskStore) -> None:
+    create(records, task())
+    other = TaskStore(paths=home, database=Database(home))
+    ready, done = threading.Barrier(2), []
+
+    def end(store: TaskStore, state: TaskState) -> None:
+        ready.wait()
+        done.append(store.end(TaskResult(task="abc", state=state, exit_code=0, image=""), 1.0))
+
+    threads = [
+        threading.Thread(target=end, args=(store, state))
+        for store, state in ((records, TaskState.FAILED), (other, TaskState.CANCELLED))
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    other.database.close()
+    assert sorted(done) == [False, True]
+
+
+def test_texts_with_half_characters_are_recorded(records: TaskStore) -> None:
+    create(records, task(prompt="a\udcff", environment_name="\ud800"))
+    record = records.record("abc")
+    record.noticed("file \udcff is odd")
+    record.line("stdout", "\udcff")
+    record.ended(TaskResult(task="abc", state=TaskState.FAILED, exit_code=1, image="", error="\udcff"), 2.0)
+    record.close()
+    found = records.get("abc")
+    assert (found.prompt, found.error) == ("a\\udcff", "\\udcff")
+    assert found.notices == ("file \\udcff is odd",)
+    assert records.log("abc") == (("stdout", "\\udcff"),)
+
+
+@pytest.mark.parametrize("prompt", ["", "a\0b", "\r\n\u2028", "é" * 100_000, "-n --help `$(x)`"])
+def test_prompts_are_kept_byte_for_byte(records: TaskStore, prompt: str) -> None:
+    records.create(task(), prompt=prompt, config_json='{"a":\r\n1}')
+    assert records.prompt("abc") == prompt
+    assert records.config("abc") == '{"a":\r\n1}'
+    for name in ("prompt", "config.json"):
+        assert (records.paths.tasks / "abc" / name).stat().st_mode & 0o777 == 0o600
+
+
+def test_a_prompt_that_is_no_unicode_is_refused(records: TaskStore) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        records.create(task(), prompt="\ud800", config_json="{}")
+    assert caught.value.field == "prompt"
+    assert records.list() == ()
+    assert list(records.paths.tasks.iterdir()) == []
+
+
+def test_a_task_that_is_there_is_not_overwritten(records: TaskStore) -> None:
+    create(records, task())
+    with pytest.raises(StoreError):
+        records.create(task(), prompt="other", config_json="{}")
+    assert records.prompt("abc") == "prompt"
+
+
+@pytest.mark.parametrize("wrong", ["../x", "a/b", "..", "", f"{TEMP_PREFIX}x", "a\0"])
+def test_no_id_leads_out_of_the_folder(records: TaskStore, wrong: str) -> None:
+    with pytest.raises(NotFound):
+        records.create(task(wrong), prompt="x", config_json="{}")
+    for call in (records.log, records.log_from, records.prompt, records.config, records.delete):
+        with pytest.raises(NotFound):
+            call(wrong)
+
+
+def test_a_prefix_finds_its_task(records: TaskStore) -> None:
+    for name in ("aa1", "aa12", "b_"):
+        create(records, task(name))
+    assert records.get("aa1").id == "aa1", "an exact id wins over those that go on"
+    assert records.get("aa12").id == "aa12"
+    assert records.get("b").id == "b_"
+    for wrong in ("aa", "_", "c", "\ud800"):
+        with pytest.raises(NotFound):
+            records.get(wrong)
+
+
+def test_deleting_a_task(records: TaskStore) -> None:
+    create(records, task())
+    create(records, task("other"))
+    with pytest.raises(InvalidInput, match="not ended"):
+        records.delete("abc")
+    record = records.record("abc")
+    record.phase_started(Phase.AGENT)
+    record.noticed("n")
+    record.line("stdout", "x")
+    record.ended(TaskResult(task="abc", state=TaskState.FAILED, exit_code=1, image=""), 2.0)
+    record.close()
+    records.delete("abc")
+    assert [one.id for one in records.list()] == ["other"]
+    assert [path.name for path in records.paths.tasks.iterdir()] == ["other"]
+    with records.database.reading() as connection:
+        for table in ("phases", "notices"):
+            assert connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0] == 0
+    for again in ("abc", "nope"):
+        with pytest.raises(NotFound):
+            records.delete(again)
+
+
+def test_the_log_can_be_followed_from_where_one_was(records: TaskStore) -> None:
+    create(records, task())
+    record = records.record("abc")
+    position, seen = 0, []
+    for number in range(5):
+        record.line("stdout", str(number))
+        record._log.flush()  # what a pause in the output does
+        part = records.log_from("abc", position)
+        seen += [text for _, text in part.lines]
+        position = part.position
+    record.close()
+    assert seen == [str(number) for number in range(5)]
+    assert records.log_from("abc", position) == ((), position)
+
+
+def test_who_sees_the_end_finds_all_lines(records: TaskStore) -> None:
+    create(records, task())
+    record = records.record("abc")
+    for number in range(100):
+        record.line("stdout", str(number))
+    record.ended(TaskResult(task="abc", state=TaskState.FAILED, exit_code=1, image=""), 2.0)
+    assert len(records.log("abc")) == 100
+    record.close()
+
+
+@pytest.fixture
+def ten_thousand(records: TaskStore) -> TaskStore:
+    with records.database.transaction() as connection:
+        for number in range(10_000):
+            connection.execute(
+                "INSERT INTO tasks (id, environment_id, environment_name, agent, prompt, state, created) "
+                "VALUES (?, 'x', 'X', 'shell', ?, 'succeeded', ?)",
+                (f"t{number}", f"prompt {number} " * 10, float(number)),
+            )
+            connection.execute("INSERT INTO phases VALUES (?, 1, 'agent', 1.0, 1, NULL)", (f"t{number}",))
+    return records
+
+
+def test_ten_thousand_tasks_are_listed_with_few_looks(ten_thousand: TaskStore) -> None:
+    looks: list[str] = []
+    with ten_thousand.database.reading() as connection:
+        connection.set_trace_callback(looks.append)
+    found = ten_thousand.list(10_000)
+    assert [one.id for one in found[:2]] == ["t9999", "t9998"]
+    assert all(len(one.phases) == 1 for one in found)
+    assert len(looks) < 60, "a look for each task would be 10,000"
+
+
+def test_saving_one_task_writes_that_task_only(ten_thousand: TaskStore) -> None:
+    ten_thousand.database.close()  # all is in the main file now
+    wal = ten_thousand.paths.database.with_name("tasks.sqlite3-wal")
+    create(ten_thousand, task())
+    ten_thousand.move("abc", TaskState.PREPARING, 1.0)
+    assert wal.stat().st_size < 100_000 < ten_thousand.paths.database.stat().st_size
+
+
+def test_f18_one_bad_task_does_not_hide_9999(ten_thousand: TaskStore) -> None:
+    with ten_thousand.database.transaction() as connection:
+        connection.execute("UPDATE tasks SET state = 'nonsense' WHERE id = 't5000'")
+        connection.execute("UPDATE phases SET phase = 'nonsense' WHERE task = 't6000'")
+        connection.execute("UPDATE tasks SET prompt = CAST(x'ff00fe' AS TEXT) WHERE id = 't7000'")
+    assert len(ten_thousand.list(10_000)) == 9_999
+    assert [problem.message for problem in ten_thousand.problems(10_000)] == [
+        "The record of task t5000 is damaged and not shown."
+    ]
+    assert ten_thousand.get("t6000").phases == ()
+    assert "\ufffd" in ten_thousand.get("t7000").prompt
+    with pytest.raises(StoreError, match="damaged"):
+        ten_thousand.get("t5000")
+    assert not ten_thousand.move("t5000", TaskState.FAILED, 1.0)
+    ten_thousand.delete("t5000")
+    assert ten_thousand.problems(10_000) == ()
+
+
+# -- images --------------------------------------------------------------------------------------------
+
+
+def test_what_is_remembered_of_images(records: TaskStore) -> None:
+    now = [100.0]
+    uses = replace(records.images, clock=lambda: now[0])
+    uses.used("tag", "a", 10.0)
+    now[0] = 200.0
+    uses.used("tag", "b", 2.5)
+    uses.used("tag", "a")
+    uses.plan_seen("c", ["tag", "planned", "planned"])
+    assert records.image_uses() == {
+        "tag": (200.0, 3, ("a", "b", "c"), 12.5),
+        "planned": (None, 0, ("c",), 0.0),
+    }
+    assert records.last_used() == {"tag": 200.0}
+    records.plan_seen("c", ["other"])
+    assert uses.plan_of("c") == ("other",)
+    assert set(records.image_uses()) == {"tag", "other"}
+    records.image_used("tag", "a")
+    assert records.image_uses()["tag"].hits == 4
+
+
+def test_a_failed_build_is_remembered_for_a_while(records: TaskStore) -> None:
+    now = [100.0]
+    uses = replace(records.images, clock=lambda: now[0])
+    assert records.recent_build_failure("key", 1e12) is None
+    records.build_failed("key", "first")
+    uses.build_failed("key", "exit status 1")
+    assert uses.recent_build_failure("key", 60.0) == "exit status 1"
+    now[0] = 161.0
+    assert uses.recent_build_failure("key", 60.0) is None
+    assert uses.recent_build_failure("other", 1000.0) is None
+    records.clear_build_failure("key")
+    assert uses.recent_build_failure("key", 1000.0) is None
+
+
+def test_other_processes_see_a_write_at_once(home: Paths, records: TaskStore) -> None:
+    create(records, task(owner_pid=os.getpid()))
+    other = TaskStore(paths=home, database=Database(home))
+    other.request_stop("abc")
+    assert records.stop_requested("abc")
+    other.own("abc", 5)
+    assert records.get("abc").owner_pid == 5
+    other.database.close()
+
+
+def test_a_failed_record_leaves_no_folder(records: TaskStore) -> None:
+    with records.database.transaction() as connection:
+        connection.execute("CREATE TRIGGER refuse BEFORE INSERT ON tasks BEGIN SELECT RAISE(ABORT, 'no'); END")
+    with pytest.raises(StoreError):
+        create(records, task())
+    assert list(records.paths.tasks.iterdir()) == []
