@@ -128,9 +128,13 @@ def task_json(task: Task) -> dict[str, Any]:
         "error": task.error,
         "hint": task.hint,
         "notices": list(task.notices),
-        "phases": {record.phase: record.seconds for record in task.phases},
+        "phases": {record.phase: _rounded(record.seconds) for record in task.phases},
         "cache": {record.phase: record.cache for record in task.phases if record.cache},
     }
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 6)
 
 
 def list_(services: Services, args: argparse.Namespace) -> int:

@@ -147,7 +147,7 @@ class DockerEngine:
 
     def remove_tag(self, ref: str) -> None:
         with self._call(f"remove {ref}") as client:
-            client.remove_image(ref, force=False, noprune=False)
+            client.remove_image(ref, force=False, noprune=True)
 
     # -- containers ------------------------------------------------------------------------------
 

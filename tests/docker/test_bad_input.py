@@ -23,7 +23,7 @@ def sentence(done: Done, code: int) -> str:
 def test_unknown_environment(make_environment: MakeEnvironment, cli: Cli) -> None:
     make_environment("web shop")
     for args in (("run", "web shp", "x"), ("plan", "web shp"), ("build", "web shp"), ("env", "show", "web shp")):
-        assert "Did you mean web shop" in sentence(cli(*args, check=False), 1)
+        assert "Did you mean 'web shop'?" in sentence(cli(*args, check=False), 1)
     done = cli("run", "web shp", "x", "--json", check=False)
     assert done.json["error"]["code"] == "not-found"
     assert done.json["error"]["hint"]
