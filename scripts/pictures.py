@@ -74,6 +74,7 @@ def shots() -> list[Shot]:
         found += [
             (f"environments-{theme}", ENVIRONMENTS, dark, (1200, 800), world(), None),
             (f"environments-small-{theme}", ENVIRONMENTS, dark, small, world(), None),
+            (f"long-names-{theme}", ENVIRONMENTS, dark, small, world(), None),
             (f"empty-{theme}", ENVIRONMENTS, dark, small, world(empty=True), None),
             (f"new-task-{theme}", NEW_TASK, dark, small, world(), None),
             (f"task-done-{theme}", NEW_TASK, dark, (1200, 800), world(), run),
@@ -93,7 +94,14 @@ def main() -> None:
     for name, page, dark, size, made, prepare in shots():
         path = folder / f"{name}.png"
         write_snapshot(
-            made.services(), path, page=page, dark=dark, size=size, prepare=prepare, dialogs=(CleanDialog,)
+            made.services(),
+            path,
+            environment_id="" if name.startswith("long-names") else "web-shop",
+            page=page,
+            dark=dark,
+            size=size,
+            prepare=prepare,
+            dialogs=(CleanDialog,),
         )
         made.runner.close()
         print(path)  # noqa: T201

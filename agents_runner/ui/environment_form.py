@@ -128,7 +128,7 @@ class EnvironmentForm(QWidget):
             "pull": Field(self.pull),
             "build_timeout_s": Field(self.timeout),
         }
-        nowhere = plain("The agent starts in an empty folder.", "muted", wrap=True)
+        nowhere = plain("The agent starts in an empty folder.", "muted")
         self._folder_field = Field(self.path, extra=browse)
         git = QWidget()
         inner = QVBoxLayout(git)
