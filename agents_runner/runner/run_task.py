@@ -166,6 +166,8 @@ class _Run:
         return self.config.mounts
 
     def _image(self, base: ImageInfo) -> Generator[Event, None, Ensured]:
+        if self.config.headless_desktop_enabled:
+            yield Notice(message="The desktop is not there yet in this version: the task runs without a screen.")
         plan = plan_image(self.config, base)
         if plan.layers:
             yield StateChanged(state=TaskState.BUILDING)

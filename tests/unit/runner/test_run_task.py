@@ -245,3 +245,9 @@ def test_lines_are_in_order_and_whole(engine: FakeEngine, tmp_path: Path) -> Non
     engine.program = plays(builds, chatty)
     lines = [event.line for event in events_of(engine, tmp_path) if isinstance(event, LogLine)]
     assert lines[-2001:] == [*map(str, range(2000)), "no end"]
+
+
+def test_a_desktop_that_is_not_there_yet_is_said(engine: FakeEngine, tmp_path: Path) -> None:
+    events = events_of(engine, tmp_path, CONFIG.model_copy(update={"headless_desktop_enabled": True}))
+    assert result(events).state is TaskState.SUCCEEDED
+    assert any(isinstance(event, Notice) and "without a screen" in event.message for event in events)
