@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -150,4 +151,22 @@ def clean(engine: Engine, *, wanted: Callable[[Found], str], dry_run: bool) -> C
             kept.append(Kept(tag=tag, why=error.message))
             continue
         removed.append(tag)
+    remove_orphans(engine)
     return Cleaned(removed=tuple(removed), kept=tuple(kept), freed_bytes=sum(sizes[tag] for tag in removed))
+
+
+def remove_orphans(engine: Engine) -> None:
+    """Remove layers of ours that lost their tag while something stood on them, once nothing does.
+
+    An image that somebody built FROM ours inherits the label with the parent's id, but has another parent: only
+    where the two agree did we commit it.
+    """
+    found = True
+    while found:
+        found = False
+        for image in engine.list_images({labels.IMAGE_MANAGED: "true"}):
+            if image.tags or not image.parent or image.parent != image.labels.get(labels.IMAGE_PARENT):
+                continue
+            with contextlib.suppress(EngineError):
+                engine.remove_tag(image.id)
+                found = True

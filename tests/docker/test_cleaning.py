@@ -103,3 +103,24 @@ def test_a_git_workspace_is_a_fresh_clone(make_environment: MakeEnvironment, cli
     failed = cli("run", name, "true", "--json", check=False)
     assert "cannot be cloned" in failed.result["error"]
     assert failed.phase("workspace")["state"] == "failed"
+
+
+def test_a_layer_that_lost_its_tag_goes_too_and_a_persons_does_not(
+    make_environment: MakeEnvironment, cli: Cli, engine: DockerEngine
+) -> None:
+    name = make_environment(cached_preflight_script="# step: a\necho a >/a\n# step: b\necho b >/b\n")
+    layers = cli("plan", name, "--json").json["layers"]
+    cli("build", name)
+    below = engine.find_image(layers[0]["tag"])
+    assert below is not None
+    engine.remove_tag(layers[0]["tag"])  # its child keeps it, without a name
+    holder = docker("create", layers[1]["tag"], "true").strip()
+    persons = docker("commit", holder).strip()
+    docker("rm", holder)
+    try:
+        cli("clean")
+        assert engine.find_image(persons) is not None
+    finally:
+        subprocess.run(["docker", "rmi", persons], check=False, capture_output=True)
+    cli("clean")
+    assert engine.find_image(below.id) is None
