@@ -35,7 +35,7 @@ main() {
     trap 'engine_down --unless-busy' EXIT
     trap 'exit 130' INT
     trap 'exit 143' TERM
-    STEP=demo
+    STEP="demo"
     engine_up
     if has_display; then
         "$VENV/bin/agents-runner" demo

@@ -36,7 +36,7 @@ engine_state() {
     if [[ $endpoint != unix://* ]]; then
         if ! have docker; then
             echo unknown
-        elif DOCKER_HOST="$endpoint" timeout 20 docker version --format '{{.Server.Version}}' >/dev/null 2>&1; then
+        elif timeout 20 docker version --format '{{.Server.Version}}' >/dev/null 2>&1; then
             echo up
         else
             echo down
@@ -56,7 +56,7 @@ engine_state() {
 import socket, sys
 
 with socket.socket(socket.AF_UNIX) as client:
-    client.settimeout(5)
+    client.settimeout(2)
     try:
         client.connect(sys.argv[1])
     except PermissionError:
@@ -74,6 +74,9 @@ PY
 # Have an engine that answers, or exit with what to do.
 engine_up() {
     local endpoint state
+    # Found once: the look-ups below come often.
+    export AGENTS_RUNNER_PYTHON
+    AGENTS_RUNNER_PYTHON="$(find_python)" || true
     endpoint="$(engine_endpoint)"
     state="$(engine_state "$endpoint")"
     [[ $state != hung ]] || state="$(wait_for_engine "$endpoint")"
@@ -152,7 +155,7 @@ start_service() {
 }
 
 start_by_hand() {
-    local endpoint="$1" socket="${1#unix://}" options=()
+    local endpoint="$1" socket="${1#unix://}" options=() more=()
     have dockerd || fail "No engine answers at $endpoint, and there is no dockerd to start." \
         "Install Docker Engine (Debian and Ubuntu: apt-get install docker.io), then run this again."
     can_be_root || fail "No engine answers at $endpoint, and starting one takes root." "Run as root:  dockerd &"

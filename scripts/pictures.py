@@ -7,14 +7,28 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from agents_runner.core.environment import FolderWorkspace
-from agents_runner.core.errors import AgentsRunnerError
+from agents_runner.core.errors import AgentsRunnerError, EngineUnreachable
+from agents_runner.core.events import (
+    AgentMessage,
+    Event,
+    LogLine,
+    Notice,
+    Phase,
+    PhaseFinished,
+    PhaseStarted,
+    StateChanged,
+    TaskState,
+)
+from agents_runner.core.task import Task
 from agents_runner.ui.images_page import CleanDialog
 from agents_runner.ui.snapshot import settle, write_snapshot
 from agents_runner.ui.window import ENVIRONMENTS, IMAGES, NEW_TASK, TASKS, MainWindow
@@ -25,24 +39,123 @@ SCRIPT = (
     "# step: agents\nnpm install -g @openai/codex\nexport NODE_ENV=development\n"
 )
 LONG = "An environment with a name that is much longer than anybody would think of, and then some more of it"
+PROMPT = "Add a page that lists the orders of the last week."
+LARGE, MIDDLE, SMALL = (1400, 900), (1200, 800), (900, 600)
+MOST_BYTES = 200_000
+Act = Callable[[MainWindow], None]
+
+
+def cached_run(task: Task, stop: threading.Event) -> Iterator[Event]:
+    """A task from the cached image; with `stop` set beforehand it would end at once."""
+    yield StateChanged(state=TaskState.PREPARING)
+    for phase, seconds in ((Phase.WORKSPACE, 0.02), (Phase.PULL, 0.01)):
+        yield PhaseStarted(phase=phase)
+        yield PhaseFinished(phase=phase, seconds=seconds)
+    yield PhaseStarted(phase=Phase.BUILD_ENV)
+    yield PhaseFinished(phase=Phase.BUILD_ENV, seconds=0.01, cache="hit")
+    yield StateChanged(state=TaskState.STARTING)
+    yield PhaseStarted(phase=Phase.START)
+    yield PhaseFinished(phase=Phase.START, seconds=0.24)
+    yield StateChanged(state=TaskState.RUNNING)
+    yield PhaseStarted(phase=Phase.RUN)
+    yield LogLine(stream="stdout", line="added 214 packages in 4s")
+    yield PhaseFinished(phase=Phase.RUN, seconds=4.6)
+    yield PhaseStarted(phase=Phase.AGENT)
+    for line in ("reading src/orders.ts", "writing src/pages/last-week.tsx", "running npm test"):
+        yield LogLine(stream="stdout", line=line)
+    yield LogLine(stream="stderr", line="warning: 2 tests were slow")
+    yield LogLine(stream="stdout", line="Tests: 48 passed, 48 total")
+    yield AgentMessage(kind="message", text="The page is at /orders/last-week; all tests pass.")
+    yield PhaseFinished(phase=Phase.AGENT, seconds=83.2)
+    yield from fakes.ending(task, TaskState.SUCCEEDED, 0)
+
+
+def building(task: Task, stop: threading.Event) -> Iterator[Event]:
+    """A build that goes on until it is stopped."""
+    yield StateChanged(state=TaskState.PREPARING)
+    yield PhaseStarted(phase=Phase.WORKSPACE)
+    yield PhaseFinished(phase=Phase.WORKSPACE, seconds=0.02)
+    yield StateChanged(state=TaskState.BUILDING)
+    yield PhaseStarted(phase=Phase.BUILD_ENV)
+    yield LogLine(stream="system", line="Building the layer system of agent-runner-env:bookworm-3f1a9c07d2be")
+    for package in ("libnode108", "nodejs", "npm", "git", "git-man", "liberror-perl", "perl-modules"):
+        yield LogLine(stream="stdout", line=f"Unpacking {package} ...")
+    stop.wait(60)
+    yield from fakes.ending(task, TaskState.CANCELLED, 130)
+
+
+def failing(task: Task, _stop: threading.Event) -> Iterator[Event]:
+    """A build that falls back, and a run preflight that fails."""
+    yield StateChanged(state=TaskState.PREPARING)
+    yield PhaseStarted(phase=Phase.BUILD_ENV)
+    yield LogLine(stream="stderr", line="E: Unable to locate package nodejjs")
+    yield PhaseFinished(phase=Phase.BUILD_ENV, seconds=3.1, ok=False, cache="fallback")
+    yield Notice(
+        message="The environment layer could not be built: the script ended with exit code 100.",
+        hint="Its script runs at task start instead.",
+    )
+    error = AgentsRunnerError("The run preflight ended with exit code 3.", "Its last lines say why.")
+    lines = ("npm error code ENOENT", "npm error path /workspace/package.json")
+    for event in fakes.Failing(error, lines)(task, _stop):
+        if not isinstance(event, StateChanged) or event.state.final:
+            yield event
 
 
 def world(*, empty: bool = False) -> fakes.FakeWorld:
     made = fakes.FakeWorld()
-    if not empty:
-        made.add("Web shop", agent="codex", cache_container_build=True, cached_preflight_script=SCRIPT,
-                 run_preflight_script="npm ci\n", workspace=FolderWorkspace(path="/srv"))  # fmt: skip
-        made.add(LONG, agent="claude", color="violet")
-        made.add("Scratch", agent="shell", color="amber")
-        made.images.images = tuple(fakes.image(number, in_use=number == 1) for number in range(4))
+    if empty:
+        return made
+    made.add(
+        "Web shop",
+        cache_container_build=True,
+        cached_preflight_script=SCRIPT,
+        run_preflight_script="npm ci\n",
+        workspace=FolderWorkspace(path="/srv"),
+    )
+    made.add(LONG, agent="claude", color="violet")
+    made.add("Scratch", agent="shell", color="amber")
+    made.images.images = tuple(fakes.image(number, in_use=number == 1) for number in range(4))
+    made.runner.script = cached_run
+    now = time.time()
+    states = (TaskState.CANCELLED, TaskState.FAILED, TaskState.SUCCEEDED)
+    for number, state in enumerate(states, start=1):
+        began = now - number * 5400
+        made.tasks.add(
+            Task(
+                id=f"{number:012x}",
+                environment_id="scratch",
+                environment_name="Scratch",
+                agent="shell",
+                prompt=f"Look into report {number}",
+                state=state,
+                created=began,
+                started=began,
+                finished=began + 40 * number,
+                exit_code=0 if state is TaskState.SUCCEEDED else 1,
+            )
+        )
     return made
 
 
-def run(window: MainWindow, prompt: str = "Add a page that lists the orders of the last week.") -> None:
+def cached_tab(window: MainWindow) -> None:
+    window.environments.form.tabs.setCurrentIndex(1)
+
+
+def long_names(window: MainWindow) -> None:
+    window.environments.select(next(one.id for one in world().environments.known.values() if one.name == LONG))
+
+
+def bad_input(window: MainWindow) -> None:
+    window.environments.form.editors.base_image.setText("Debian Bookworm")
+    window.environments.form.edited.emit()
+    window.environments.save()
+
+
+def run(window: MainWindow) -> None:
     window.go(NEW_TASK)
-    window.new_task.prompt.setPlainText(prompt)
+    window.new_task.prompt.setPlainText(PROMPT)
     window.new_task.run()
-    settle(1200)
+    settle(lambda: window.task.isVisible() and window.task.log.blockCount() > 1)
 
 
 def run_and_list(window: MainWindow) -> None:
@@ -51,60 +164,56 @@ def run_and_list(window: MainWindow) -> None:
 
 
 def clean(window: MainWindow) -> None:
-    window.images._clean_clicked()
-    settle(800)
+    window.images.clean()
 
 
-Shot = tuple[str, int, bool, tuple[int, int], fakes.FakeWorld, Callable[[MainWindow], None] | None]
+Shot = tuple[str, int, tuple[int, int], fakes.FakeWorld, Act | None]
 
 
 def shots() -> list[Shot]:
-    busy, failed = world(), world()
-    busy.runner.script = fakes.BuildUntil()
-    failed.runner.script = fakes.Failing(
-        AgentsRunnerError("The run preflight ended with exit code 3.", "Its last lines say why."),
-        ("npm error code ENOENT", "npm error path /workspace/package.json"),
+    busy, failed, away = world(), world(), world()
+    busy.runner.script = building
+    failed.runner.script = failing
+    away.engine_error = EngineUnreachable(
+        "No Docker engine answers at unix:///var/run/docker.sock.", "Start it: sudo systemctl start docker"
     )
-    away = world()
-    away.engine_error = AgentsRunnerError("No Docker engine answers at unix:///var/run/docker.sock.", "Start Docker.")
-    large, small = (1400, 900), (900, 600)
-    found: list[Shot] = []
-    for dark in (False, True):
-        theme = "dark" if dark else "light"
-        found += [
-            (f"environments-{theme}", ENVIRONMENTS, dark, (1200, 800), world(), None),
-            (f"environments-small-{theme}", ENVIRONMENTS, dark, small, world(), None),
-            (f"long-names-{theme}", ENVIRONMENTS, dark, small, world(), None),
-            (f"empty-{theme}", ENVIRONMENTS, dark, small, world(empty=True), None),
-            (f"new-task-{theme}", NEW_TASK, dark, small, world(), None),
-            (f"task-done-{theme}", NEW_TASK, dark, (1200, 800), world(), run),
-            (f"task-failed-{theme}", NEW_TASK, dark, (1200, 800), failed, run),
-            (f"task-building-{theme}", NEW_TASK, dark, small, busy, run),
-            (f"tasks-{theme}", TASKS, dark, large, world(), run_and_list),
-            (f"images-{theme}", IMAGES, dark, large, world(), None),
-            (f"clean-{theme}", IMAGES, dark, large, world(), clean),
-            (f"engine-away-{theme}", ENVIRONMENTS, dark, small, away, None),
-        ]
-    return found
+    return [
+        ("environments", ENVIRONMENTS, MIDDLE, world(), cached_tab),
+        ("environments-small", ENVIRONMENTS, SMALL, world(), None),
+        ("long-names", ENVIRONMENTS, SMALL, world(), long_names),
+        ("environments-error", ENVIRONMENTS, SMALL, world(), bad_input),
+        ("empty", ENVIRONMENTS, SMALL, world(empty=True), None),
+        ("new-task", NEW_TASK, SMALL, world(), None),
+        ("task-done", NEW_TASK, MIDDLE, world(), run),
+        ("task-failed", NEW_TASK, MIDDLE, failed, run),
+        ("task-building", NEW_TASK, SMALL, busy, run),
+        ("tasks", TASKS, LARGE, world(), run_and_list),
+        ("images", IMAGES, LARGE, world(), None),
+        ("images-small", IMAGES, SMALL, world(), None),
+        ("clean", IMAGES, LARGE, world(), clean),
+        ("engine-away", ENVIRONMENTS, SMALL, away, None),
+    ]
 
 
 def main() -> None:
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).resolve().parents[1] / "docs" / "images"
     folder.mkdir(parents=True, exist_ok=True)
-    for name, page, dark, size, made, prepare in shots():
-        path = folder / f"{name}.png"
-        write_snapshot(
-            made.services(),
-            path,
-            environment_id="" if name.startswith("long-names") else "web-shop",
-            page=page,
-            dark=dark,
-            size=size,
-            prepare=prepare,
-            dialogs=(CleanDialog,),
-        )
-        made.runner.close()
-        print(path)  # noqa: T201
+    for dark in (False, True):
+        for name, page, size, made, prepare in shots():
+            path = folder / f"{name}-{'dark' if dark else 'light'}.png"
+            write_snapshot(
+                made.services(),
+                path,
+                environment_id="web-shop",
+                page=page,
+                dark=dark,
+                size=size,
+                prepare=prepare,
+                dialogs=(CleanDialog,),
+            )
+            made.runner.close()
+            assert path.stat().st_size < MOST_BYTES, path
+            print(path)  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -6,54 +6,49 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import (
-    QCheckBox,
     QComboBox,
     QFileDialog,
     QFormLayout,
+    QHBoxLayout,
     QLineEdit,
     QPlainTextEdit,
+    QScrollArea,
     QSizePolicy,
-    QSpinBox,
     QTabWidget,
     QVBoxLayout,
     QWidget,
 )
 
-from agents_runner.core.environment import COLORS
+from agents_runner.ui.environment_editors import CACHED_TIP, RUN_TIP, VARIABLES_TIP, EnvironmentEditors
 from agents_runner.ui.form_state import FormState
-from agents_runner.ui.models import color_dot
 from agents_runner.ui.tokens import GRID
-from agents_runner.ui.widgets import Field, button, code_editor, exact_text, plain, row, same_lines
+from agents_runner.ui.widgets import Field, exact_text, plain, row, tip
 
-CACHED_TIP = "Slow and the same for every task: packages, tools, system configuration. Baked into an image once."
-RUN_TIP = "Quick and of this task: variables, folders, refreshing the workspace. Runs at every start."
-_KINDS = (("none", "None"), ("folder", "A folder of this machine"), ("git", "A fresh git clone for each task"))
-_PULLS = (("missing", "If it is missing"), ("always", "Before every task"), ("never", "Never"))
-
-
-def _line(name: str, placeholder: str = "") -> QLineEdit:
-    made = QLineEdit()
-    made.setObjectName(name)
-    made.setPlaceholderText(placeholder)
-    return made
-
-
-def _combo(name: str, entries: Sequence[tuple[str, str]]) -> QComboBox:
-    made = QComboBox()
-    made.setObjectName(name)
-    made.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    made.setMinimumContentsLength(12)
-    made.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-    for value, text in entries:
-        made.addItem(text, value)
-    return made
-
-
-def _check(name: str, text: str, tip: str) -> QCheckBox:
-    made = QCheckBox(text)
-    made.setObjectName(name)
-    made.setToolTip(tip)
-    return made
+_LINES = {
+    "name": "name",
+    "base_image": "base_image",
+    "path": "workspace_path",
+    "url": "workspace_url",
+    "branch": "workspace_branch",
+    "timeout": "build_timeout_s",
+    "cpus": "cpus",
+    "memory": "memory_mb",
+}
+_TEXTS = {
+    "cached": "cached_preflight_script",
+    "run": "run_preflight_script",
+    "variables": "variables",
+    "mounts": "mounts",
+    "ports": "ports",
+}
+_COMBOS = {"color": "color", "agent": "agent", "kind": "workspace_kind", "pull": "pull"}
+_CHECKS = {
+    "cache_container": "cache_container_build",
+    "desktop": "headless_desktop_enabled",
+    "cache_desktop": "cache_desktop_build",
+    "enabled": "preflight_enabled",
+}
+"""Each editor's name and what it edits of the state."""
 
 
 class EnvironmentForm(QWidget):
@@ -63,263 +58,182 @@ class EnvironmentForm(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.setObjectName("form-body")
         self._showing = False
         self._shown = FormState()
-        self._make_editors()
-        self._make_fields()
+        self._held: dict[str, str] = {}
+        self.editors = EnvironmentEditors(self)
+        self._fields = self._make_fields()
         self._lay_out()
         self._connect()
 
     # -- building ----------------------------------------------------------------------------------
 
-    def _make_editors(self) -> None:
-        self.name = _line("env-name", "For example the project's name")
-        self.color = _combo("env-color", [(color, color.capitalize()) for color in COLORS])
-        for number, color in enumerate(COLORS):
-            self.color.setItemIcon(number, color_dot(color))
-        self.base_image = _line("env-base-image", "debian:bookworm")
-        self.agent = _combo("env-agent", [])
-        self.kind = _combo("env-workspace-kind", _KINDS)
-        self.path = _line("env-workspace-path", "/path/to/the/project")
-        self.url = _line("env-workspace-url", "https://host/owner/repository.git")
-        self.branch = _line("env-workspace-branch", "Branch (empty: the default)")
-        self.cache_container = _check(
-            "env-cache-container",
-            "&Cache the environment layer",
-            "Bake the cached preflight into an image, so that tasks start at once.",
-        )
-        self.desktop = _check("env-desktop", "&Desktop", "A screen inside the container for graphical programs.")
-        self.cache_desktop = _check(
-            "env-cache-desktop", "Cache the desktop &layer", "Bake the desktop's programs into an image of their own."
-        )
-        self.enabled = _check(
-            "env-preflight-enabled", "Run pre&flight scripts", "Off: neither script runs; both texts stay."
-        )
-        self.cached = code_editor(
-            "env-cached-preflight",
-            CACHED_TIP,
-            "apt-get update && apt-get install -y nodejs npm\n# step: NAME starts a new layer",
-        )
-        self.run = code_editor("env-run-preflight", RUN_TIP, "export NODE_ENV=development\nmkdir -p ~/cache")
-        self.variables = code_editor(
-            "env-variables", "One NAME=value a line, set in both scripts and for the agent.", "NAME=value"
-        )
-        self.mounts = code_editor("env-mounts", "One SOURCE:TARGET or SOURCE:TARGET:ro a line.", "/srv/data:/data:ro")
-        self.ports = code_editor("env-ports", "One port a line; published on this machine only.", "3000\n8080:80")
-        self.pull = _combo("env-pull", _PULLS)
-        self.timeout = QSpinBox()
-        self.timeout.setObjectName("env-build-timeout")
-        self.timeout.setRange(1, 7 * 24 * 3600)
-        self.timeout.setSuffix(" s")
-
-    def _make_fields(self) -> None:
-        browse = button("&Browse...", "env-browse")
-        browse.clicked.connect(self._browse)
-        self._fields = {
-            "name": Field(self.name),
-            "base_image": Field(self.base_image),
-            "agent": Field(self.agent),
-            "cached_preflight_script": Field(self.cached),
-            "run_preflight_script": Field(self.run),
-            "env_vars": Field(self.variables),
-            "mounts": Field(self.mounts),
-            "ports": Field(self.ports),
-            "pull": Field(self.pull),
-            "build_timeout_s": Field(self.timeout),
+    def _make_fields(self) -> dict[str, Field]:
+        edit = self.editors
+        return {
+            "name": Field(edit.name, "Name"),
+            "color": Field(edit.color, "Colour"),
+            "base_image": Field(edit.base_image, "Base image"),
+            "agent": Field(edit.agent, "Agent"),
+            "folder": Field(edit.path, "Workspace folder", extra=edit.browse),
+            "git": Field(edit.url, "Repository"),
+            "branch": Field(edit.branch, "Branch"),
+            "cached_preflight_script": Field(edit.cached, "Cached preflight"),
+            "run_preflight_script": Field(edit.run, "Run preflight"),
+            "env_vars": Field(edit.variables, "Variables"),
+            "mounts": Field(edit.mounts, "Mounts"),
+            "ports": Field(edit.ports, "Ports"),
+            "pull": Field(edit.pull, "Pull the base image"),
+            "build_timeout_s": Field(edit.timeout, "Build timeout"),
+            "resources.cpus": Field(edit.cpus, "CPUs"),
+            "resources.memory_mb": Field(edit.memory, "Memory in MiB"),
         }
-        nowhere = plain("The agent starts in an empty folder.", "muted")
-        self._folder_field = Field(self.path, extra=browse)
-        git = QWidget()
-        inner = QVBoxLayout(git)
-        inner.setContentsMargins(0, 0, 0, 0)
-        inner.setSpacing(GRID)
-        self._git_field = Field(self.url)
-        inner.addWidget(self._git_field)
-        inner.addWidget(self.branch)
-        self._targets = (nowhere, self._folder_field, git)
 
     def _lay_out(self) -> None:
-        form = QFormLayout()
-        form.setHorizontalSpacing(GRID * 2)
-        form.setVerticalSpacing(GRID)
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
-        form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
-        form.addRow("&Name", self._fields["name"])
-        form.addRow("Base &image", self._fields["base_image"])
-        form.addRow("&Agent", self._fields["agent"])
-        form.addRow("&Workspace", self.kind)
-        form.addRow("", self._target_box())
-        self._tabs = QTabWidget()
-        self._tabs.setObjectName("env-tabs")
-        self._tabs.setMinimumHeight(220)
-        for title, tip, names in (
-            ("Cached preflight", CACHED_TIP, ("cached_preflight_script",)),
-            ("Run preflight", RUN_TIP, ("run_preflight_script",)),
-            ("Variables", "Set in both scripts and for the agent.", ("env_vars",)),
+        top = QHBoxLayout()
+        top.setSpacing(GRID)
+        label = plain("N&ame")
+        label.setBuddy(self.editors.name)
+        label.setFixedHeight(30)
+        top.addWidget(label, 0, Qt.AlignmentFlag.AlignTop)
+        top.addWidget(self._fields["name"], 1, Qt.AlignmentFlag.AlignTop)
+        self._fields["color"].setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Preferred)
+        top.addWidget(self._fields["color"], 0, Qt.AlignmentFlag.AlignTop)
+        self.tabs = QTabWidget()
+        self.tabs.setObjectName("env-tabs")
+        self.tabs.setUsesScrollButtons(True)
+        for title, hint, page in (
+            ("General", "What the environment is made of.", self._general_tab()),
+            ("Cached preflight", CACHED_TIP, self._tab(CACHED_TIP, "cached_preflight_script")),
+            ("Run preflight", RUN_TIP, self._tab(RUN_TIP, "run_preflight_script")),
+            ("Variables", VARIABLES_TIP, self._tab(f"One NAME=value a line. {VARIABLES_TIP}", "env_vars")),
+            ("Advanced", "Mounts, ports, limits, and when the base image is pulled.", self._advanced_tab()),
         ):
-            number = self._tabs.addTab(self._tab(tip, names), title)
-            self._tabs.setTabToolTip(number, tip)
-        self._tabs.addTab(self._access_tab(), "Mounts and ports")
-        self._tabs.addTab(self._advanced_tab(), "Advanced")
+            number = self.tabs.addTab(page, title)
+            self.tabs.setTabToolTip(number, tip(hint))
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, GRID, 0)
-        layout.setSpacing(GRID)
-        layout.addLayout(form)
-        layout.addLayout(row(self.cache_container))
-        layout.addLayout(row(self.desktop, self.cache_desktop))
-        layout.addWidget(self._tabs, 1)
-
-    def _target_box(self) -> QWidget:
-        """What belongs to the chosen kind of workspace; the others are hidden, their texts stay."""
-        box = QWidget()
-        layout = QVBoxLayout(box)
         layout.setContentsMargins(0, 0, 0, 0)
-        for target in self._targets:
-            layout.addWidget(target)
-        self._show_target(0)
-        return box
+        layout.setSpacing(GRID)
+        layout.addLayout(top)
+        layout.addWidget(self.tabs, 1)
 
-    @Slot(int)
-    def _show_target(self, number: int) -> None:
-        for position, target in enumerate(self._targets):
-            target.setVisible(position == number)
+    def _general_tab(self) -> QWidget:
+        edit = self.editors
+        body = QWidget()
+        form = _form(body)
+        form.addRow("Base &image", self._fields["base_image"])
+        form.addRow("A&gent", self._fields["agent"])
+        form.addRow("&Workspace", edit.kind)
+        edit.kind.setAccessibleName("Workspace")
+        for name, label in (("folder", "F&older"), ("git", "Re&pository"), ("branch", "Branc&h")):
+            form.addRow(label, self._fields[name])
+        form.addRow("Start-up", edit.cache_container)
+        form.addRow("", edit.enabled)
+        form.addRow("", row(edit.desktop, edit.cache_desktop))
+        self._general = form
+        self._show_target()
+        return _scrolled(body)
 
-    def _tab(self, tip: str, names: Sequence[str]) -> QWidget:
+    @Slot()
+    def _show_target(self) -> None:
+        """Only what belongs to the chosen kind of workspace is shown; the other texts stay."""
+        kind = self.editors.kind.currentData()
+        for name, wanted in (("folder", "folder"), ("git", "git"), ("branch", "git")):
+            self._general.setRowVisible(self._fields[name], kind == wanted)
+
+    def _tab(self, text: str, name: str) -> QWidget:
         tab = QWidget()
         layout = QVBoxLayout(tab)
         layout.setContentsMargins(GRID, GRID, GRID, GRID)
-        layout.addWidget(plain(tip, "muted", wrap=True))
-        for name in names:
-            layout.addWidget(self._fields[name], 1)
-        return tab
-
-    def _access_tab(self) -> QWidget:
-        tab = QWidget()
-        layout = QVBoxLayout(tab)
-        layout.setContentsMargins(GRID, GRID, GRID, GRID)
-        layout.addWidget(plain("Mounts: folders of this machine inside the container.", "muted", wrap=True))
-        layout.addWidget(self._fields["mounts"], 1)
-        layout.addWidget(plain("Ports: of the container, published on this machine alone.", "muted", wrap=True))
-        layout.addWidget(self._fields["ports"], 1)
+        layout.setSpacing(GRID)
+        layout.addWidget(plain(text, "muted", wrap=True))
+        layout.addWidget(self._fields[name], 1)
         return tab
 
     def _advanced_tab(self) -> QWidget:
-        tab = QWidget()
-        form = QFormLayout(tab)
-        form.setContentsMargins(GRID, GRID, GRID, GRID)
-        form.setHorizontalSpacing(GRID * 2)
-        form.setVerticalSpacing(GRID)
-        form.addRow("", self.enabled)
+        body = QWidget()
+        form = _form(body)
+        for name in ("mounts", "ports"):
+            self._fields[name].setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
+        form.addRow("&Mounts", self._fields["mounts"])
+        form.addRow("Por&ts", self._fields["ports"])
         form.addRow("P&ull the base image", self._fields["pull"])
-        form.addRow("Build &timeout", self._fields["build_timeout_s"])
-        form.addRow("C&olour", self.color)
-        return tab
+        form.addRow("Build t&imeout (s)", self._fields["build_timeout_s"])
+        form.addRow("CPUs", self._fields["resources.cpus"])
+        form.addRow("Memory (MiB)", self._fields["resources.memory_mb"])
+        return _scrolled(body)
 
     def _connect(self) -> None:
-        for line in (self.name, self.base_image, self.path, self.url, self.branch):
+        edit = self.editors
+        for line in edit.lines():
             line.textEdited.connect(self._changed)
-        for text in (self.cached, self.run, self.variables, self.mounts, self.ports):
+        for text in edit.texts():
             text.textChanged.connect(self._changed)
-        for combo in (self.color, self.agent, self.kind, self.pull):
-            combo.currentIndexChanged.connect(self._changed)
-        for check in (self.cache_container, self.desktop, self.cache_desktop, self.enabled):
+        for one in edit.combos():
+            one.currentIndexChanged.connect(self._changed)
+        for check in edit.checks():
             check.toggled.connect(self._changed)
-        self.timeout.valueChanged.connect(self._changed)
-        self.kind.currentIndexChanged.connect(self._show_target)
-        labels = {
-            self.kind: "Workspace",
-            self.path: "Workspace folder",
-            self.url: "Repository",
-            self.branch: "Branch",
-            self.cached: "Cached preflight",
-            self.run: "Run preflight",
-            self.variables: "Variables",
-            self.mounts: "Mounts",
-            self.ports: "Ports",
-        }
-        for widget, label in labels.items():
-            widget.setAccessibleName(label)
+        edit.kind.currentIndexChanged.connect(self._show_target)
+        edit.browse.clicked.connect(self._browse)
 
     # -- what the page uses -------------------------------------------------------------------------
 
     def set_agents(self, names: Sequence[str]) -> None:
-        chosen = self.agent.currentData()
+        agent = self.editors.agent
+        chosen = agent.currentData()
         self._showing = True
-        self.agent.clear()
+        agent.clear()
         for name in names:
-            self.agent.addItem(name, name)
+            agent.addItem(name, name)
         if chosen:
-            self._choose(self.agent, chosen)
-        # Only now: filling the list again is no edit of a person's.
+            _choose(agent, chosen)
         self._showing = False
 
+    def first_agent(self) -> str:
+        return self.editors.agent.itemData(0) or "codex"
+
     def show_state(self, state: FormState) -> None:
-        """Show these values; no `edited` comes of it."""
+        """Show these values; no `edited` comes of it, and what is shown already is left alone."""
         self._showing = True
-        self._shown = state
-        self.name.setText(state.name)
-        self.base_image.setText(state.base_image)
-        self.path.setText(state.workspace_path)
-        self.url.setText(state.workspace_url)
-        self.branch.setText(state.workspace_branch)
-        for combo, value in (
-            (self.color, state.color),
-            (self.agent, state.agent),
-            (self.kind, state.workspace_kind),
-            (self.pull, state.pull),
-        ):
-            self._choose(combo, value)
-        for line in (self.name, self.base_image, self.path, self.url):
-            line.setCursorPosition(0)
-        self.cache_container.setChecked(state.cache_container_build)
-        self.desktop.setChecked(state.headless_desktop_enabled)
-        self.cache_desktop.setChecked(state.cache_desktop_build)
-        self.enabled.setChecked(state.preflight_enabled)
-        for editor, text in (
-            (self.cached, state.cached_preflight_script),
-            (self.run, state.run_preflight_script),
-            (self.variables, state.variables),
-            (self.mounts, state.mounts),
-            (self.ports, state.ports),
-        ):
-            if exact_text(editor) != same_lines(text):
-                editor.setPlainText(text)
-        self.timeout.setValue(state.build_timeout_s)
+        old, self._shown = self._shown, state
+        for name, field in _LINES.items():
+            line: QLineEdit = getattr(self.editors, name)
+            if line.text() != getattr(state, field):
+                line.setText(getattr(state, field))
+                line.setCursorPosition(0)
+        for name, field in _COMBOS.items():
+            _choose(getattr(self.editors, name), getattr(state, field))
+        for name, field in _CHECKS.items():
+            getattr(self.editors, name).setChecked(getattr(state, field))
+        for name, field in _TEXTS.items():
+            self._show_text(name, getattr(state, field), getattr(old, field))
         self._showing = False
         self.clear_errors()
 
-    def state(self) -> FormState:
-        return FormState(
-            name=self.name.text(),
-            color=self.color.currentData() or "emerald",
-            base_image=self.base_image.text(),
-            pull=self.pull.currentData() or "missing",
-            agent=self.agent.currentData() or "codex",
-            workspace_kind=self.kind.currentData() or "none",
-            workspace_path=self.path.text(),
-            workspace_url=self.url.text(),
-            workspace_branch=self.branch.text(),
-            headless_desktop_enabled=self.desktop.isChecked(),
-            cache_desktop_build=self.cache_desktop.isChecked(),
-            cache_container_build=self.cache_container.isChecked(),
-            preflight_enabled=self.enabled.isChecked(),
-            cached_preflight_script=self._text(self.cached, self._shown.cached_preflight_script),
-            run_preflight_script=self._text(self.run, self._shown.run_preflight_script),
-            variables=self._text(self.variables, self._shown.variables),
-            mounts=self._text(self.mounts, self._shown.mounts),
-            ports=self._text(self.ports, self._shown.ports),
-            build_timeout_s=self.timeout.value(),
-        )
+    def _show_text(self, name: str, text: str, old: str) -> None:
+        """What a person did not change and is to be shown again stays, with its cursor."""
+        editor: QPlainTextEdit = getattr(self.editors, name)
+        now = exact_text(editor)
+        if now != text and (text != old or now != self._held.get(name)):
+            editor.setPlainText(text)
+        # What the editor makes of the text (line ends, say), to know later whether a person changed it.
+        self._held[name] = exact_text(editor)
 
-    @staticmethod
-    def _text(editor: QPlainTextEdit, shown: str) -> str:
+    def state(self) -> FormState:
+        values: dict[str, object] = {field: getattr(self.editors, name).text() for name, field in _LINES.items()}
+        values |= {field: getattr(self.editors, name).currentData() for name, field in _COMBOS.items()}
+        values |= {field: getattr(self.editors, name).isChecked() for name, field in _CHECKS.items()}
+        values |= {field: self._text(name, getattr(self._shown, field)) for name, field in _TEXTS.items()}
+        values["agent"] = values["agent"] or self._shown.agent
+        return FormState(**values)  # type: ignore[arg-type]
+
+    def _text(self, name: str, shown: str) -> str:
         """What was shown, line ends included, unless a person changed it."""
-        text = exact_text(editor)
-        return shown if text == same_lines(shown) else text
+        text = exact_text(getattr(self.editors, name))
+        return shown if text == self._held.get(name) else text
 
     def clear_errors(self) -> None:
-        for field in (*self._fields.values(), self._folder_field, self._git_field):
+        for field in self._fields.values():
             field.show_error("")
 
     def show_error(self, name: str, text: str) -> bool:
@@ -328,27 +242,22 @@ class EnvironmentForm(QWidget):
         if field is None:
             return False
         field.show_error(text)
-        for number in range(self._tabs.count()):
-            tab = self._tabs.widget(number)
+        for number in range(self.tabs.count()):
+            tab = self.tabs.widget(number)
             if tab is not None and tab.isAncestorOf(field):
-                self._tabs.setCurrentIndex(number)
+                self.tabs.setCurrentIndex(number)
+                if isinstance(tab, QScrollArea):
+                    tab.ensureWidgetVisible(field)
         field.editor.setFocus()
         return True
 
     def _field(self, name: str) -> Field | None:
         head = name.partition(".")[0]
         if head == "workspace":
-            return self._git_field if self.kind.currentData() == "git" else self._folder_field
+            head = "git" if self.editors.kind.currentData() == "git" else "folder"
+        if head == "resources":
+            return self._fields.get(name, self._fields["resources.memory_mb"])
         return self._fields.get(head)
-
-    @staticmethod
-    def _choose(combo: QComboBox, value: str) -> None:
-        number = combo.findData(value)
-        if number < 0:
-            # A value of a file that this list does not have is shown, not silently changed.
-            combo.addItem(value, value)
-            number = combo.count() - 1
-        combo.setCurrentIndex(number)
 
     @Slot()
     def _changed(self) -> None:
@@ -357,7 +266,38 @@ class EnvironmentForm(QWidget):
 
     @Slot()
     def _browse(self) -> None:
-        folder = QFileDialog.getExistingDirectory(self, "Choose the workspace", self.path.text())
+        folder = QFileDialog.getExistingDirectory(self, "Choose the workspace", self.editors.path.text())
         if folder:
-            self.path.setText(folder)
+            self.editors.path.setText(folder)
             self._changed()
+
+
+def _form(parent: QWidget) -> QFormLayout:
+    form = QFormLayout(parent)
+    form.setContentsMargins(GRID, GRID, GRID, GRID)
+    form.setHorizontalSpacing(GRID * 2)
+    form.setVerticalSpacing(GRID)
+    form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+    form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
+    form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.DontWrapRows)
+    return form
+
+
+def _scrolled(body: QWidget) -> QScrollArea:
+    """Errors below their fields may need more height than there is."""
+    body.setObjectName("scrolled-body")
+    scroll = QScrollArea()
+    scroll.setWidgetResizable(True)
+    scroll.setWidget(body)
+    scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    return scroll
+
+
+def _choose(combo: QComboBox, value: str) -> None:
+    number = combo.findData(value)
+    if number < 0:
+        # A value of a file that this list does not have is shown, not silently changed.
+        combo.addItem(value, value)
+        number = combo.count() - 1
+    combo.setCurrentIndex(number)

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from PySide6.QtCore import QItemSelectionModel, QModelIndex, Qt, Signal, Slot
+from PySide6.QtCore import QModelIndex, Qt, Signal, Slot
 from PySide6.QtGui import QKeySequence, QShortcut
-from PySide6.QtWidgets import QListView, QMessageBox, QScrollArea, QSplitter, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QListView, QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
 from agents_runner.core.environment import Environment, new_environment_id
 from agents_runner.core.errors import AgentsRunnerError, InvalidInput
-from agents_runner.runner.services import Listing, PlannedImage, Services
+from agents_runner.runner.services import Listing, Services
+from agents_runner.ui.dialogs import ask
 from agents_runner.ui.environment_form import EnvironmentForm
+from agents_runner.ui.environment_row import EnvironmentDelegate
 from agents_runner.ui.form_state import FormState, from_environment, to_environment
 from agents_runner.ui.jobs import Jobs
 from agents_runner.ui.models import EnvironmentList, Row, environment_row
+from agents_runner.ui.plan_line import PlanLine
 from agents_runner.ui.tokens import GRID
-from agents_runner.ui.widgets import Banner, ElidedLabel, NarrowRows, button, page_layout, plain, row
+from agents_runner.ui.widgets import Banner, EmptyPage, button, page_layout, plain, row, tip
 
 NEW_NAME = "New environment"
+READ_ONLY = (
+    "This environment was written by a newer version of Agents Runner: it can be run and duplicated, not changed."
+)
 Problems = tuple[tuple[str, str, str], ...]
 
 
@@ -33,80 +39,86 @@ class EnvironmentsPage(QWidget):
         self._services = services
         self._jobs = jobs
         self._environments: dict[str, Environment] = {}
+        self._read_only: frozenset[str] = frozenset()
         self._drafts: dict[str, FormState] = {}
+        self._problems: dict[str, Problems] = {}
         self._current = ""
         self._select_after = ""
-        self._plan_asked = 0
+        self._notes: tuple[str, ...] = ()
+        self._elsewhere: tuple[str, ...] = ()
+        self._loaded_once = False
         self._lay_out()
-        shortcut = QShortcut(QKeySequence.StandardKey.Save, self)
-        shortcut.activated.connect(self.save)
+        # Nothing can be typed before there is something to type it into.
+        self.form.setEnabled(False)
+        QShortcut(QKeySequence.StandardKey.Save, self).activated.connect(self.save)
+        QShortcut(QKeySequence.StandardKey.New, self).activated.connect(self.new)
 
     def _lay_out(self) -> None:
-        self._model = EnvironmentList()
-        self._list = QListView()
-        self._list.setObjectName("environment-list")
-        self._list.setAccessibleName("Environments")
-        self._list.setModel(self._model)
-        self._list.setItemDelegate(NarrowRows(self._list))
-        self._list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self._list.setTextElideMode(Qt.TextElideMode.ElideRight)
-        self._list.selectionModel().currentChanged.connect(self._selected)
         self._banner = Banner("environments-banner")
-        new = button("&New", "new-environment", tip="Make an environment (Ctrl+N)")
-        new.setShortcut(QKeySequence.StandardKey.New)
-        new.clicked.connect(self.new)
-        self._copy = button("Dup&licate", "duplicate-environment")
-        self._copy.clicked.connect(self.duplicate)
-        left = QWidget()
-        left_layout = QVBoxLayout(left)
-        left_layout.setContentsMargins(0, 0, GRID, 0)
-        left_layout.setSpacing(GRID)
-        left_layout.addWidget(self._list, 1)
-        left_layout.addLayout(row(new, self._copy))
+        self._empty = EmptyPage(
+            "environments-empty",
+            "An environment is a base image and two scripts that set it up. There is none yet.",
+            "New &environment",
+        )
+        self._empty.acted.connect(self.new)
+        self._stack = QStackedWidget()
+        self._stack.addWidget(self._right())
+        self._stack.addWidget(self._empty)
         splitter = QSplitter()
         splitter.setChildrenCollapsible(False)
-        splitter.addWidget(left)
-        splitter.addWidget(self._right())
-        splitter.setSizes([220, 720])
-        splitter.setHandleWidth(1)
+        splitter.addWidget(self._left())
+        splitter.addWidget(self._stack)
+        splitter.setSizes([190, 720])
+        splitter.setHandleWidth(GRID * 2)
         splitter.setStretchFactor(1, 1)
         layout = page_layout(self)
         layout.addWidget(plain("Environments", "title"))
         layout.addWidget(self._banner)
         layout.addWidget(splitter, 1)
 
+    def _left(self) -> QWidget:
+        self._model = EnvironmentList()
+        self.list = QListView()
+        self.list.setObjectName("environment-list")
+        self.list.setAccessibleName("Environments")
+        self.list.setModel(self._model)
+        self.list.setItemDelegate(EnvironmentDelegate(self.list))
+        self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.list.selectionModel().currentChanged.connect(self._selected)
+        new = button("&New", "new-environment", hint="Make an environment (Ctrl+N)")
+        new.clicked.connect(self.new)
+        self._copy = button("&Duplicate", "duplicate-environment", hint="Make another one with the same values")
+        self._copy.clicked.connect(self.duplicate)
+        left = QWidget()
+        left.setMinimumWidth(GRID * 22)
+        layout = QVBoxLayout(left)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(GRID)
+        layout.addWidget(self.list, 1)
+        layout.addLayout(row(new, self._copy))
+        return left
+
     def _right(self) -> QWidget:
         self.form = EnvironmentForm()
         self.form.edited.connect(self._edited)
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setWidget(self.form)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self._empty = plain(
-            "No environment yet. Make one with New: a base image and two scripts.", "muted", wrap=True
-        )
-        self._plan = ElidedLabel(role="muted")
-        self._plan.setObjectName("env-plan")
+        self.plan = PlanLine(self._services, self._jobs)
         self._said = plain(role="good")
         self._said.setObjectName("env-said")
         self._save = button("&Save", "save-environment", "primary", "Save (Ctrl+S)")
         self._save.clicked.connect(self.save)
-        self._run = button("&Run...", "run-environment", tip="Start a task in this environment")
+        self._run = button("&Run...", "run-environment")
         self._run.clicked.connect(self._run_clicked)
-        self._revert = button("Re&vert", "revert-environment", tip="Back to what was saved")
+        self._revert = button("Re&vert", "revert-environment", hint="Back to what was saved")
         self._revert.clicked.connect(self.revert)
         self._delete = button("D&elete", "delete-environment", "danger")
         self._delete.clicked.connect(self.delete)
         right = QWidget()
         layout = QVBoxLayout(right)
-        layout.setContentsMargins(GRID, 0, 0, 0)
+        layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(GRID)
-        layout.addWidget(self._empty)
-        layout.addWidget(scroll, 1)
-        layout.addWidget(self._plan)
-        layout.addLayout(row(self._save, self._run, self._said, self._revert, self._delete, stretch_at=2))
-        self._scroll = scroll
+        layout.addWidget(self.form, 1)
+        layout.addWidget(self.plan)
+        layout.addLayout(row(self._save, self._run, self._said, self._revert, self._delete, grows=2))
         return right
 
     # -- loading -----------------------------------------------------------------------------------
@@ -117,15 +129,19 @@ class EnvironmentsPage(QWidget):
         self._jobs.run(self._services.environments.list, self._loaded, self._failed)
 
     def _loaded(self, listing: Listing) -> None:
+        self._loaded_once = True
         self._environments = {environment.id: environment for environment in listing.environments}
-        texts = [f"{one.message} {one.hint}" for one in listing.problems] + list(getattr(listing, "notes", ()))
-        self._banner.show_text("\n".join(texts))
+        self._read_only = listing.read_only
+        problems = tuple(f"{one.message} {one.hint}".strip() for one in listing.problems)
+        self._notes = problems + listing.notes
         wanted = self._select_after or self._current
         self._select_after = ""
         self._fill(wanted)
+        self._show_banner()
         self.changed.emit(listing.environments)
 
     def _fill(self, wanted: str) -> None:
+        """Show the list anew, with the wanted one selected, or the first."""
         rows = [
             environment_row(environment, edited=environment.id in self._drafts)
             for environment in self._environments.values()
@@ -137,12 +153,17 @@ class EnvironmentsPage(QWidget):
         ]
         self._model.set_rows(rows)
         number = max(0, self._model.number(wanted)) if rows else -1
-        if number >= 0:
-            self._list.setCurrentIndex(self._model.index(number))
+        self.list.setCurrentIndex(self._model.index(number))
         self._show(self._model.row_id(number))
 
     def _failed(self, error: AgentsRunnerError) -> None:
-        self._banner.show_text(str(error))
+        self._notes = (str(error),)
+        self._show_banner()
+
+    def _show_banner(self) -> None:
+        """What concerns no field: the files, the selected one's state, its other problems."""
+        own = (READ_ONLY,) if self._current in self._read_only else ()
+        self._banner.show_text("\n".join((*own, *self._elsewhere, *self._notes)))
 
     # -- selecting and editing -----------------------------------------------------------------------
 
@@ -153,17 +174,18 @@ class EnvironmentsPage(QWidget):
             self._show(chosen)
 
     def _show(self, environment_id: str) -> None:
+        if environment_id != self._current:
+            self._said.setText("")
         self._current = environment_id
-        there = bool(environment_id)
-        self._empty.setVisible(not there)
-        for widget in (self._scroll, self._plan, self._save, self._run, self._revert, self._delete):
-            widget.setVisible(there)
-        self._copy.setEnabled(there)
-        self._said.setText("")
-        if there:
-            self.form.show_state(self._state(environment_id))
-            self._buttons()
-            self._ask_plan()
+        self._stack.setCurrentIndex(0 if environment_id or not self._loaded_once else 1)
+        self._copy.setEnabled(bool(environment_id))
+        if not environment_id:
+            return
+        self.form.show_state(self._state(environment_id))
+        self.form.setEnabled(environment_id not in self._read_only)
+        self._buttons()
+        self._show_problems()
+        self.refresh_plan()
 
     def _state(self, environment_id: str) -> FormState:
         draft = self._drafts.get(environment_id)
@@ -191,17 +213,33 @@ class EnvironmentsPage(QWidget):
         self._save.setEnabled(edited)
         self._revert.setEnabled(edited and saved)
         self._run.setEnabled(saved and not edited)
-        self._run.setToolTip("Start a task in this environment" if not edited else "Save it first")
+        self._run.setToolTip(tip("Start a task in this environment" if saved and not edited else "Save it first"))
+        self._delete.setEnabled(self._current not in self._read_only)
 
     def edited_names(self) -> list[str]:
         """Names of the environments with changes that are not saved."""
         return [draft.name or NEW_NAME for draft in self._drafts.values()]
 
+    def select(self, environment_id: str) -> None:
+        """Select it now, or as soon as the list is there."""
+        number = self._model.number(environment_id)
+        if number >= 0:
+            self.list.setCurrentIndex(self._model.index(number))
+        else:
+            self._select_after = environment_id
+
+    def focus_first(self) -> None:
+        (self.list if self._stack.currentIndex() == 0 else self._empty.act).setFocus()
+
+    def refresh_plan(self) -> None:
+        """Ask again what the next start of the selected one finds."""
+        self.plan.show_plan(self._environments.get(self._current))
+
     # -- actions -----------------------------------------------------------------------------------
 
     @Slot()
     def new(self) -> None:
-        self._add(FormState(agent=self.form.agent.itemData(0) or "codex"))
+        self._add(FormState(agent=self.form.first_agent()))
 
     @Slot()
     def duplicate(self) -> None:
@@ -213,30 +251,32 @@ class EnvironmentsPage(QWidget):
         key = new_environment_id(state.name or "environment")
         self._drafts[key] = state
         self._fill(key)
-        self.form.name.setFocus()
-        self.form.name.selectAll()
+        self.form.tabs.setCurrentIndex(0)
+        self.form.editors.name.setFocus()
+        self.form.editors.name.selectAll()
 
     @Slot()
     def revert(self) -> None:
         if self._current in self._environments:
             self._drafts.pop(self._current, None)
+            self._problems.pop(self._current, None)
             self._fill(self._current)
 
     @Slot()
     def save(self) -> None:
         if self._current not in self._drafts:
             return
-        self.form.clear_errors()
         key, draft = self._current, self._drafts[self._current]
         try:
             environment = to_environment(draft, self._environments.get(key), new_id=key)
         except InvalidInput as error:
-            self._wrong(((error.field, error.message, error.hint),))
+            self._refused(key, ((error.field, error.message, error.hint),))
             return
+        self._save.setEnabled(False)
         self._jobs.run(
             lambda: self._checked_and_saved(environment),
             lambda problems: self._saved(key, draft, problems),
-            self._not_saved,
+            lambda error: self._not_saved(key, error),
         )
 
     def _checked_and_saved(self, environment: Environment) -> Problems:
@@ -247,82 +287,69 @@ class EnvironmentsPage(QWidget):
 
     def _saved(self, key: str, draft: FormState, problems: Problems) -> None:
         if problems:
-            self._wrong(problems)
+            self._refused(key, problems)
             return
+        self._problems.pop(key, None)
         if self._drafts.get(key) == draft:
             del self._drafts[key]
-        self._said.setText("Saved")
-        self.reload(key)
+        if key == self._current:
+            self._said.setText("Saved")
+        self.reload()
 
-    def _not_saved(self, error: AgentsRunnerError) -> None:
+    def _not_saved(self, key: str, error: AgentsRunnerError) -> None:
         field = error.field if isinstance(error, InvalidInput) else ""
-        self._wrong(((field, error.message, error.hint),))
+        self._refused(key, ((field, error.message, error.hint),))
 
-    def _wrong(self, problems: Problems) -> None:
+    def _refused(self, key: str, problems: Problems) -> None:
+        """Kept until the next try; shown now, or when that environment is selected again."""
+        self._problems[key] = problems
+        if key == self._current:
+            self._said.setText("")
+            self._show_problems()
+            self._buttons()
+
+    def _show_problems(self) -> None:
+        self.form.clear_errors()
         elsewhere = []
-        for field, message, hint in reversed(problems):
+        # Backwards, so that the first field that is wrong has the focus in the end.
+        for field, message, hint in reversed(self._problems.get(self._current, ())):
             text = f"{message} {hint}".strip()
             if not self.form.show_error(field, text):
                 elsewhere.append(text)
-        self._banner.show_text("\n".join(elsewhere))
+        self._elsewhere = tuple(reversed(elsewhere))
+        self._show_banner()
+
+    def show_problem(self, environment_id: str, error: InvalidInput) -> None:
+        """Select the environment and show what is wrong with it at its field."""
+        self._problems[environment_id] = ((error.field, error.message, error.hint),)
+        self._current = ""
+        self._fill(environment_id)
 
     @Slot()
     def delete(self) -> None:
         environment = self._environments.get(self._current)
+        key = self._current
         if environment is not None:
-            answer = QMessageBox.question(
-                self, "Delete", f"Move the environment {environment.name} to the trash? Its file is kept there."
-            )
-            if answer != QMessageBox.StandardButton.Yes:
-                return
-            key = environment.id
+            text = f"Move the environment {environment.name} to the trash?\nIts file is kept there."
+            ask(self, "delete", "Delete", text, yes="&Delete", no="Ca&ncel", on_yes=lambda: self._deleted(key))
+        elif key:
+            draft = self._drafts[key]
+            text = f"Throw away the new environment {draft.name or NEW_NAME}?\nIt was never saved."
+            ask(self, "delete", "Delete", text, yes="&Throw away", no="&Keep", on_yes=lambda: self._thrown_away(key))
+
+    def _deleted(self, key: str) -> None:
+        def gone(_: None) -> None:
             self._drafts.pop(key, None)
-            self._jobs.run(lambda: self._services.environments.delete(key), lambda _: self.reload(), self._failed)
-        elif self._current:
-            self._drafts.pop(self._current, None)
-            self._fill("")
+            self._problems.pop(key, None)
+            self.reload()
+
+        self._jobs.run(lambda: self._services.environments.delete(key), gone, self._failed)
+
+    def _thrown_away(self, key: str) -> None:
+        self._drafts.pop(key, None)
+        self._problems.pop(key, None)
+        self._fill("")
 
     @Slot()
     def _run_clicked(self) -> None:
         self.run_wanted.emit(self._current)
-
-    # -- the plan ----------------------------------------------------------------------------------
-
-    def _ask_plan(self) -> None:
-        environment = self._environments.get(self._current)
-        self._plan_asked += 1
-        asked = self._plan_asked
-        if environment is None:
-            self._plan.set_text("Not saved yet.")
-            return
-        self._plan.set_text("Looking at the cached images ...")
-        self._jobs.run(
-            lambda: self._services.images.plan(environment),
-            lambda planned: self._planned(asked, environment, planned),
-            lambda error: self._plan.set_text(str(error)) if asked == self._plan_asked else None,
-        )
-
-    def _planned(self, asked: int, environment: Environment, planned: PlannedImage) -> None:
-        if asked != self._plan_asked:
-            return
-        missing = sum(state == "miss" for state in planned.states)
-        if planned.notice:
-            text = planned.notice
-        elif not environment.cache_container_build:
-            text = "Next start: caching is off, both scripts run at task start."
-        elif not planned.states:
-            text = "Next start: nothing to bake, the agent starts at once."
-        elif missing:
-            text = f"Next start: {missing} of {len(planned.states)} layers will be built."
-        else:
-            text = f"Next start: cached image ready ({planned.plan.image})."
-        self._plan.set_text(text)
-
-    def select(self, environment_id: str) -> None:
-        number = self._model.number(environment_id)
-        if number >= 0:
-            self._list.selectionModel().setCurrentIndex(
-                self._model.index(number), QItemSelectionModel.SelectionFlag.ClearAndSelect
-            )
-        else:
-            self._select_after = environment_id

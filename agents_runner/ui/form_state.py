@@ -35,7 +35,9 @@ class FormState:
     variables: str = ""
     mounts: str = ""
     ports: str = ""
-    build_timeout_s: int = 1800
+    build_timeout_s: str = "1800"
+    cpus: str = ""
+    memory_mb: str = ""
 
 
 _SAME = (
@@ -50,7 +52,6 @@ _SAME = (
     "preflight_enabled",
     "cached_preflight_script",
     "run_preflight_script",
-    "build_timeout_s",
 )
 
 
@@ -59,6 +60,7 @@ def from_environment(environment: Environment) -> FormState:
     folder = workspace if isinstance(workspace, FolderWorkspace) else None
     git = workspace if isinstance(workspace, GitWorkspace) else None
     same = {name: getattr(environment, name) for name in _SAME}
+    limits = environment.resources
     return FormState(
         **same,
         workspace_kind=workspace.type,
@@ -68,6 +70,9 @@ def from_environment(environment: Environment) -> FormState:
         variables="\n".join(f"{name}={value}" for name, value in environment.env_vars.items()),
         mounts="\n".join(environment.mounts),
         ports="\n".join(environment.ports),
+        build_timeout_s=str(environment.build_timeout_s),
+        cpus="" if limits.cpus is None else f"{limits.cpus:g}",
+        memory_mb="" if limits.memory_mb is None else str(limits.memory_mb),
     )
 
 
@@ -82,15 +87,28 @@ def to_environment(state: FormState, environment: Environment | None, *, new_id:
         raise InvalidInput("The environment needs a name.", "For example the project's.", field="name")
     fields["base_image"] = state.base_image.strip()
     fields["workspace"] = _workspace(state)
-    # A value of several lines cannot be typed here: unless the text was changed, the old values stay.
+    # Unless their text was changed, the old values stay as they are: a variable of several lines, say,
+    # cannot be typed here.
     if before is None or state.variables != before.variables:
         fields["env_vars"] = parse_variables(state.variables)
     for name in ("mounts", "ports"):
-        fields[name] = [line.strip() for line in getattr(state, name).split("\n") if line.strip()]
+        if before is None or getattr(state, name) != getattr(before, name):
+            fields[name] = tuple(line.strip() for line in getattr(state, name).split("\n") if line.strip())
+    seconds = _number(
+        state.build_timeout_s, int, "The build timeout", "build_timeout_s", "A whole number of seconds."
+    )
+    fields["build_timeout_s"] = Environment.model_fields["build_timeout_s"].default if seconds is None else seconds
+    fields["resources"] = {
+        **fields.get("resources", {}),
+        "cpus": _number(state.cpus, float, "The number of CPUs", "resources.cpus", "For example 2 or 0.5."),
+        "memory_mb": _number(
+            state.memory_mb, int, "The memory limit", "resources.memory_mb", "A whole number of MiB."
+        ),
+    }
     try:
         return Environment.model_validate(fields)
     except ValidationError as error:
-        raise invalid_field(error) from error
+        raise _at_its_field(error) from error
 
 
 def _workspace(state: FormState) -> dict[str, str]:
@@ -99,3 +117,22 @@ def _workspace(state: FormState) -> dict[str, str]:
     if state.workspace_kind == "git":
         return {"type": "git", "url": state.workspace_url.strip(), "branch": state.workspace_branch.strip()}
     return {"type": "none"}
+
+
+def _number(text: str, kind: type[int] | type[float], what: str, field: str, hint: str) -> int | float | None:
+    if not text.strip():
+        return None
+    try:
+        return kind(text.strip())
+    except ValueError as error:
+        shown = text.strip()[:40]
+        raise InvalidInput(f"{what} cannot be {shown!r}.", hint, field=field) from error
+
+
+def _at_its_field(error: ValidationError) -> InvalidInput:
+    """As `invalid_field`, with the limit's own name where one of the resources is meant."""
+    found = invalid_field(error)
+    place = error.errors()[0]["loc"]
+    if len(place) > 1 and place[0] == "resources":
+        return InvalidInput(found.message, found.hint, field=f"resources.{place[1]}")
+    return found

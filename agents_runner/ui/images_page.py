@@ -4,25 +4,45 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import Qt, Slot
-from PySide6.QtWidgets import QDialog, QDialogButtonBox, QHeaderView, QPlainTextEdit, QVBoxLayout, QWidget
+from PySide6.QtCore import QModelIndex, Qt, Signal, Slot
+from PySide6.QtWidgets import (
+    QDialog,
+    QDialogButtonBox,
+    QPlainTextEdit,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
 
 from agents_runner.core.errors import AgentsRunnerError
 from agents_runner.runner.services import CachedImage, CleanReport, Services
-from agents_runner.ui.jobs import Jobs
+from agents_runner.ui.jobs import Jobs, Latest
 from agents_runner.ui.models import ImageTable, size_text
-from agents_runner.ui.tasks_page import table_view
 from agents_runner.ui.tokens import GRID
-from agents_runner.ui.widgets import Banner, button, code_editor, page_layout, plain, row
+from agents_runner.ui.widgets import (
+    Banner,
+    ElidedLabel,
+    EmptyPage,
+    button,
+    code_editor,
+    fit_columns,
+    page_layout,
+    plain,
+    row,
+    table_view,
+)
+
+
+def _images(count: int) -> str:
+    return "1 image" if count == 1 else f"{count} images"
 
 
 def report_text(report: CleanReport) -> str:
     """What goes and what stays, a line each."""
-    lines = [f"To be removed ({len(report.removed)}):" if report.removed else "Nothing is to be removed."]
-    lines += [f"  {tag}" for tag in report.removed]
-    if report.kept:
-        lines += ["", f"Kept ({len(report.kept)}):"]
-        lines += [f"  {one.tag}\n      {one.why}" for one in report.kept]
+    lines = [f"Goes: {_images(len(report.removed))}"]
+    lines += [f"  {tag}" for tag in report.removed] or ["  nothing"]
+    lines += ["", f"Stays: {_images(len(report.kept))}"]
+    lines += [f"  {one.tag}\n      {one.why}" for one in report.kept] or ["  nothing"]
     return "\n".join(lines)
 
 
@@ -32,15 +52,20 @@ class CleanDialog(QDialog):
     def __init__(self, report: CleanReport, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("clean-dialog")
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle("Clean cached images")
         self.resize(720, 420)
+        freed = plain(self._sentence(report), "heading", wrap=True)
+        freed.setObjectName("clean-freed")
         text: QPlainTextEdit = code_editor("clean-report", "")
         text.setReadOnly(True)
+        text.setAccessibleName("What goes and what stays")
         text.setPlainText(report_text(report))
         buttons = QDialogButtonBox()
         go = button("&Clean", "confirm-clean", "danger")
         go.setEnabled(bool(report.removed))
         stay = button("Ca&ncel", "cancel-clean")
+        stay.setDefault(True)
         buttons.addButton(go, QDialogButtonBox.ButtonRole.AcceptRole)
         buttons.addButton(stay, QDialogButtonBox.ButtonRole.RejectRole)
         buttons.accepted.connect(self.accept)
@@ -48,79 +73,112 @@ class CleanDialog(QDialog):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(GRID * 2, GRID * 2, GRID * 2, GRID * 2)
         layout.setSpacing(GRID)
-        layout.addWidget(plain(f"{size_text(report.freed_bytes)} will be freed on the engine's disk.", wrap=True))
-        layout.addWidget(text, 1)
+        layout.addWidget(freed)
         layout.addWidget(
             plain("The next task of an environment whose image goes builds it again.", "muted", wrap=True)
         )
+        layout.addWidget(text, 1)
         layout.addWidget(buttons)
+        stay.setFocus()
+
+    @staticmethod
+    def _sentence(report: CleanReport) -> str:
+        if not report.removed:
+            return "There is nothing to remove."
+        freed = size_text(report.freed_bytes)
+        return f"{_images(len(report.removed))} will be removed, which frees {freed} on the engine's disk."
 
 
 class ImagesPage(QWidget):
     """The table of our images."""
 
+    new_task = Signal()
+
     def __init__(self, services: Services, jobs: Jobs) -> None:
         super().__init__()
         self._services = services
         self._jobs = jobs
-        self._dialog: CleanDialog | None = None
+        self._reloads = Latest(jobs)
         self.model = ImageTable()
-        self._view = table_view("image-list", "Cached images")
-        self._view.setModel(self.model)
-        self._view.setTextElideMode(Qt.TextElideMode.ElideMiddle)
-        for column, width in enumerate((240, 100, 110, 110, 130, 130, 140, 80)):
-            self._view.setColumnWidth(column, width)
-        self._view.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        self.view = table_view("image-list", "Cached images")
+        self.view.setModel(self.model)
+        self.view.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        samples = ("", "env tools", "999 MiB", "999 MiB", "23 h", "59 min ago", "A project", "In use")
+        fit_columns(self.view, samples, stretch=0)
+        self.view.selectionModel().currentRowChanged.connect(self._selected)
+        self._detail = ElidedLabel(role="muted")
+        self._detail.setObjectName("image-detail")
         self._banner = Banner("images-banner")
-        self._empty = plain(
-            "No cached images yet. The first task of a cached environment makes them.", "muted", wrap=True
+        self._empty = EmptyPage(
+            "images-empty", "The first task of a cached environment makes images. There are none yet.", "&New task"
         )
+        self._empty.acted.connect(self.new_task)
         self._said = plain(role="good")
         self._said.setObjectName("clean-said")
         self._clean = button(
-            "&Clean cached images...", "clean-images", tip="Shows what goes before anything is removed"
+            "&Clean cached images...", "clean-images", hint="Shows what goes before anything is removed"
         )
-        self._clean.clicked.connect(self._clean_clicked)
+        self._clean.clicked.connect(self.clean)
         refresh = button("Re&fresh", "refresh-images")
         refresh.clicked.connect(self.reload)
+        self._stack = QStackedWidget()
+        self._stack.addWidget(self.view)
+        self._stack.addWidget(self._empty)
         layout = page_layout(self)
         layout.addWidget(plain("Cached images", "title"))
         layout.addWidget(self._banner)
-        layout.addWidget(self._empty)
-        layout.addWidget(self._view, 1)
+        layout.addWidget(self._stack, 1)
+        layout.addWidget(self._detail)
         layout.addLayout(row(self._clean, refresh, self._said))
+
+    def focus_first(self) -> None:
+        self._clean.setFocus()
 
     @Slot()
     def reload(self) -> None:
-        self._jobs.run(self._services.images.list, self._loaded, self._failed)
+        self._reloads.run(self._services.images.list, self._loaded, self._failed)
 
     def _loaded(self, images: Sequence[CachedImage]) -> None:
         self._banner.show_text("")
-        self.model.set_rows(images)
-        self._empty.setVisible(not images)
-        self._clean.setEnabled(True)
+        if self.model.rows != list(images):
+            self.model.set_rows(images)
+            self._detail.set_text("Select an image to see all of its name." if images else "")
+        self._stack.setCurrentIndex(0 if images else 1)
 
     def _failed(self, error: AgentsRunnerError) -> None:
         self._clean.setEnabled(True)
         self._said.setText("")
         self._banner.show_text(str(error))
 
+    @Slot(QModelIndex)
+    def _selected(self, index: QModelIndex) -> None:
+        """The whole of what the table has no room for."""
+        if index.isValid():
+            image = self.model.rows[index.row()]
+            used = f"  ·  used by {', '.join(image.environments)}" if image.environments else ""
+            self._detail.set_text(f"{image.tag}{used}")
+
     @Slot()
-    def _clean_clicked(self) -> None:
+    def clean(self) -> None:
         self._clean.setEnabled(False)
         self._said.setText("Looking ...")
         self._jobs.run(lambda: self._services.images.clean(dry_run=True), self._previewed, self._failed)
 
     def _previewed(self, report: CleanReport) -> None:
+        self._banner.show_text("")
         self._said.setText("")
-        self._dialog = CleanDialog(report, self)
-        self._dialog.accepted.connect(self._confirmed)
-        self._dialog.rejected.connect(self._cancelled)
-        self._dialog.open()
+        dialog = CleanDialog(report, self)
+        dialog.accepted.connect(self._confirmed)
+        dialog.rejected.connect(self._cancelled)
+        dialog.open()
 
     @Slot()
     def _cancelled(self) -> None:
         self._clean.setEnabled(True)
+        self._clean.setFocus()
 
     @Slot()
     def _confirmed(self) -> None:
@@ -128,5 +186,8 @@ class ImagesPage(QWidget):
         self._jobs.run(lambda: self._services.images.clean(dry_run=False), self._cleaned, self._failed)
 
     def _cleaned(self, report: CleanReport) -> None:
-        self._said.setText(f"{len(report.removed)} images removed, {size_text(report.freed_bytes)} freed.")
+        kept = f", {len(report.kept)} kept" if report.kept else ""
+        freed = size_text(report.freed_bytes)
+        self._said.setText(f"{_images(len(report.removed))} removed, {freed} freed{kept}.")
+        self._clean.setEnabled(True)
         self.reload()

@@ -3,63 +3,63 @@
 from __future__ import annotations
 
 import logging
+import queue
+import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from PySide6.QtCore import QObject, QRunnable, QThreadPool, Signal, Slot
+from PySide6.QtCore import QObject, Signal, Slot
 
 from agents_runner.core.errors import AgentsRunnerError
 
+MAX_THREADS = 8
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 OnError = Callable[[AgentsRunnerError], None]
-
-
-class _Work(QRunnable):
-    def __init__(self, act: Callable[[], Any], done: Callable[[Any, AgentsRunnerError | None], None]) -> None:
-        super().__init__()
-        self._act = act
-        self._done = done
-
-    def run(self) -> None:
-        try:
-            result = self._act()
-        except AgentsRunnerError as error:
-            self._done(None, error)
-        except Exception:
-            # Top of a thread: an unforeseen error is shown as one, not lost with the thread.
-            log.exception("background work failed")
-            self._done(
-                None, AgentsRunnerError("Something unexpected went wrong.", "The application's log has the details.")
-            )
-        else:
-            self._done(result, None)
+_Work = tuple[Callable[[], Any], Callable[[Any], None], OnError | None]
 
 
 class Jobs(QObject):
-    """Runs functions on a pool and hands their results to callbacks on the window's thread."""
+    """Runs functions on a pool and hands their results to callbacks on the window's thread.
+
+    The threads are daemons: a call that an engine never answers must not keep the application from ending.
+    """
 
     _finished = Signal(object)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._pool = QThreadPool()
-        self._pool.setMaxThreadCount(8)
+        self._queue: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._threads = 0
         self._closed = False
+        self.pending = 0
+        """Jobs whose callbacks have not been called yet."""
         self._finished.connect(self._deliver)
 
     def run(self, act: Callable[[], T], on_done: Callable[[T], None], on_error: OnError | None = None) -> None:
         """Call `act` on a thread; then `on_done` with its result or `on_error` with its error, here."""
+        if self._closed:
+            return
+        self.pending += 1
+        if self.pending > self._threads < MAX_THREADS:
+            self._threads += 1
+            threading.Thread(target=self._work, name=f"window-job-{self._threads}", daemon=True).start()
+        self._queue.put((act, on_done, on_error))
 
-        def done(result: Any, error: AgentsRunnerError | None) -> None:
-            if not self._closed:
-                self._finished.emit((on_done, on_error, result, error))
-
-        self._pool.start(_Work(act, done))
+    def _work(self) -> None:
+        while (work := self._queue.get()) is not None:
+            act, on_done, on_error = work
+            result, error = _outcome(act)
+            with self._lock:
+                # Under the lock: once `close` has returned, nothing touches the Qt side of this object.
+                if not self._closed:
+                    self._finished.emit((on_done, on_error, result, error))
 
     @Slot(object)
     def _deliver(self, finished: tuple[Callable[[Any], None], OnError | None, Any, AgentsRunnerError | None]) -> None:
         on_done, on_error, result, error = finished
+        self.pending -= 1
         if self._closed:
             return
         if error is None:
@@ -70,7 +70,56 @@ class Jobs(QObject):
             log.warning("%s", error)
 
     def close(self) -> None:
-        """No callback comes after this; what runs still is waited for a moment."""
-        self._closed = True
-        self._pool.clear()
-        self._pool.waitForDone(3000)
+        """No callback comes after this; threads that still work are left to end by themselves."""
+        with self._lock:
+            self._closed = True
+        for _ in range(self._threads):
+            self._queue.put(None)
+
+
+def _outcome(act: Callable[[], Any]) -> tuple[Any, AgentsRunnerError | None]:
+    try:
+        return act(), None
+    except AgentsRunnerError as error:
+        return None, error
+    except Exception:
+        # Top of a thread: an unforeseen error is shown as one, not lost with the thread.
+        log.exception("background work failed")
+        sentence = "Something unexpected went wrong."
+        return None, AgentsRunnerError(sentence, "The application's log has the details.")
+
+
+class Latest:
+    """Jobs of which only the newest matters: one at a time, and what was asked meanwhile is asked once more.
+
+    Otherwise questions to an engine that does not answer would take every thread of the pool.
+    """
+
+    def __init__(self, jobs: Jobs) -> None:
+        self._jobs = jobs
+        self._busy = False
+        self._next: _Work | None = None
+
+    def run(self, act: Callable[[], T], on_done: Callable[[T], None], on_error: OnError | None = None) -> None:
+        """Like `Jobs.run`; the answer to a question that a newer one replaced is dropped."""
+        if self._busy:
+            self._next = (act, on_done, on_error)
+            return
+        self._busy = True
+
+        def done(result: T) -> None:
+            if not self._again():
+                on_done(result)
+
+        def failed(error: AgentsRunnerError) -> None:
+            if not self._again() and on_error is not None:
+                on_error(error)
+
+        self._jobs.run(act, done, failed)
+
+    def _again(self) -> bool:
+        self._busy = False
+        following, self._next = self._next, None
+        if following is not None:
+            self.run(*following)
+        return following is not None

@@ -9,15 +9,20 @@ from typing import Any
 
 import humanize
 from PySide6.QtCore import QAbstractListModel, QAbstractTableModel, QModelIndex, QPersistentModelIndex, Qt
-from PySide6.QtGui import QColor, QPixmap
+from PySide6.QtGui import QColor, QPainter, QPixmap
 
 from agents_runner.core.environment import Environment
 from agents_runner.core.events import TaskState
 from agents_runner.core.task import Task
 from agents_runner.runner.services import CachedImage
+from agents_runner.ui.task_story import later
+from agents_runner.ui.theme import current_tokens
+from agents_runner.ui.widgets import tip
 
 Index = QModelIndex | QPersistentModelIndex
 Role = Qt.ItemDataRole
+DETAIL_ROLE = int(Role.UserRole)
+BADGE_ROLE = DETAIL_ROLE + 1
 COLORS = {
     "emerald": "#10a36f",
     "violet": "#8b5cf6",
@@ -40,17 +45,42 @@ GLYPHS = {
     TaskState.FAILED: "✗",
     TaskState.CANCELLED: "–",
 }
+STATE_ROLES = {
+    TaskState.QUEUED: "muted",
+    TaskState.SUCCEEDED: "good",
+    TaskState.FAILED: "error",
+    TaskState.CANCELLED: "muted",
+}
+"""How a state looks in the style sheet's words; those that are not here are busy."""
 
 
 def color_dot(name: str) -> QPixmap:
-    """A square of the environment's colour."""
-    dot = QPixmap(12, 12)
-    dot.fill(QColor(COLORS.get(name, name)))
+    """A dot of the environment's colour, drawn twice as large for fine screens."""
+    dot = QPixmap(24, 24)
+    dot.setDevicePixelRatio(2)
+    dot.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(dot)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(QColor(COLORS.get(name, name)))
+    painter.drawEllipse(1, 1, 10, 10)
+    painter.end()
     return dot
 
 
 def state_text(state: TaskState) -> str:
     return f"{GLYPHS[state]} {state.value}"
+
+
+def state_role(state: TaskState) -> str:
+    return STATE_ROLES.get(state, "busy")
+
+
+def state_color(state: TaskState) -> QColor:
+    tokens = current_tokens()
+    return QColor(
+        {"muted": tokens.muted, "good": tokens.good, "error": tokens.danger}.get(state_role(state), tokens.busy)
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +91,7 @@ class Row:
     name: str
     color: str
     detail: str
+    badge: str = ""
     edited: bool = False
 
 
@@ -96,25 +127,36 @@ class EnvironmentList(QAbstractListModel):
         if not index.isValid():
             return None
         row = self._rows[index.row()]
-        if role == Role.DisplayRole:
-            return f"{row.name}{'  •' if row.edited else ''}"
-        if role == Role.ToolTipRole:
-            return f"{row.name}\n{row.detail}{' (not saved yet)' if row.edited else ''}"
-        if role == Role.DecorationRole:
-            return color_dot(row.color)
-        return None
+        unsaved = ", not saved" if row.edited else ""
+        values: dict[int, Callable[[], Any]] = {
+            Role.DisplayRole: lambda: f"{row.name}{'  •' if row.edited else ''}",
+            Role.ToolTipRole: lambda: tip(f"{row.name}\n{row.detail}, {row.badge or 'not cached'}{unsaved}"),
+            Role.AccessibleTextRole: lambda: f"{row.name}, {row.detail}, {row.badge or 'not cached'}{unsaved}",
+            Role.DecorationRole: lambda: color_dot(row.color),
+            DETAIL_ROLE: lambda: row.detail,
+            BADGE_ROLE: lambda: row.badge,
+        }
+        made = values.get(role)
+        return made() if made else None
 
 
 def environment_row(environment: Environment, *, edited: bool) -> Row:
-    cached = "cached" if environment.cache_container_build else "not cached"
-    detail = f"{environment.base_image}, {environment.agent}, {cached}"
-    return Row(id=environment.id, name=environment.name, color=environment.color, detail=detail, edited=edited)
+    return Row(
+        id=environment.id,
+        name=environment.name,
+        color=environment.color,
+        detail=environment.base_image,
+        badge="cached" if environment.cache_container_build else "",
+        edited=edited,
+    )
 
 
 class Table(QAbstractTableModel):
     """Rows of texts made by one function a column; subclasses give the columns."""
 
     columns: Sequence[tuple[str, Callable[[Any], str]]] = ()
+    to_right: frozenset[int] = frozenset()
+    """Columns of numbers."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -132,25 +174,59 @@ class Table(QAbstractTableModel):
         return 0 if parent.isValid() else len(self.columns)
 
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = Role.DisplayRole) -> Any:
-        if orientation == Qt.Orientation.Horizontal and role == Role.DisplayRole and section < len(self.columns):
+        if orientation != Qt.Orientation.Horizontal or not 0 <= section < len(self.columns):
+            return None
+        if role == Role.DisplayRole:
             return self.columns[section][0]
-        return None
+        return self._alignment(section) if role == Role.TextAlignmentRole else None
 
     def data(self, index: Index, role: int = Role.DisplayRole) -> Any:
-        if not index.isValid() or role not in (Role.DisplayRole, Role.ToolTipRole):
+        if not index.isValid():
             return None
-        return self.columns[index.column()][1](self.rows[index.row()])
+        if role == Role.TextAlignmentRole:
+            return self._alignment(index.column())
+        if role not in (Role.DisplayRole, Role.ToolTipRole):
+            return None
+        text = self.columns[index.column()][1](self.rows[index.row()])
+        return text if role == Role.DisplayRole else tip(text)
+
+    def _alignment(self, column: int) -> Qt.AlignmentFlag:
+        side = Qt.AlignmentFlag.AlignRight if column in self.to_right else Qt.AlignmentFlag.AlignLeft
+        return side | Qt.AlignmentFlag.AlignVCenter
+
+
+_UNITS = ((86400, "d"), (3600, "h"), (60, "min"))
 
 
 def ago(seconds: float | None) -> str:
-    """How long ago, in words; "" for never."""
-    return humanize.naturaltime(max(0.0, time.time() - seconds)) if seconds else ""
+    """How long ago, in few words; "" for never."""
+    if not seconds:
+        return ""
+    passed = max(0.0, time.time() - seconds)
+    for size, unit in _UNITS:
+        if passed >= size:
+            return f"{int(passed // size)} {unit} ago"
+    return "just now"
 
 
 def duration(task: Task) -> str:
     if task.started is None:
         return ""
-    return f"{(task.finished or time.time()) - task.started:.1f} s"
+    if task.finished is None:
+        # A task whose process died has no end: nothing ticks for it.
+        return "" if task.state.final else seconds_text(max(0.0, time.time() - task.started), whole=True)
+    return seconds_text(task.finished - task.started)
+
+
+def seconds_text(seconds: float, *, whole: bool = False) -> str:
+    if seconds >= 3600:
+        return f"{int(seconds // 3600)} h {int(seconds % 3600 // 60):02d} min"
+    if seconds >= 60:
+        return f"{int(seconds // 60)} min {int(seconds % 60):02d} s"
+    return f"{seconds:.0f} s" if whole else f"{seconds:.1f} s"
+
+
+TOOK = 5
 
 
 class TaskTable(Table):
@@ -164,13 +240,21 @@ class TaskTable(Table):
         ("Started", lambda task: ago(task.created)),
         ("Took", duration),
     )
+    to_right = frozenset({TOOK})
+    rows: list[Task]
+
+    def data(self, index: Index, role: int = Role.DisplayRole) -> Any:
+        if role == Role.ForegroundRole and index.isValid() and index.column() == 0:
+            return state_color(self.rows[index.row()].state)
+        return super().data(index, role)
 
     def put(self, task: Task) -> None:
-        """Show a task as it is now, without touching the other rows."""
+        """Show a task as it is now, without touching the other rows; what is known already is not undone."""
         for number, old in enumerate(self.rows):
             if old.id == task.id:
-                self.rows[number] = task
-                self.dataChanged.emit(self.index(number, 0), self.index(number, len(self.columns) - 1))
+                if later(old, task) is task and old != task:
+                    self.rows[number] = task
+                    self._changed(number, 0, len(self.columns) - 1)
                 return
         self.beginInsertRows(QModelIndex(), 0, 0)
         self.rows.insert(0, task)
@@ -182,25 +266,41 @@ class TaskTable(Table):
                 self.put(replace(task, state=state, started=task.started or time.time()))
                 return
 
-    def task_id(self, number: int) -> str:
-        return str(self.rows[number].id) if 0 <= number < len(self.rows) else ""
+    def tick(self, *, everything: bool) -> None:
+        """Times have moved on: of the tasks that run, or of all."""
+        for number, task in enumerate(self.rows):
+            if everything or not task.state.final:
+                self._changed(number, TOOK - 1, TOOK)
+
+    def task(self, task_id: str) -> Task | None:
+        return next((task for task in self.rows if task.id == task_id), None)
+
+    def _changed(self, number: int, first: int, last: int) -> None:
+        self.dataChanged.emit(self.index(number, first), self.index(number, last))
 
 
 def size_text(size: int) -> str:
-    return humanize.naturalsize(size, binary=True)
+    return humanize.naturalsize(size, binary=True, format="%.1f" if size >= 2**30 else "%.0f")
 
 
 class ImageTable(Table):
     """Cached images, newest first."""
 
     columns = (
-        ("Image", lambda image: image.tag),
+        # The kind stands in the next column, so that the telling part of the tag has the room.
+        ("Image", lambda image: image.tag.partition(":")[2] or image.tag),
         ("Layer", lambda image: f"{image.kind} {image.step}".strip()),
         ("Size", lambda image: size_text(image.size)),
-        ("Own", lambda image: size_text(image.own_size)),
-        ("Built", lambda image: ago(image.created)),
+        ("Adds", lambda image: size_text(image.own_size)),
+        ("Age", lambda image: ago(image.created).removesuffix(" ago")),
         ("Last use", lambda image: ago(image.last_used) or "never"),
-        ("Used by", lambda image: ", ".join(image.environments) or "no environment"),
+        ("Used by", lambda image: ", ".join(image.environments) or "none"),
         ("In use", lambda image: "yes" if image.in_use else "no"),
     )
+    to_right = frozenset({2, 3})
     rows: list[CachedImage]
+
+    def data(self, index: Index, role: int = Role.DisplayRole) -> Any:
+        if role == Role.ToolTipRole and index.isValid() and index.column() == 0:
+            return tip(self.rows[index.row()].tag)
+        return super().data(index, role)

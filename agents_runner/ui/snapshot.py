@@ -12,19 +12,30 @@ from PySide6.QtWidgets import QWidget
 
 from agents_runner.core.errors import StoreError
 from agents_runner.runner.services import Services
+from agents_runner.ui.application import application
 from agents_runner.ui.theme import Theme
-from agents_runner.ui.window import ENVIRONMENTS, MainWindow, application
+from agents_runner.ui.window import ENVIRONMENTS, MainWindow
 
-_SETTLE_MS = 1500
+_AT_MOST_S = 10.0
+_STEP_MS = 50
+_QUIET_STEPS = 4
 
 
-def settle(milliseconds: int = _SETTLE_MS, until: Callable[[], bool] | None = None) -> None:
-    """Let Qt's loop run, so that background work arrives; at most so long, or until a condition holds."""
+def settle(quiet: Callable[[], bool], at_most: float = _AT_MOST_S) -> None:
+    """Let Qt's loop run until it was `quiet` for a moment, or at most so many seconds."""
     loop = QEventLoop()
-    deadline = time.monotonic() + milliseconds / 1000
+    deadline = time.monotonic() + at_most
+    calm = 0
+
+    def look() -> None:
+        nonlocal calm
+        calm = calm + 1 if quiet() else 0
+        if calm >= _QUIET_STEPS or time.monotonic() > deadline:
+            loop.quit()
+
     timer = QTimer()
-    timer.setInterval(20)
-    timer.timeout.connect(lambda: loop.quit() if time.monotonic() > deadline or (until and until()) else None)
+    timer.setInterval(_STEP_MS)
+    timer.timeout.connect(look)
     timer.start()
     loop.exec()
 
@@ -40,26 +51,31 @@ def write_snapshot(
     prepare: Callable[[MainWindow], None] | None = None,
     dialogs: tuple[type[QWidget], ...] = (),
 ) -> None:
-    """Write a PNG of the window on a page, or of an open dialog of these kinds.
+    """Write a PNG of the window on a page, after what `prepare` did to it, or of an open dialog of these kinds.
 
     Raises StoreError where the file cannot be written.
     """
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-    app = application()
-    Theme(app, "dark" if dark else "light").apply()
+    Theme(application(), "dark" if dark else "light").apply()
     window = MainWindow(services)
     window.resize(*size)
     if environment_id:
         window.environments.select(environment_id)
-    window.go(page)
+        window.new_task.select(environment_id)
     window.show()
-    settle()
+    window.go(page)
+
+    def quiet() -> bool:
+        return window.jobs.pending == 0 and window.task.log.settled()
+
+    settle(quiet)
     if prepare is not None:
         prepare(window)
-        settle()
+        settle(quiet)
     shown = next((dialog for kind in dialogs for dialog in window.findChildren(kind) if dialog.isVisible()), window)
     saved = shown.grab().save(str(path), "PNG")
+    window.shut_down()
     window.hide()
-    window.close()
+    window.deleteLater()
     if not saved:
         raise StoreError(f"The picture {path} cannot be written.", "Choose another file.")

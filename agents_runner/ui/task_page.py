@@ -4,100 +4,126 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 
 from PySide6.QtCore import QTimer, Signal, Slot
-from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QPlainTextEdit, QTabWidget, QVBoxLayout, QWidget
+from PySide6.QtGui import QGuiApplication, QKeySequence, QShortcut
+from PySide6.QtWidgets import QPlainTextEdit, QTabWidget, QWidget
 
 from agents_runner.core.errors import AgentsRunnerError
-from agents_runner.core.events import (
-    AgentMessage,
-    Event,
-    LogLine,
-    Notice,
-    PhaseFinished,
-    PhaseStarted,
-    Progress,
-    StateChanged,
-    TaskResult,
-)
-from agents_runner.core.task import PhaseRecord, Task
+from agents_runner.core.events import AgentMessage, Event, LogLine, Notice, PhaseFinished, Progress, TaskResult
+from agents_runner.core.task import Task
 from agents_runner.runner.agent_events import messages_in
-from agents_runner.runner.services import Services
-from agents_runner.ui.jobs import Jobs
-from agents_runner.ui.log_view import LogView, shown_text
-from agents_runner.ui.models import state_text
+from agents_runner.runner.services import Services, TaskRequest
+from agents_runner.ui.failure import FailurePanel
+from agents_runner.ui.jobs import Jobs, Latest
+from agents_runner.ui.live import Joint
+from agents_runner.ui.log_view import MAX_LINES, LogView, shown_paragraphs, shown_text
+from agents_runner.ui.models import state_role, state_text
+from agents_runner.ui.phase_grid import PhaseGrid
+from agents_runner.ui.task_story import applied, later
 from agents_runner.ui.tokens import GRID
-from agents_runner.ui.widgets import Banner, ElidedLabel, button, code_editor, page_layout, plain, row
+from agents_runner.ui.widgets import (
+    Banner,
+    ElidedLabel,
+    FittingArea,
+    button,
+    code_editor,
+    page_layout,
+    plain,
+    row,
+    set_role,
+)
 
-Lines = Sequence[tuple[str, str]]
-_TICK_MS = 500
-_RETRY_MS = 150
+Lines = tuple[tuple[str, str], ...]
+_POLL_MS = 1000
+_FLUSH_TRIES = 20
+_FLUSH_S = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Story:
+    """What the files tell of a task: its record, the newest lines of its log and what the agent said in them.
+
+    `count` is the number of all lines that were read, `position` where the log goes on.
+    """
+
+    task: Task
+    lines: Lines
+    count: int
+    position: int
+    messages: tuple[AgentMessage, ...] = ()
 
 
 class TaskPage(QWidget):
-    """Shows the task that it was given last; `back` goes to the list, `again` asks for the same task once more."""
+    """Shows the task that it was given last; `back` goes to the list, `submitted` carries a task run again."""
 
     back = Signal()
-    again = Signal(str, str, str)
+    submitted = Signal(object)
 
     def __init__(self, services: Services, jobs: Jobs) -> None:
         super().__init__()
         self._services = services
         self._jobs = jobs
+        self._polls = Latest(jobs)
         self._task: Task | None = None
-        self._began: dict[str, float] = {}
-        self._early: list[tuple[int, tuple[str, str]]] = []
-        self._next = 0
-        self._shown = -1
+        self._followed = False
+        self._early: list[Event] | None = None
+        self._counted = 0
+        self._position = 0
+        self._joint = Joint(counted=0, in_file=0)
+        self._stop_asked = ""
+        self._passing = False
+        self._make()
         self._lay_out()
-        self._timer = QTimer(self)
-        self._timer.setInterval(_TICK_MS)
-        self._timer.timeout.connect(self._tick)
+        self._poll = QTimer(self)
+        self._poll.setInterval(_POLL_MS)
+        self._poll.timeout.connect(self._ask)
+        QShortcut(QKeySequence("Escape"), self).activated.connect(self.back)
+
+    def _make(self) -> None:
+        self._title = ElidedLabel(role="title")
+        self.state = plain()
+        self.state.setObjectName("task-state")
+        self._facts = ElidedLabel(role="muted")
+        self._facts.setObjectName("task-facts")
+        self._image = ElidedLabel(role="muted")
+        self._image.setObjectName("task-image")
+        self._said = ElidedLabel(role="muted")
+        self._said.setObjectName("task-said")
+        self._trouble = Banner("task-trouble")
+        self.notice = Banner("task-notice", lines=3)
+        self.failure = FailurePanel()
+        self.phases = PhaseGrid()
+        self.log = LogView()
+        self.messages: QPlainTextEdit = code_editor("task-messages", "", "What the agent says appears here.")
+        self.messages.setReadOnly(True)
+        self.messages.setAccessibleName("Agent")
+        self.messages.setMaximumBlockCount(MAX_LINES)
+        self.messages.setLineWrapMode(QPlainTextEdit.LineWrapMode.WidgetWidth)
+        self.tabs = QTabWidget()
+        self.tabs.setObjectName("task-tabs")
+        self.tabs.setMinimumHeight(GRID * 16)
+        self.tabs.addTab(self.log, "Log")
+        self.tabs.addTab(self.messages, "Agent")
+        self._back = button("&Back to tasks", "task-back", hint="Back to the list (Escape)")
+        self._back.clicked.connect(self.back)
+        self.stop = button("&Stop", "stop-task", "danger", "Stop this task, whatever it is doing")
+        self.stop.clicked.connect(self._stop_clicked)
+        self.again = button("Run a&gain", "run-again", hint="Start another task with the same prompt")
+        self.again.clicked.connect(self._again_clicked)
+        self._copy = button("&Copy log", "copy-log", hint="Copy the whole log, without marks and colours")
+        self._copy.clicked.connect(self._copy_clicked)
 
     def _lay_out(self) -> None:
-        self._title = ElidedLabel(role="title")
-        self._state = plain()
-        self._state.setObjectName("task-state")
-        self._facts = ElidedLabel(role="muted")
-        self._notice = Banner("task-notice")
-        self._failure = QFrame()
-        self._failure.setObjectName("task-failure")
-        self._failure.setProperty("role", "failure")
-        self._failure_text = plain(role="error", wrap=True)
-        self._failure_text.setObjectName("task-error")
-        inner = QVBoxLayout(self._failure)
-        inner.setContentsMargins(GRID * 2, GRID, GRID * 2, GRID)
-        inner.addWidget(self._failure_text)
-        self._phases = QGridLayout()
-        self._phases.setHorizontalSpacing(GRID * 3)
-        self._phases.setVerticalSpacing(GRID // 2)
-        self._cells: list[QLabel] = []
-        self.log = LogView()
-        self._messages: QPlainTextEdit = code_editor("task-messages", "", "What the agent says appears here.")
-        self._messages.setReadOnly(True)
-        self._messages.setLineWrapMode(QPlainTextEdit.LineWrapMode.WidgetWidth)
-        self._tabs = QTabWidget()
-        self._tabs.addTab(self.log.widget, "Log")
-        self._tabs.addTab(self._messages, "Agent")
-        self._back = button("&Back to tasks", "task-back")
-        self._back.clicked.connect(self.back)
-        self._stop = button("&Stop", "stop-task", "danger", "Stop this task")
-        self._stop.clicked.connect(self._stop_clicked)
-        self._again = button("Run a&gain", "run-again")
-        self._again.clicked.connect(self._again_clicked)
-        self._copy = button("&Copy log", "copy-log")
-        self._copy.clicked.connect(self._copy_clicked)
         layout = page_layout(self)
         layout.addWidget(self._title)
-        layout.addLayout(row(self._state))
-        layout.addWidget(self._facts)
-        layout.addWidget(self._notice)
-        layout.addWidget(self._failure)
-        layout.addLayout(self._phases)
-        layout.addWidget(self._tabs, 1)
-        layout.addLayout(row(self._stop, self._again, self._copy, self._back, stretch_at=2))
+        layout.addLayout(row(self.state, self._facts, grows=1))
+        layout.addWidget(self._image)
+        layout.addWidget(self._trouble)
+        layout.addWidget(FittingArea(self.notice, self.failure, self.phases))
+        layout.addWidget(self.tabs, 1)
+        layout.addLayout(row(self.stop, self.again, self._copy, self._said, self._back, grows=3))
 
     # -- showing -----------------------------------------------------------------------------------
 
@@ -105,145 +131,154 @@ class TaskPage(QWidget):
     def task_id(self) -> str:
         return self._task.id if self._task else ""
 
-    def show_task(self, task: Task, seen: int = 0) -> None:
-        """Show a task from its record; its events go on from there.
-
-        `seen` is how many of its lines the window was told of before. A live line and a line of the log file are
-        matched by their number, so that none is missed and none comes twice, however the two overlap.
-        """
+    def show_task(self, task: Task, *, lines_so_far: int | None) -> None:
+        """Show a task from its record; `lines_so_far` came live already, None: its events do not come here."""
         self._task = task
-        self._began = {record.phase: time.monotonic() for record in task.phases if record.seconds is None}
-        self.log.clear()
-        self._messages.clear()
-        self._next, self._shown, self._early = seen, -1, []
-        self._load(task.id, seen)
+        self._followed = lines_so_far is not None
+        self._counted = lines_so_far or 0
+        # Live lines wait until those that are in the file are shown, so that none is missed or comes twice.
+        self._early = []
+        self.log.clear_lines()
+        self.messages.clear()
+        self.failure.forget()
+        self._say("")
+        self._trouble.show_text("")
+        self._ask_story()
         self._refresh()
-        self._stop.setFocus()
+        self.tabs.setCurrentIndex(0)
 
-    def _load(self, task_id: str, seen: int) -> None:
+    def focus_first(self) -> None:
+        (self.stop if self.stop.isEnabled() else self.log).setFocus()
+
+    def _ask_story(self) -> None:
+        if self._task is None:
+            return
+        task, counted = self._task, self._counted
         self._jobs.run(
-            lambda: self._story(task_id), lambda story: self._loaded(task_id, seen, story), self._unreadable
+            lambda: self._story(task, counted), lambda story: self._loaded(task.id, story), self._unreadable
         )
 
-    def _story(self, task_id: str) -> tuple[Task, Lines, list[str]]:
-        task, lines = self._services.tasks.get(task_id), self._services.tasks.log(task_id)
-        return task, lines, [_spoken(message) for message in messages_in(task.agent, lines)]
+    def _story(self, task: Task, counted: int) -> Story:
+        """On a job's thread: the file may be a moment behind the events."""
+        record = self._services.tasks.get(task.id)
+        lines, position = self._services.tasks.log_from(task.id)
+        for _ in range(_FLUSH_TRIES):
+            if len(lines) >= counted:
+                break
+            self._services.wait(_FLUSH_S)
+            more, position = self._services.tasks.log_from(task.id, position)
+            lines += more
+        return _story_of(record, lines, position)
 
-    def _loaded(self, task_id: str, seen: int, story: tuple[Task, Lines, list[str]]) -> None:
-        if self._task is None or self._task.id != task_id or self._shown >= 0:
+    def _loaded(self, task_id: str, story: Story) -> None:
+        if self._task is None or self._task.id != task_id or self._early is None:
             return
-        recorded, lines, messages = story
-        if len(lines) < seen and not recorded.state.final:
-            # The last lines are on their way to the file still.
-            QTimer.singleShot(_RETRY_MS, self, lambda: self._load(task_id, seen))
-            return
-        if recorded.state.final or not self._task.state.final:
-            self._task = recorded
-        self._shown = len(lines)
-        self.log.append([*lines, *(line for number, line in self._early if number >= self._shown)])
-        self._early = []
-        for message in messages:
-            self._messages.appendPlainText(message)
+        early, self._early = self._early, None
+        self._task = story.task
+        for event in early:
+            self._task = applied(self._task, event, time.time())
+        self._show(story.lines, story.messages)
+        self._joint = Joint(counted=self._counted, in_file=story.count)
+        if self._followed:
+            self._take_lines(self._joint.fresh(early))
+        self._position = story.position
+        if not self._followed and not self._task.state.final:
+            self._poll.start()
         self._refresh()
 
     def _unreadable(self, error: AgentsRunnerError) -> None:
-        self._shown = max(0, self._shown)
-        self._notice.show_text(str(error))
+        self._trouble.show_text(str(error))
+        self._refresh()
 
     def take(self, events: Sequence[Event]) -> None:
         """Events of this very task, in order."""
-        lines: list[tuple[int, tuple[str, str]]] = []
+        if self._task is None:
+            return
         for event in events:
-            line = line_of(event)
-            if line is not None:
-                lines.append((self._next, line))
-                self._next += 1
-            if isinstance(event, AgentMessage):
-                # Those of lines that the file held already were read from there.
-                if 0 <= self._shown < self._next:
-                    self._messages.appendPlainText(_spoken(event))
-            elif not isinstance(event, LogLine):
-                self._apply(event)
-        if self._shown < 0:
-            self._early += lines
-        else:
-            self.log.append([line for number, line in lines if number >= self._shown])
+            if isinstance(event, Progress):
+                self._say(event.text, passing=True)
+            elif isinstance(event, PhaseFinished) and self._passing:
+                self._say("")
+            elif isinstance(event, TaskResult):
+                self.failure.remember(event.tail)
+            self._task = applied(self._task, event, time.time())
+        if self._early is not None:
+            self._early.extend(events)
+        elif self._followed:
+            self._take_lines(self._joint.fresh(events))
         self._refresh()
 
-    def _apply(self, event: Event) -> None:
-        task = self._task
-        if task is None:
+    def _take_lines(self, events: Sequence[Event]) -> None:
+        lines: list[tuple[str, str]] = []
+        messages: list[AgentMessage] = []
+        for event in events:
+            if isinstance(event, LogLine):
+                lines.append((event.stream, event.line))
+            elif isinstance(event, Notice):
+                lines.append(("system", f"{event.message} {event.hint}".strip()))
+            elif isinstance(event, AgentMessage):
+                messages.append(event)
+        self._show(tuple(lines), messages)
+
+    def _show(self, lines: Lines, messages: Sequence[AgentMessage]) -> None:
+        self.log.append_lines(lines)
+        self.failure.see(lines)
+        if messages:
+            self.messages.appendPlainText("\n".join(f"{one.kind}: {shown_paragraphs(one.text)}" for one in messages))
+
+    # -- a task that another process runs --------------------------------------------------------------
+
+    @Slot()
+    def _ask(self) -> None:
+        if self._task is None or self._followed or not self.isVisible():
             return
-        match event:
-            case StateChanged():
-                self._task = replace(task, state=event.state, started=task.started or time.time())
-            case PhaseStarted():
-                # The record may have been read after this event was sent.
-                if all(one.phase != event.phase for one in task.phases):
-                    self._began[event.phase] = time.monotonic()
-                    self._task = replace(task, phases=(*task.phases, PhaseRecord(phase=event.phase)))
-            case PhaseFinished():
-                done = PhaseRecord(phase=event.phase, seconds=event.seconds, ok=event.ok, cache=event.cache)
-                phases = [done if one.phase == event.phase else one for one in task.phases]
-                self._task = replace(task, phases=tuple(phases))
-            case Notice():
-                self._task = replace(task, notices=(*task.notices, f"{event.message} {event.hint}".strip()))
-            case Progress():
-                self._facts.set_text(event.text)
-            case TaskResult():
-                self._task = replace(
-                    task,
-                    state=event.state,
-                    exit_code=event.exit_code,
-                    image=event.image,
-                    error=event.error,
-                    hint=event.hint,
-                    finished=time.time(),
-                )
+        task, position = self._task, self._position
+        self._polls.run(
+            lambda: self._more(task, position), lambda story: self._grown(task.id, position, story), self._unreadable
+        )
+
+    def _more(self, task: Task, position: int) -> Story:
+        record = self._services.tasks.get(task.id)
+        return _story_of(record, *self._services.tasks.log_from(task.id, position))
+
+    def _grown(self, task_id: str, position: int, story: Story) -> None:
+        if self._task is None or self._task.id != task_id or self._position != position or self._followed:
+            return
+        self._task = later(self._task, story.task)
+        self._position = story.position
+        self._show(story.lines, story.messages)
+        self._refresh()
 
     def _refresh(self) -> None:
         task = self._task
         if task is None:
             return
-        self._title.set_text(f"{task.environment_name}: {task.prompt}")
-        self._state.setText(state_text(task.state))
-        facts = [f"task {task.id}", f"agent {task.agent}"]
+        self._title.set_text(task.prompt or task.id)
+        self.state.setText(state_text(task.state))
+        set_role(self.state, state_role(task.state))
+        facts = [f"environment {task.environment_name}", f"agent {task.agent}", f"task {task.id}"]
         facts += [f"exit code {task.exit_code}"] if task.exit_code is not None else []
-        facts += [f"image {task.image}"] if task.image else []
         self._facts.set_text("  ·  ".join(facts))
-        self._notice.show_text("\n".join(dict.fromkeys(task.notices)))
-        self._failure_text.setText(f"{task.error} {task.hint}".strip())
-        self._failure.setVisible(bool(task.error))
-        self._stop.setEnabled(not task.state.final)
-        self._again.setEnabled(task.state.final)
-        self._show_phases(task)
-        if any(one.seconds is None for one in task.phases) and not task.state.final:
-            self._timer.start()
-        else:
-            self._timer.stop()
+        self._image.set_text(f"image {task.image}")
+        self._image.setVisible(bool(task.image))
+        self.notice.show_text("\n".join(dict.fromkeys(task.notices)))
+        self.failure.show_task(task)
+        if task.state.final and self.stop.hasFocus():
+            # Else it would go to the next button, where a key that was meant for Stop does something else.
+            self.log.setFocus()
+        self.stop.setEnabled(not task.state.final and self._stop_asked != task.id)
+        self.again.setEnabled(task.state.final)
+        self.phases.show_task(task)
+        if task.state.final:
+            self._poll.stop()
+            self._stop_asked = ""
+            if self._passing:
+                self._say("")
 
-    def _show_phases(self, task: Task) -> None:
-        texts = []
-        for one in task.phases:
-            seconds = one.seconds if one.seconds is not None else time.monotonic() - self._began.get(one.phase, 0)
-            word = "running" if one.seconds is None else "failed" if one.ok is False and not one.cache else ""
-            word = one.cache or word
-            texts += [one.phase.value, f"{seconds:.2f} s" if one.seconds is not None else f"{seconds:.0f} s", word]
-        while len(self._cells) < len(texts):
-            number = len(self._cells)
-            cell = plain(role="muted" if number % 3 == 0 else "")
-            self._cells.append(cell)
-            # Three cells a phase, two phases beside each other.
-            phase, part = divmod(number, 3)
-            self._phases.addWidget(cell, phase // 2, (phase % 2) * 3 + part)
-            self._phases.setColumnStretch(6, 1)
-        for number, cell in enumerate(self._cells):
-            cell.setText(texts[number] if number < len(texts) else "")
-
-    @Slot()
-    def _tick(self) -> None:
-        if self._task is not None:
-            self._show_phases(self._task)
+    def _say(self, text: str, *, passing: bool = False) -> None:
+        """Beside the buttons; what is `passing` goes with the phase or the task."""
+        self._passing = passing
+        self._said.set_text(text)
 
     # -- actions -----------------------------------------------------------------------------------
 
@@ -251,35 +286,45 @@ class TaskPage(QWidget):
     def _stop_clicked(self) -> None:
         if self._task is None or self._task.state.final:
             return
-        task_id = self._task.id
-        self._stop.setEnabled(False)
-        self._facts.set_text("Stopping ...")
-        self._jobs.run(lambda: self._services.runner.stop(task_id), lambda _: None, self._unreadable)
+        task_id = self._stop_asked = self._task.id
+        self.stop.setEnabled(False)
+        self._say("Stopping ...", passing=True)
+        self._jobs.run(lambda: self._services.runner.stop(task_id), lambda _: None, self._not_stopped)
+
+    def _not_stopped(self, error: AgentsRunnerError) -> None:
+        self._stop_asked = ""
+        self._unreadable(error)
 
     @Slot()
     def _again_clicked(self) -> None:
         if self._task is None:
             return
+        self.again.setEnabled(False)
         task = self._task
-        self._jobs.run(
-            lambda: self._services.tasks.prompt(task.id),
-            lambda prompt: self.again.emit(task.environment_id, task.agent, prompt),
-            self._unreadable,
-        )
+        self._jobs.run(lambda: self._submit_again(task), self.submitted.emit, self._unreadable)
+
+    def _submit_again(self, task: Task) -> Task:
+        prompt = self._services.tasks.prompt(task.id)
+        request = TaskRequest(environment_id=task.environment_id, prompt=prompt, agent=task.agent)
+        return self._services.runner.submit(request)
 
     @Slot()
     def _copy_clicked(self) -> None:
-        QGuiApplication.clipboard().setText(self.log.widget.toPlainText())
+        if self._task is not None:
+            task_id = self._task.id
+            self._jobs.run(lambda: self._whole_log(task_id), self._copied, self._unreadable)
+
+    def _whole_log(self, task_id: str) -> tuple[int, str]:
+        lines = self._services.tasks.log(task_id)
+        return len(lines), "".join(f"{shown_text(line)}\n" for _, line in lines)
+
+    def _copied(self, log: tuple[int, str]) -> None:
+        count, text = log
+        QGuiApplication.clipboard().setText(text)
+        self._say(f"{count:,} lines copied.")
 
 
-def line_of(event: Event) -> tuple[str, str] | None:
-    """The line of the log that an event is written as, None for events that are none."""
-    if isinstance(event, LogLine):
-        return event.stream, event.line
-    if isinstance(event, Notice):
-        return "system", f"{event.message} {event.hint}".strip()
-    return None
-
-
-def _spoken(message: AgentMessage) -> str:
-    return f"{message.kind}: " + "\n".join(shown_text(line) for line in message.text.split("\n"))
+def _story_of(task: Task, lines: Lines, position: int) -> Story:
+    newest = lines[-MAX_LINES:]
+    messages = tuple(messages_in(task.agent, newest))
+    return Story(task=task, lines=newest, count=len(lines), position=position, messages=messages)

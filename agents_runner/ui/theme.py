@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QObject, Qt, Slot
+from PySide6.QtGui import QGuiApplication, QPalette
 from PySide6.QtWidgets import QApplication
 
 from agents_runner.ui.tokens import DARK, LIGHT, Tokens, palette, style_sheet
+
+
+def current_tokens() -> Tokens:
+    """The tokens that the application wears now, told by its palette."""
+    dark = QGuiApplication.palette().color(QPalette.ColorRole.Window).lightness() < 128
+    return DARK if dark else LIGHT
 
 
 class Theme(QObject):

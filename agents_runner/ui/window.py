@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QObject, Qt, QTimer, Slot
-from PySide6.QtGui import QCloseEvent, QGuiApplication, QKeySequence, QShortcut
-from PySide6.QtWidgets import (
-    QApplication,
-    QHBoxLayout,
-    QListWidget,
-    QMainWindow,
-    QMessageBox,
-    QStackedWidget,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtGui import QCloseEvent, QKeySequence, QShortcut
+from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QStackedWidget, QVBoxLayout, QWidget
 
 from agents_runner.core.container import EngineInfo
 from agents_runner.core.environment import Environment
-from agents_runner.core.errors import AgentsRunnerError
-from agents_runner.core.events import Event
+from agents_runner.core.errors import AgentsRunnerError, InvalidInput
+from agents_runner.core.events import Event, TaskResult
 from agents_runner.core.task import Task
 from agents_runner.runner.services import Services
+from agents_runner.ui.application import application, interruptible
 from agents_runner.ui.bridge import Bridge
+from agents_runner.ui.dialogs import ask
 from agents_runner.ui.environments_page import EnvironmentsPage
 from agents_runner.ui.images_page import ImagesPage
-from agents_runner.ui.jobs import Jobs
+from agents_runner.ui.jobs import Jobs, Latest
+from agents_runner.ui.live import LiveTasks
 from agents_runner.ui.new_task_page import NewTaskPage
-from agents_runner.ui.task_page import TaskPage, line_of
+from agents_runner.ui.sidebar import Sidebar
+from agents_runner.ui.task_page import TaskPage
 from agents_runner.ui.tasks_page import TasksPage
 from agents_runner.ui.theme import Theme
 from agents_runner.ui.tokens import GRID
@@ -46,11 +40,14 @@ class MainWindow(QMainWindow):
     def __init__(self, services: Services) -> None:
         super().__init__()
         self._services = services
-        self._jobs = Jobs(self)
+        self.jobs = Jobs(self)
+        self._engine_checks = Latest(self.jobs)
+        self._live = LiveTasks()
+        self._closing = False
+        self._down = False
         self._bridge = Bridge(self)
         self._bridge.events.connect(self._events)
         self._unsubscribe: Callable[[], None] = services.runner.subscribe(self._bridge.listener)
-        self._seen: dict[str, int] = {}
         self.setWindowTitle("Agents Runner")
         self.resize(1200, 800)
         self.setMinimumSize(900, 600)
@@ -59,32 +56,29 @@ class MainWindow(QMainWindow):
         self._retry = QTimer(self)
         self._retry.setInterval(ENGINE_RETRY_MS)
         self._retry.timeout.connect(self.check_engine)
-        self._sidebar.setCurrentRow(ENVIRONMENTS)
+        self.go(ENVIRONMENTS)
         self.environments.reload()
+        self.new_task.load_agents()
         self.tasks.reload()
         self.check_engine()
 
     def _lay_out(self) -> None:
-        self._sidebar = QListWidget()
-        self._sidebar.setObjectName("sidebar")
-        self._sidebar.setAccessibleName("Pages")
-        self._sidebar.addItems(PAGES)
-        self._sidebar.setFixedWidth(176)
-        self.environments = EnvironmentsPage(self._services, self._jobs)
-        self.new_task = NewTaskPage(self._services, self._jobs)
-        self.tasks = TasksPage(self._services, self._jobs)
-        self.task = TaskPage(self._services, self._jobs)
-        self.images = ImagesPage(self._services, self._jobs)
+        self._sidebar = Sidebar(PAGES)
+        self.environments = EnvironmentsPage(self._services, self.jobs)
+        self.new_task = NewTaskPage(self._services, self.jobs)
+        self.tasks = TasksPage(self._services, self.jobs)
+        self.task = TaskPage(self._services, self.jobs)
+        self.images = ImagesPage(self._services, self.jobs)
         self._stack = QStackedWidget()
         for page in (self.environments, self.new_task, self.tasks, self.images, self.task):
             self._stack.addWidget(page)
-        self.engine_banner = Banner("engine-banner", "&Try again")
+        self.engine_banner = Banner("engine-banner", "Try again")
         right = QWidget()
         inner = QVBoxLayout(right)
         inner.setContentsMargins(0, 0, 0, 0)
         inner.setSpacing(0)
         holder = QVBoxLayout()
-        holder.setContentsMargins(GRID * 3, GRID, GRID * 3, 0)
+        holder.setContentsMargins(GRID * 2, GRID, GRID * 2, 0)
         holder.addWidget(self.engine_banner)
         inner.addLayout(holder)
         inner.addWidget(self._stack, 1)
@@ -97,7 +91,8 @@ class MainWindow(QMainWindow):
         self.setCentralWidget(whole)
 
     def _connect(self) -> None:
-        self._sidebar.currentRowChanged.connect(self._go)
+        self._sidebar.chosen.connect(self._show_page)
+        self._sidebar.entered.connect(self.go)
         for number in range(len(PAGES)):
             shortcut = QShortcut(QKeySequence(f"Ctrl+{number + 1}"), self)
             shortcut.setObjectName(str(number))
@@ -105,20 +100,34 @@ class MainWindow(QMainWindow):
         self.environments.run_wanted.connect(self._run_wanted)
         self.environments.changed.connect(self._environments_changed)
         self.new_task.submitted.connect(self._submitted)
+        self.new_task.mend.connect(self._mend)
+        self.new_task.new_environment.connect(self._new_environment)
         self.tasks.opened.connect(self.open_task)
+        self.tasks.new_task.connect(self._new_task)
+        self.images.new_task.connect(self._new_task)
         self.task.back.connect(self._back)
-        self.task.again.connect(self._again)
+        self.task.submitted.connect(self._submitted)
         self.engine_banner.acted.connect(self.check_engine)
 
     # -- pages -------------------------------------------------------------------------------------
 
     @Slot(int)
-    def _go(self, number: int) -> None:
+    def _show_page(self, number: int) -> None:
+        """Show a page and leave the focus where it is: arrow keys walk through the sidebar."""
         self._stack.setCurrentIndex(number)
         if number == IMAGES:
             self.images.reload()
-        elif number == NEW_TASK:
-            self.new_task.prompt.setFocus()
+        elif number == ENVIRONMENTS:
+            self.environments.refresh_plan()
+
+    @Slot(int)
+    def go(self, number: int) -> None:
+        """Show a page by its number in the sidebar and give it the focus."""
+        if self._sidebar.current() == number:
+            self._show_page(number)
+        self._sidebar.select(number)
+        page = (self.environments, self.new_task, self.tasks, self.images)[number]
+        page.focus_first()
 
     @Slot()
     def _shortcut(self) -> None:
@@ -126,16 +135,24 @@ class MainWindow(QMainWindow):
         if sender is not None:
             self.go(int(sender.objectName()))
 
-    def go(self, number: int) -> None:
-        """Show a page by its number in the sidebar."""
-        if self._sidebar.currentRow() == number:
-            self._go(number)
-        self._sidebar.setCurrentRow(number)
-
     @Slot(str)
     def _run_wanted(self, environment_id: str) -> None:
         self.new_task.select(environment_id)
         self.go(NEW_TASK)
+
+    @Slot()
+    def _new_task(self) -> None:
+        self.go(NEW_TASK)
+
+    @Slot()
+    def _new_environment(self) -> None:
+        self.go(ENVIRONMENTS)
+        self.environments.new()
+
+    @Slot(str, object)
+    def _mend(self, environment_id: str, error: InvalidInput) -> None:
+        self.go(ENVIRONMENTS)
+        self.environments.show_problem(environment_id, error)
 
     @Slot(object)
     def _environments_changed(self, environments: Sequence[Environment]) -> None:
@@ -143,91 +160,86 @@ class MainWindow(QMainWindow):
 
     @Slot(object)
     def _submitted(self, task: Task) -> None:
+        self._live.begin(task.id)
         self.tasks.add(task)
         self.open_task(task)
 
     @Slot(object)
     def open_task(self, task: Task) -> None:
-        self._sidebar.blockSignals(True)
-        self._sidebar.setCurrentRow(TASKS)
-        self._sidebar.blockSignals(False)
+        self._sidebar.select(TASKS, quietly=True)
         self._stack.setCurrentWidget(self.task)
-        self.task.show_task(task, self._seen.get(task.id, 0))
+        self.task.show_task(task, lines_so_far=self._live.lines(task.id))
+        self.task.focus_first()
 
     @Slot()
     def _back(self) -> None:
         self.go(TASKS)
 
-    @Slot(str, str, str)
-    def _again(self, environment_id: str, agent: str, prompt: str) -> None:
-        self.new_task.select(environment_id)
-        self.new_task.agent.setCurrentIndex(max(0, self.new_task.agent.findData(agent)))
-        self.new_task.prompt.setPlainText(prompt)
-        self.go(NEW_TASK)
-
     # -- events and the engine -----------------------------------------------------------------------
 
     @Slot(object)
     def _events(self, events: Sequence[tuple[str, Event]]) -> None:
-        shown = self.task.task_id
+        self._live.take(events)
         self.tasks.take(events)
-        for task_id, event in events:
-            if line_of(event) is not None:
-                self._seen[task_id] = self._seen.get(task_id, 0) + 1
+        shown = self.task.task_id
         mine = [event for task_id, event in events if task_id == shown]
         if mine:
             self.task.take(mine)
+        if any(isinstance(event, TaskResult) for _, event in events):
+            # What a task built is what the next start finds.
+            self.environments.refresh_plan()
 
     @Slot()
     def check_engine(self) -> None:
-        self._jobs.run(self._services.engine_info, self._engine_there, self._engine_away)
+        self._engine_checks.run(self._services.engine_info, self._engine_there, self._engine_away)
 
-    def _engine_there(self, _info: EngineInfo) -> None:
+    def _engine_there(self, info: EngineInfo) -> None:
         self._retry.stop()
-        was_away = not self.engine_banner.isHidden()
+        was_away = bool(self.engine_banner.text())
         self.engine_banner.show_text("")
+        self._sidebar.show_engine(f"Engine {info.version}", "good")
         if was_away:
-            self.environments.reload()
+            self.environments.refresh_plan()
+            if self._stack.currentWidget() is self.images:
+                self.images.reload()
 
     def _engine_away(self, error: AgentsRunnerError) -> None:
-        self.engine_banner.show_text(f"{error.message} {error.hint}")
+        self.engine_banner.show_text(str(error))
+        self._sidebar.show_engine("No engine", "error")
         self._retry.start()
 
-    # -- Qt ----------------------------------------------------------------------------------------
+    # -- the end -----------------------------------------------------------------------------------
+
+    def shut_down(self) -> None:
+        """Nothing comes from the services any more; they themselves are closed by whoever made them."""
+        if not self._down:
+            self._down = True
+            self._retry.stop()
+            self._unsubscribe()
+            self.jobs.close()
+
+    def _close_all_the_same(self) -> None:
+        self._closing = True
+        self.close()
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        names = self.environments.edited_names()
-        running = [task for task in self.tasks.model.rows if not task.state.final]
+        names, running = self.environments.edited_names(), len(self._live.running())
         lines = [f"Not saved: {', '.join(names)}."] if names else []
-        lines += [f"{len(running)} running tasks will be stopped."] if running else []
-        if lines and self.isVisible():
-            answer = QMessageBox.question(self, "Close", "\n".join(lines) + "\nClose all the same?")
-            if answer != QMessageBox.StandardButton.Yes:
-                event.ignore()
-                return
-        self._retry.stop()
-        self._unsubscribe()
-        self._jobs.close()
+        lines += [f"{running} running task{'s' if running > 1 else ''} will be stopped."] if running else []
+        if lines and not self._closing and self.isVisible():
+            event.ignore()
+            text = "\n".join(lines) + "\nClose all the same?"
+            ask(self, "close", "Close", text, yes="&Close", no="&Stay", on_yes=self._close_all_the_same)
+            return
+        self.shut_down()
         super().closeEvent(event)
-
-
-def application() -> QApplication:
-    """The one QApplication, made if there is none."""
-    there = QApplication.instance()
-    if isinstance(there, QApplication):
-        return there
-    made = QApplication(sys.argv[:1])
-    made.setApplicationName("Agents Runner")
-    made.setStyle("Fusion")
-    QGuiApplication.setDesktopFileName("agents-runner")
-    return made
 
 
 def run_window(services: Services, *, environment_id: str = "", prompt: str = "") -> int:
     """Show the window and run Qt's loop; returns the exit status."""
     app = application()
-    theme = Theme(app, services.settings().theme)
-    theme.apply()
+    # The one call on this thread: a small file, and the first picture must not change its colours.
+    Theme(app, services.settings().theme).apply()
     window = MainWindow(services)
     if environment_id:
         window.environments.select(environment_id)
@@ -236,4 +248,8 @@ def run_window(services: Services, *, environment_id: str = "", prompt: str = ""
         window.new_task.prompt.setPlainText(prompt)
     window.setAttribute(Qt.WidgetAttribute.WA_QuitOnClose)
     window.show()
-    return int(app.exec())
+    try:
+        with interruptible(app):
+            return int(app.exec())
+    finally:
+        window.shut_down()

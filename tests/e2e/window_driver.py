@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from PySide6.QtCore import QPoint, QTimer
-from PySide6.QtWidgets import QAbstractButton, QComboBox, QLabel, QPlainTextEdit, QWidget
+from PySide6.QtWidgets import QAbstractButton, QComboBox, QLabel, QPlainTextEdit, QTabWidget, QWidget
 
 from agents_runner.app import build_services
+from agents_runner.ui.application import application
 from agents_runner.ui.theme import Theme
-from agents_runner.ui.window import MainWindow, application
+from agents_runner.ui.window import MainWindow
 
 W = TypeVar("W", bound=QWidget)
 Step = Callable[[], bool]
@@ -81,6 +82,16 @@ class Driver:
 
         return act
 
+    def click_tab(self, title: str) -> Step:
+        def act() -> bool:
+            bar = self.widget(QTabWidget, "env-tabs").tabBar()
+            number = next(number for number in range(bar.count()) if bar.tabText(number) == title)
+            at = bar.mapToGlobal(bar.tabRect(number).center())
+            self.xdotool("mousemove", str(at.x()), str(at.y()), "click", "1")
+            return True
+
+        return act
+
     def type(self, text: str, *, replace: bool = False) -> Step:
         def act() -> bool:
             keys = ["key", "ctrl+a"] if replace else []
@@ -115,6 +126,7 @@ class Driver:
         yield self.key("Tab")
         yield self.type("shell")
         yield self.until(lambda: agent.currentText() == "shell")
+        yield self.click_tab("Cached preflight")
         yield self.click("env-cached-preflight")
         yield self.type("sleep 1; echo baked >/baked")
         yield self.click("save-environment")
@@ -129,7 +141,7 @@ class Driver:
             yield self.until(lambda: "succeeded" in self.state())
             log = self.widget(QPlainTextEdit, "task-log")
             yield self.until(lambda log=log: f"by {NAME}" in log.toPlainText())  # type: ignore[misc]
-            words = [cell.text() for cell in self.window.task._cells]
+            words = self.window.task.phases.texts()
             assert cache in words, words
             print(f"run {cache} beats {self._beats - beats}", flush=True)
             self.window.go(0)

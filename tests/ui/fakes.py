@@ -210,7 +210,7 @@ class FakeRunner:
             id=new_task_id(),
             environment_id=environment.id,
             environment_name=environment.name,
-            agent="codex",
+            agent=request.agent or environment.agent,
             prompt=request.prompt.strip().split("\n", 1)[0],
             state=TaskState.QUEUED,
             created=time.time(),
@@ -349,6 +349,10 @@ class FakeWorld:
 # -- scripts that tasks play -------------------------------------------------------------------------------
 
 
+SAID = '{"type":"item.completed","item":{"type":"agent_message","text":"All done."}}'
+"""A line of codex's, which means the message `All done.`"""
+
+
 def quick_success(task: Task, _stop: threading.Event) -> Iterator[Event]:
     """A task that builds one layer and succeeds at once."""
     yield StateChanged(state=TaskState.PREPARING)
@@ -359,7 +363,7 @@ def quick_success(task: Task, _stop: threading.Event) -> Iterator[Event]:
     yield StateChanged(state=TaskState.STARTING)
     yield StateChanged(state=TaskState.RUNNING)
     yield PhaseStarted(phase=Phase.AGENT)
-    yield LogLine(stream="stdout", line='{"type":"message"}')
+    yield LogLine(stream="stdout", line=SAID)
     yield AgentMessage(kind="message", text="All done.")
     yield LogLine(stream="stderr", line="a warning")
     yield PhaseFinished(phase=Phase.AGENT, seconds=0.25)
