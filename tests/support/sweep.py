@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import docker
 import docker.errors
@@ -27,13 +28,22 @@ class Seen:
     networks: tuple[str, ...]
 
 
+UNTAGGED = "<none>:<none>"
+
+
+def _tags(image: dict[str, Any]) -> list[str]:
+    return image.get("RepoTags") or [UNTAGGED]
+
+
 def look(client: docker.DockerClient) -> Seen:
     api = client.api
     images, ours = [], []
     for image in api.images():
         reference = (image.get("Labels") or {}).get(IMAGE_REF)
-        for tag in image.get("RepoTags") or ["-"]:
-            (ours if tag == reference else images).append(f"{image['Id']} {tag}")
+        for tag in _tags(image):
+            # A layer of ours that lost its tag is still ours, not a person's.
+            mine = tag == reference or (tag == UNTAGGED and reference)
+            (ours if mine else images).append(f"{image['Id']} {tag}")
     return Seen(
         ours=tuple(sorted(ours)),
         containers=tuple(sorted(one["Id"] for one in api.containers(all=True))),
@@ -58,10 +68,11 @@ def _remove_images(client: docker.DockerClient, before: set[str]) -> None:
     for _ in range(20):
         gone = False
         for image in client.api.images(filters={"label": f"{IMAGE_MANAGED}=true"}):
-            for tag in image.get("RepoTags") or []:
-                if tag == (image.get("Labels") or {}).get(IMAGE_REF) and f"{image['Id']} {tag}" not in before:
+            for tag in _tags(image):
+                mine = tag in (UNTAGGED, (image.get("Labels") or {}).get(IMAGE_REF))
+                if mine and f"{image['Id']} {tag}" not in before:
                     with contextlib.suppress(docker.errors.APIError):
-                        client.api.remove_image(tag, noprune=False)
+                        client.api.remove_image(image["Id"] if tag == UNTAGGED else tag, noprune=False)
                         gone = True
         if not gone:
             return
