@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,6 +12,8 @@ from agents_runner.core.scripts import interpreter_of
 
 if TYPE_CHECKING:
     from tree_sitter import Node
+
+    from agents_runner.preflight.syntax import Tree
 
 START = "start"
 """Name of the step that stands before the first mark."""
@@ -29,7 +32,9 @@ class Step:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Mark:
+class Mark:
+    """A mark: its 0-based line and the name that it gives."""
+
     row: int
     name: str
 
@@ -42,58 +47,57 @@ def split_steps(text: str) -> tuple[Step, ...]:
     whole = (Step(name="", text=text),)
     if not _ANY_MARK.search(text) or interpreter_of(text).kind == "other":
         return whole
-    from agents_runner.preflight.syntax import is_sound, tree_of
+    from agents_runner.preflight.syntax import tree_of
 
-    source = text.encode("utf-8")
-    root = tree_of(source)
-    marks = find_marks(source, root)
-    if not marks or not is_sound(root):
+    tree = tree_of(text)
+    marks = find_marks(tree)
+    if not marks or tree.trouble is not None:
         return whole
-    steps = _cut(text, root, marks)
+    steps = _cut(text, tree, marks)
     # A second opinion: a piece that cannot stand alone means that the marks were misjudged.
-    if not all(is_sound(tree_of(step.text.encode("utf-8"))) for step in steps):
+    if any(tree_of(step.text).trouble is not None for step in steps):
         return whole
     return steps
 
 
-def find_marks(source: bytes, root: Node) -> tuple[_Mark, ...]:
+def find_marks(tree: Tree) -> tuple[Mark, ...]:
     """The marks at the top level: comments alone on their line, outside of every statement."""
-    from agents_runner.preflight.syntax import is_continued
-
-    marks: list[_Mark] = []
+    marks: list[Mark] = []
     previous: Node | None = None
-    for node in root.children:
+    for node in tree.root.children:
         if node.type == "comment":
-            line_start = node.start_byte - node.start_point[1]
-            match = MARK.match((node.text or b"").decode("utf-8"))
-            alone = not source[line_start : node.start_byte].strip(b" \t")
+            match = MARK.match(tree.text_of(node))
+            row = tree.row_of(node.start_byte)
             # Behind a `\` the comment belongs to the command above; a comment itself cannot be continued.
             after_comment = previous is not None and previous.type == "comment"
-            if match and alone and (after_comment or not is_continued(source, line_start)):
-                marks.append(_Mark(row=node.start_point[0], name=match["name"]))
+            if match and tree.is_alone(node) and (after_comment or not tree.is_continued(row)):
+                marks.append(Mark(row=row, name=match["name"]))
         previous = node
     return tuple(marks)
 
 
-def _cut(text: str, root: Node, marks: tuple[_Mark, ...]) -> tuple[Step, ...]:
+def _cut(text: str, tree: Tree, marks: tuple[Mark, ...]) -> tuple[Step, ...]:
     lines = text.split("\n")
-    busy = _statement_rows(root)
-    head = _prologue_rows(root, limit=marks[0].row)
-    prologue = lines[:head]
-    pieces = [_Mark(row=head, name=START), *marks]
+    busy = sorted(tree.row_of(node.start_byte) for node in tree.root.children if _is_statement(node))
+    head = _prologue_rows(tree, limit=marks[0].row)
+    pieces = [Mark(row=head, name=START), *marks]
     ends = [mark.row for mark in marks] + [len(lines)]
     kept = [
         (piece, end)
         for piece, end in zip(pieces, ends, strict=True)
-        if any(row in busy for row in range(piece.row, end))
+        if bisect_left(busy, end) > bisect_left(busy, piece.row)
     ]
     if not kept:
         return (Step(name=marks[0].name, text=text),)
     names = _distinct(piece.name for piece, _ in kept)
     return tuple(
-        Step(name=name, text=_assemble(prologue, lines, piece.row, end))
+        Step(name=name, text=_assemble(lines[:head], lines, piece.row, end))
         for name, (piece, end) in zip(names, kept, strict=True)
     )
+
+
+def _is_statement(node: Node) -> bool:
+    return node.is_named and node.type != "comment"
 
 
 def _assemble(prologue: list[str], lines: list[str], first: int, end: int) -> str:
@@ -102,33 +106,33 @@ def _assemble(prologue: list[str], lines: list[str], first: int, end: int) -> st
     return text if end == len(lines) else text + "\n"
 
 
-def _statement_rows(root: Node) -> frozenset[int]:
-    return frozenset(node.start_point[0] for node in root.children if node.is_named and node.type != "comment")
-
-
-def _prologue_rows(root: Node, *, limit: int) -> int:
+def _prologue_rows(tree: Tree, *, limit: int) -> int:
     """How many leading lines are the prologue; it ends at the row `limit` at the latest."""
-    children = [node for node in root.children if node.type != ";"]
+    children = [node for node in tree.root.children if node.type != ";"]
     for index, node in enumerate(children):
-        row = node.start_point[0]
+        row = tree.row_of(node.start_byte)
         if row >= limit:
             break
         if node.type == "comment":
             continue
         following = children[index + 1] if index + 1 < len(children) else None
-        own_line = following is None or following.type == "comment" or following.start_point[0] > node.end_point[0]
-        if not (is_option_line(node) and own_line):
+        own_line = (
+            following is None
+            or following.type == "comment"
+            or tree.row_of(following.start_byte) > tree.end_row_of(node)
+        )
+        if not (is_option_line(tree, node) and own_line):
             return row
     return limit
 
 
-def is_option_line(node: Node) -> bool:
+def is_option_line(tree: Tree, node: Node) -> bool:
     """True for `set ...` and `shopt ...` with plain words: what may be run again in every shell."""
-    if node.type != "command" or node.start_point[0] != node.end_point[0]:
+    if node.type != "command" or tree.row_of(node.start_byte) != tree.end_row_of(node):
         return False
     name, *arguments = node.named_children
     plain = all(word.type in {"word", "number"} and not word.named_children for word in arguments)
-    return (name.text or b"").decode("utf-8") in _OPTIONS and bool(arguments) and plain
+    return tree.text_of(name) in _OPTIONS and bool(arguments) and plain
 
 
 def _distinct(names: Iterable[str]) -> list[str]:
