@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from agents_runner.cli import demo_commands, environment_commands, image_commands, task_commands
+from agents_runner.cli import demo_commands, environment_commands, image_commands, preflight_commands, task_commands
 from agents_runner.cli.parser import build_parser
 from agents_runner.cli.printing import error_json, say, say_json
 from agents_runner.core.errors import AgentsRunnerError, InvalidInput
@@ -33,6 +33,9 @@ COMMANDS: dict[tuple[str, str], Command] = {
     ("tasks", "logs"): task_commands.logs,
     ("tasks", "stop"): task_commands.stop,
     ("tasks", "work"): task_commands.work,
+    ("preflight", "split"): preflight_commands.split,
+    ("preflight", "check"): preflight_commands.check,
+    ("preflight", "test"): preflight_commands.test,
     ("images", ""): image_commands.images,
     ("clean", ""): image_commands.clean,
 }

@@ -31,6 +31,7 @@ def build_parser() -> Parser:
     build.add_argument("--force", action="store_true", help="build layers anew that are there")
     _run(commands)
     _tasks(commands)
+    _preflight(commands)
     _json(commands.add_parser("images", help="the application's own images"))
     clean = _json(commands.add_parser("clean", help="remove cached images"))
     clean.add_argument("--dry-run", action="store_true", help="only say what would go")
@@ -78,6 +79,24 @@ def _run(commands: Commands[Parser]) -> None:
     run.add_argument("prompt", help="what the agent is to do; `-` reads standard input")
     run.add_argument("--agent", default="", help="another agent than the environment's")
     run.add_argument("--detach", action="store_true", help="print the task's id and return")
+
+
+def _preflight(commands: Commands[Parser]) -> None:
+    preflight = commands.add_parser("preflight", help="split, check and test set-up scripts")
+    actions = preflight.add_subparsers(dest="action", required=True, parser_class=Parser, metavar="ACTION")
+    split = _json(actions.add_parser("split", help="one script into a cached and a run preflight"))
+    split.add_argument("file", help="the script; `-` reads standard input")
+    split.add_argument("--marks", action="store_true", help="propose step marks in the cached preflight")
+    split.add_argument("--output", default="", metavar="FOLDER", help="write cached.sh and run.sh into this folder")
+    check = _json(actions.add_parser("check", help="warnings about a script; they never stop anything"))
+    check.add_argument("file", help="the script; `-` reads standard input")
+    stages = ("single", "cached", "run")
+    check.add_argument("--stage", choices=stages, default="single", help="what the script is for")
+    check.add_argument("--before", default="", metavar="FILE", help="the cached preflight, when a run one is checked")
+    test = _json(actions.add_parser("test", help="run both scripts as a task would, without an agent"))
+    test.add_argument("environment", nargs="?", default="")
+    test.add_argument("--all", action="store_true", help="test every environment that has scripts")
+    test.add_argument("--fresh", action="store_true", help="without cached layers: from the base image")
 
 
 def _tasks(commands: Commands[Parser]) -> None:

@@ -41,10 +41,15 @@ def run(services: Services, args: argparse.Namespace) -> int:
         else:
             say(task.id)
         return 0
+    return follow(services, request, as_json=args.json)
+
+
+def follow(services: Services, request: TaskRequest, *, as_json: bool) -> int:
+    """Run a task and print what happens; returns its exit code."""
     events: queue.Queue[Event] = queue.Queue()
     with _listening(services, events):
         task = services.runner.submit(request)
-        return _shown(services, task.id, events, as_json=args.json)
+        return _shown(services, task.id, events, as_json=as_json)
 
 
 def work(services: Services, args: argparse.Namespace) -> int:

@@ -13,7 +13,7 @@ from agents_runner.preflight.interpret import Interpreter
 from agents_runner.preflight.invocation import Arg, Invocation, Split, split_args
 from agents_runner.preflight.manager import Manager
 from agents_runner.preflight.managers import BY_PROGRAM
-from agents_runner.preflight.places import UNKNOWN
+from agents_runner.preflight.places import UNKNOWN, absolute
 from agents_runner.preflight.tables import words
 
 _LOCAL_PACKAGE = re.compile(
@@ -225,6 +225,9 @@ def _project(it: Interpreter, told: Told) -> None:
             f"`{shown}` works on the project in the current folder, which a build does not have.",
             about=About.WORKSPACE,
         )
+        # Known or not, it changes that folder: what uses it later comes after this line.
+        places = [text for arg in folders for text in arg.texts] or ["."]
+        facts.files_written.update(absolute(text, it.folder) for text in places)
 
 
 def _account(it: Interpreter, told: Told) -> None:

@@ -93,6 +93,11 @@ def plan_launch(
     )
 
 
+def without_caches(config: DockerRunnerConfig) -> DockerRunnerConfig:
+    """The same task from the base image: everything is done at its start."""
+    return config.model_copy(update={"desktop_cache_enabled": False, "container_cache_enabled": False})
+
+
 def problems_of(environment: Environment, host: Host) -> tuple[InvalidInput, ...]:
     """Everything that would stop a task of this environment, each at its field."""
     return tuple(problem for check in _CHECKS for problem in check(environment, host))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from agents_runner.core.container import EngineInfo
 from agents_runner.core.environment import Environment
@@ -26,6 +26,10 @@ class TaskRequest:
     environment_id: str
     prompt: str
     agent: str = ""
+    kind: Literal["task", "test"] = "task"
+    """`test`: the preflight scripts alone, without agent and prompt."""
+    fresh: bool = False
+    """For a test: from the base image, without any cached layer."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,10 +20,11 @@ from agents_runner.core.task import Task, new_task_id
 from agents_runner.engine.port import EngineFactory
 from agents_runner.images.control import ControlFolders
 from agents_runner.runner.agent_events import with_agent_messages
-from agents_runner.runner.plan_launch import Host, check_prompt, plan_launch
+from agents_runner.runner.plan_launch import Host, check_prompt, plan_launch, without_caches
 from agents_runner.runner.recording import Record, recorded
 from agents_runner.runner.run_task import Tools, run_task
 from agents_runner.runner.services import Listener, TaskRequest
+from agents_runner.runner.test_preflight import NO_AGENT
 
 STOP_POLL_S = 0.5
 """How often a running task looks whether another process asked it to stop, in seconds."""
@@ -98,12 +99,17 @@ class TaskRunner:
     def prepare(self, request: TaskRequest) -> Task:
         """Check and record a task, without starting it."""
         environment = self.environment(request.environment_id)
-        check_prompt(request.prompt)
-        name = request.agent or environment.agent
+        is_test = request.kind == "test"
+        if not is_test:
+            check_prompt(request.prompt)
+        name = NO_AGENT if is_test else request.agent or environment.agent
         args = environment.agent_args if name == environment.agent else ()
-        launch = self.agent_launch(name, args)
+        launch = None if is_test else self.agent_launch(name, args)
         task_id = new_task_id()
-        config = plan_launch(environment, task_id=task_id, agent=launch, host=self.host())
+        host = self.host()
+        config = plan_launch(environment, task_id=task_id, agent=launch, host=host, kind=request.kind)
+        if request.fresh:
+            config = without_caches(config)
         task = Task(
             id=task_id,
             environment_id=environment.id,

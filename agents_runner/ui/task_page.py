@@ -14,7 +14,8 @@ from agents_runner.core.errors import AgentsRunnerError
 from agents_runner.core.events import AgentMessage, Event, LogLine, Notice, PhaseFinished, Progress, TaskResult
 from agents_runner.core.task import Task
 from agents_runner.runner.agent_events import messages_in
-from agents_runner.runner.services import Services, TaskRequest
+from agents_runner.runner.services import Services
+from agents_runner.runner.test_preflight import request_again
 from agents_runner.ui.failure import FailurePanel
 from agents_runner.ui.jobs import Jobs, Latest
 from agents_runner.ui.live import Joint
@@ -256,7 +257,7 @@ class TaskPage(QWidget):
         self._title.set_text(task.prompt or task.id)
         self.state.setText(state_text(task.state))
         set_role(self.state, state_role(task.state))
-        facts = [f"environment {task.environment_name}", f"agent {task.agent}", f"task {task.id}"]
+        facts = [f"environment {task.environment_name}", f"agent {task.agent or 'none'}", f"task {task.id}"]
         facts += [f"exit code {task.exit_code}"] if task.exit_code is not None else []
         self._facts.set_text("  ·  ".join(facts))
         self._image.set_text(f"image {task.image}")
@@ -305,8 +306,7 @@ class TaskPage(QWidget):
 
     def _submit_again(self, task: Task) -> Task:
         prompt = self._services.tasks.prompt(task.id)
-        request = TaskRequest(environment_id=task.environment_id, prompt=prompt, agent=task.agent)
-        return self._services.runner.submit(request)
+        return self._services.runner.submit(request_again(task, prompt))
 
     @Slot()
     def _copy_clicked(self) -> None:

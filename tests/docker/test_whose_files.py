@@ -12,6 +12,7 @@ import pytest
 
 from tests.docker.conftest import MakeEnvironment
 from tests.docker.test_layers import docker, docker_export
+from tests.support import sweep
 from tests.support.cli import Cli
 
 ADD_USER = (
@@ -50,7 +51,7 @@ def with_user(mini_base: str, user: str) -> str:
 def image(request: pytest.FixtureRequest, mini_base: str) -> Iterator[str]:
     ref = with_user(mini_base, request.param)
     yield ref
-    docker("rmi", "-f", ref)
+    sweep.remove_base(ref)
 
 
 def owners(folder: Path) -> set[tuple[int, int]]:

@@ -78,6 +78,23 @@ def _remove_images(client: docker.DockerClient, before: set[str]) -> None:
             return
 
 
+def remove_base(ref: str) -> None:
+    """Remove a base image that a test made, and first the layers of ours upon it: else it would stay, untagged."""
+    client = docker.from_env()
+    try:
+        standing = [client.api.inspect_image(ref)["Id"]]
+        ours = client.api.images(filters={"label": f"{IMAGE_MANAGED}=true"}, all=True)
+        parents = {one["Id"]: one["ParentId"] for one in ours}
+        for image in standing:
+            standing += [child for child, parent in parents.items() if parent == image]
+        for image in reversed(standing[1:]):
+            with contextlib.suppress(docker.errors.NotFound):
+                client.api.remove_image(image, force=True, noprune=True)
+        client.api.remove_image(ref)
+    finally:
+        client.close()
+
+
 def foreign_differences(before: Seen, after: Seen, allowed: Iterable[str] = (), *, alone: bool = False) -> list[str]:
     """What appeared or vanished and may not; base images that are kept are `allowed` by a part of their name.
 

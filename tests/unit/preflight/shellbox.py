@@ -87,7 +87,8 @@ case $name in
             target=${!#}
             [[ $target != *://* && $target != git@* ]] || target=$(basename "$target" .git)
             mkdir -p "$target"
-            for file in install.sh autogen.sh configure asdf.sh; do program "$target/$file"; done
+            for file in install.sh autogen.sh configure; do program "$target/$file"; done
+            echo ":" >"$target/asdf.sh"
         fi ;;
     tar | unzip) [[ " $* " == *" -C "* || " $* " == *" -d "* ]] || { mkdir -p tool/bin; program tool/bin/tool; } ;;
     mktemp) mkdir -p "$BOX/tmp/fixed" && echo "$BOX/tmp/fixed" ;;

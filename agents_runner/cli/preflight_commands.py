@@ -1,0 +1,142 @@
+"""`preflight split | check | test`."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from agents_runner.cli.printing import say, say_json
+from agents_runner.cli.task_commands import follow
+from agents_runner.core.errors import AgentsRunnerError, InvalidInput, UsageError
+from agents_runner.core.scripts import decode_script, normalise
+from agents_runner.preflight.marks import propose_marks, with_marks
+from agents_runner.preflight.split import SplitResult
+from agents_runner.preflight.split import split as split_script
+from agents_runner.preflight.validate import check as check_script
+from agents_runner.runner.services import Services
+from agents_runner.runner.test_preflight import has_scripts, preflight_test
+
+
+def _script(path: str, field: str = "file") -> str:
+    """A script as it was written, from a file or standard input."""
+    try:
+        data = sys.stdin.buffer.read() if path == "-" else Path(path).expanduser().read_bytes()
+    except OSError as error:
+        raise InvalidInput(f"{path} cannot be read: {error.strerror}.", "Check its name.", field=field) from error
+    return decode_script(data, field)
+
+
+def split(_services: Services, args: argparse.Namespace) -> int:
+    result = split_script(normalise(_script(args.file)))
+    cached = with_marks(result) if args.marks else result.cached
+    if args.output:
+        _write(Path(args.output), cached, result.run)
+    if args.json:
+        say_json(_split_json(result, cached, marks=args.marks))
+    else:
+        _say_split(result, cached, written=bool(args.output))
+    return 0
+
+
+def _split_json(result: SplitResult, cached: str, *, marks: bool) -> dict[str, Any]:
+    value: dict[str, Any] = {
+        "cached": cached,
+        "run": result.run,
+        "statements": [
+            {
+                "text": one.text,
+                "start_line": one.start_line,
+                "end_line": one.end_line,
+                "stage": one.stage,
+                "reason": one.reason,
+                "certain": one.certain,
+            }
+            for one in result.statements
+        ],
+    }
+    if marks:
+        value["marks"] = [
+            {"line": mark.line, "name": mark.name, "reason": mark.reason} for mark in propose_marks(result)
+        ]
+    return value
+
+
+def _say_split(result: SplitResult, cached: str, *, written: bool) -> None:
+    for one in result.statements:
+        doubt = "" if one.certain else " (not sure)"
+        lines = str(one.start_line) if one.start_line == one.end_line else f"{one.start_line}-{one.end_line}"
+        say(f"{lines:>9}  {one.stage:6}  {one.reason}{doubt}")
+    if not written:
+        for name, text in (("cached preflight", cached), ("run preflight", result.run)):
+            say(f"\n===== {name}")
+            say(text.rstrip("\n") if text else "(nothing)")
+
+
+def _write(folder: Path, cached: str, run: str) -> None:
+    files = {folder / "cached.sh": cached, folder / "run.sh": run}
+    for path in files:
+        if path.exists():
+            raise InvalidInput(f"{path} is there already.", "Choose another folder.", field="output")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for path, text in files.items():
+            path.write_text(text, encoding="utf-8", newline="")
+    except OSError as error:
+        raise InvalidInput(
+            f"{folder} cannot be written: {error.strerror}.", "Choose another folder.", field="output"
+        ) from error
+
+
+def check(_services: Services, args: argparse.Namespace) -> int:
+    warnings = check_script(
+        _script(args.file),
+        args.stage,
+        before=_script(args.before, "before") if args.before else "",
+        bash=shutil.which("bash"),
+        shellcheck=shutil.which("shellcheck"),
+    )
+    if args.json:
+        found = [{"line": w.line, "rule": w.rule, "message": w.message, "hint": w.hint} for w in warnings]
+        say_json({"warnings": found})
+        return 0
+    for warning in warnings:
+        say(f"{args.file}:{warning.line}: {warning.rule}: {warning.message} {warning.hint}".rstrip())
+    say(f"{len(warnings)} warning{'' if len(warnings) == 1 else 's'}.")
+    return 0
+
+
+def test(services: Services, args: argparse.Namespace) -> int:
+    if args.all == bool(args.environment):
+        raise UsageError("Name one environment, or say --all.", "See `agents-runner preflight test --help`.")
+    if args.environment:
+        environment = services.environments.get(args.environment)
+        if not has_scripts(environment):
+            raise InvalidInput(
+                f"{environment.name} has no preflight script that would run.",
+                "Give it a cached or a run preflight, and turn preflight on.",
+            )
+        return follow(services, preflight_test(environment, fresh=args.fresh), as_json=args.json)
+    worst = 0
+    for environment in services.environments.list().environments:
+        if not has_scripts(environment):
+            continue
+        if not args.json:
+            say(f"===== {environment.name}")
+        try:
+            status = follow(services, preflight_test(environment, fresh=args.fresh), as_json=args.json)
+        except AgentsRunnerError as error:
+            # One environment that cannot be planned does not keep the others from being tested.
+            status = 1
+            _say_error(environment.name, error, as_json=args.json)
+        worst = worst or (1 if status else 0)
+    return worst
+
+
+def _say_error(name: str, error: AgentsRunnerError, *, as_json: bool) -> None:
+    if as_json:
+        say_json({"event": "error", "environment": name, "message": error.message, "hint": error.hint})
+    else:
+        say(f"!! {error.message} {error.hint}".rstrip(), to=sys.stderr)

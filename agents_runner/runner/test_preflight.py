@@ -1,0 +1,41 @@
+"""Test preflight: both scripts as a task would run them, without an agent, for one environment or for all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from agents_runner.core.environment import Environment
+from agents_runner.core.task import Task
+from agents_runner.runner.services import TaskRequest
+
+NO_AGENT = ""
+"""What a test's record has in place of an agent."""
+AS_A_TASK = "Test preflight, as a task would run it"
+FRESH = "Test preflight, without cached layers"
+
+
+def preflight_test(environment: Environment, *, fresh: bool = False) -> TaskRequest:
+    """A test of one environment. `fresh`: from the base image; else as a task, with cached layers."""
+    return _request(environment.id, fresh=fresh)
+
+
+def request_again(task: Task, prompt: str) -> TaskRequest:
+    """The same once more, be it a task (with its whole prompt) or a test."""
+    if task.agent == NO_AGENT:
+        return _request(task.environment_id, fresh=prompt == FRESH)
+    return TaskRequest(environment_id=task.environment_id, prompt=prompt, agent=task.agent)
+
+
+def _request(environment_id: str, *, fresh: bool) -> TaskRequest:
+    return TaskRequest(environment_id=environment_id, prompt=FRESH if fresh else AS_A_TASK, kind="test", fresh=fresh)
+
+
+def preflight_tests(environments: Iterable[Environment], *, fresh: bool = False) -> tuple[TaskRequest, ...]:
+    """A test of each environment that has a script to test."""
+    return tuple(preflight_test(one, fresh=fresh) for one in environments if has_scripts(one))
+
+
+def has_scripts(environment: Environment) -> bool:
+    """True if anything would run before the agent."""
+    scripts = (environment.cached_preflight_script, environment.run_preflight_script)
+    return environment.preflight_enabled and any(script.strip() for script in scripts)
