@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -16,6 +17,7 @@ from agents_runner.preflight.parse import Piece, Program, parse
 from agents_runner.preflight.scope import Scope, may_come_from_a_file
 from agents_runner.preflight.status import may_fail_quietly
 
+_LOOKS_BACK = re.compile(r"\bcd\s+[-~+]|\bpushd\b|\bpopd\b|\bOLDPWD\b|~[-+0-9]")
 _WILD = "/files of shell code"
 _NO_WILD = frozenset({FOLDER, OPTIONS, POSITIONAL})
 
@@ -56,14 +58,16 @@ def analyse(text: str, available: frozenset[str] = frozenset()) -> Analysis:
         return _opaque(program, "It is not a shell script.")
     if program.trouble is not None:
         return _opaque(program, f"Line {program.trouble} could not be understood, so nothing is taken apart.")
-    interpreter = Interpreter(Scope(available=frozenset(available)), handle)
+    interpreter = Interpreter(
+        Scope(available=frozenset(available), looks_back=bool(_LOOKS_BACK.search(text))), handle
+    )
     extractor = Extractor(program.tree)
     entries: list[Entry] = []
     names = _Names()
     errexit = False
     for index, piece in enumerate(program.pieces):
         actions = extractor.actions(piece.nodes)
-        facts = interpreter.statement(actions)
+        facts = interpreter.statement(actions, single=len(piece.nodes) == 1)
         entry = Entry(index, piece, facts, sources=names.step(index, facts), actions=actions)
         if piece.kind == "code":
             errexit = _errexit(program, piece, errexit)
@@ -112,7 +116,7 @@ def _errexit(program: Program, piece: Piece, before: bool) -> bool:
 class _Names:
     """Who set a name last, in the order of the script."""
 
-    last: dict[str, int] = field(default_factory=dict)
+    last: dict[str, tuple[int, ...]] = field(default_factory=dict)
     wild: int = -1
     """The last file of shell code that was read in; each such piece builds on the one before it."""
     wild_all: int = -1
@@ -123,14 +127,16 @@ class _Names:
         # What only perhaps sets a name, or adds to it, builds on the old value.
         reads = (
             facts.reads
-            | {name for name, sure in facts.writes.items() if not sure}
+            | {name for name, sure in facts.writes.items() if not sure and name not in facts.loops}
             | (facts.keeps & facts.writes.keys())
         )
         sources = {name: self._sources(name) for name in reads}
         if facts.wild and self.wild >= 0:
             sources[_WILD] = (self.wild,)
         for name in facts.writes:
-            self.last[name] = index
+            # A loop without a turn leaves the old value: who reads it builds on both.
+            before = self.last.get(name, ()) if name in facts.loops else ()
+            self.last[name] = (*before, index)
         if facts.wild:
             self.wild = index
             if not facts.steady:
@@ -138,11 +144,11 @@ class _Names:
         return sources
 
     def _sources(self, name: str) -> tuple[int, ...]:
-        last = self.last.get(name, -1)
+        last = self.last.get(name, ())
         if name in _NO_WILD or not may_come_from_a_file(name):
-            return (last,) if last >= 0 else ()
-        wild = self.wild_all if last >= 0 else self.wild
-        return tuple(source for source in (last, wild) if source >= 0 and source >= last)
+            return last
+        wild = self.wild_all if last else self.wild
+        return (*last, wild) if wild >= max(last, default=0) else last
 
 
 def as_available(names: Collection[str]) -> frozenset[str]:

@@ -225,9 +225,10 @@ def _project(it: Interpreter, told: Told) -> None:
             f"`{shown}` works on the project in the current folder, which a build does not have.",
             about=About.WORKSPACE,
         )
-        # Known or not, it changes that folder: what uses it later comes after this line.
-        places = [text for arg in folders for text in arg.texts] or ["."]
-        facts.files_written.update(absolute(text, it.folder) for text in places)
+        if it.moved:
+            # Made here or not, it changes that folder: what uses it later comes after this line.
+            places = [text for arg in folders for text in arg.texts] or ["."]
+            facts.files_written.update(absolute(text, it.folder) for text in places)
 
 
 def _account(it: Interpreter, told: Told) -> None:

@@ -24,6 +24,8 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 def cd(it: Interpreter, inv: Invocation) -> None:
     """`cd`, `pushd`, `popd`."""
     it.facts.steady = True
+    if it.scope.looks_back:
+        it.facts.reads.add(FOLDER)
     operands = split_args(inv.args).operands
     if inv.program == "popd" or (operands and operands[0].text in {"-", "+1", "~-"}):
         it.facts.reads.add(FOLDER)

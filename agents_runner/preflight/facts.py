@@ -63,6 +63,8 @@ class Facts:
     reads: set[str] = field(default_factory=set)
     writes: dict[str, bool] = field(default_factory=dict)
     """Name to: surely (True), or only perhaps."""
+    loops: set[str] = field(default_factory=set)
+    """Variables of loops that may have nothing to go through: those keep what they were."""
     keeps: set[str] = field(default_factory=set)
     """Names whose old value lives on in the new one."""
     exports: set[str] = field(default_factory=set)
@@ -81,6 +83,8 @@ class Facts:
     files_removed: set[str] = field(default_factory=set)
     folders_entered: set[str] = field(default_factory=set)
     """Folders that must be there, whatever is in them."""
+    untold: bool = False
+    """It changes files, and which ones is not known before it runs."""
     needs: set[str] = field(default_factory=set)
     """Stores of software that must be filled before."""
     fills: set[str] = field(default_factory=set)

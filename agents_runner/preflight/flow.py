@@ -414,6 +414,7 @@ class _RunSoFar:
     writes: PathSet = field(default_factory=PathSet)
     fills: dict[str, int] = field(default_factory=dict)
     asked: int | None = None
+    untold: int | None = None
     barrier: tuple[int, str] | None = None
     _exports_seen: int = 0
 
@@ -430,6 +431,8 @@ class _RunSoFar:
             self.writes.add(path, index)
         for store in facts.fills:
             self.fills.setdefault(store, index)
+        if facts.untold and self.untold is None:
+            self.untold = index
         if facts.asks and self.asked is None:
             self.asked = index
         if self.barrier is None:
@@ -450,6 +453,8 @@ class _RunSoFar:
             ("It may need what is installed by", (self.fills.get(store) for store in facts.needs | facts.fills)),
             ("What it installs is asked for in", (self.asked if facts.fills else None,)),
             ("It uses a file or folder of", map(self.writes.overlap, used)),
+            # Package managers keep to their own folders.
+            ("It may use a file of", (self.untold if (used or facts.folders_entered) and not facts.fills else None,)),
             ("It enters a folder of", map(self.writes.covers, facts.folders_entered)),
             ("It changes a file that is read before by", map(self.reads.overlap, facts.files_written)),
         )

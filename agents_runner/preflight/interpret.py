@@ -27,6 +27,7 @@ _ABOUT = {
     Place.PERSON: About.SECRET,
 }
 _DEPTH = 12
+_PATTERN = frozenset("*?[{")
 _EXTENDING = ("PATH", "MANPATH", "LD_LIBRARY_PATH", "PKG_CONFIG_PATH", "PYTHONPATH", "CPATH", "LIBRARY_PATH")
 Handler = Callable[["Interpreter", Invocation], None]
 
@@ -40,16 +41,20 @@ class Interpreter:
         self._handle = handle
         self._inner: set[str] = set()
         """Names that the statement sets for itself only: local variables, variables of subshells."""
+        self._settled: set[str] = set()
+        """Names that this statement has surely set already: what it reads of them is its own."""
+        self._single = False
+        """The piece is one statement: behind a loop nothing of it reads the loop's variable."""
         self._folder: str | None = None
         """The folder inside of a subshell of this statement."""
         self._depth = 0
         self._printing = False
         """Words are only shown on the terminal."""
 
-    def statement(self, actions: Iterable[Action]) -> Facts:
-        """The facts of one statement; the scope moves on behind it."""
+    def statement(self, actions: Iterable[Action], *, single: bool = False) -> Facts:
+        """The facts of one piece (`single`: of one statement); the scope moves on behind it."""
         self.facts = Facts()
-        self._inner = set()
+        self._inner, self._settled, self._single = set(), set(), single
         self._folder = None
         for action in actions:
             self.act(action)
@@ -101,6 +106,8 @@ class Interpreter:
             self.facts.must_run("It uses the number of a background job.", about=About.SERVICE)
         if self.scope.arguments is not None and (name.isdigit() or name in {"@", "*", "#"}) and name != "0":
             return
+        if name == "OLDPWD":
+            self.facts.reads.add(FOLDER)
         self.need(POSITIONAL if name.isdigit() and name != "0" else name, has_default=part.has_default)
         if part.op in {"=", ":="} and part.word is not None:
             self._write(name, definite=False)
@@ -111,7 +118,7 @@ class Interpreter:
         scope = self.scope
         if name in self._inner and name not in scope.defined:
             return
-        if self._printing and name in _SHOWN:
+        if (self._printing and name in _SHOWN) or (name in self._settled and not is_always_outside(name)):
             return
         self.facts.reads.add(name)
         if (name in scope.defined and not is_always_outside(name)) or name in scope.available or name == POSITIONAL:
@@ -137,7 +144,7 @@ class Interpreter:
         if action.how.endswith("-function"):
             name = function_name(name)
             texts = None
-        definite = not action.context.conditional and not action.keeps
+        definite = self._definite(action)
         local = action.how == "local" or (name in self._inner and action.context.function)
         if local or (action.context.isolated and action.how != "attribute"):
             self._inner.add(name)
@@ -160,7 +167,19 @@ class Interpreter:
         self._extends(action)
         if action.how == "unset":
             texts = ("",)
+            self._settled.discard(name)
         scope.assign(name, None if action.keeps else texts, definite=definite or action.keeps)
+
+    def _definite(self, action: Assign) -> bool:
+        """True if the name surely has the new value from here on; what the statement reads of it is then its own."""
+        definite = not action.context.conditional and not action.keeps
+        settled = definite
+        if action.how == "loop" and not _turns(action):
+            self.facts.loops.add(action.name)
+            settled, definite = definite and self._single, False
+        if settled and not (self._depth or action.context.function or action.context.isolated):
+            self._settled.add(action.name)
+        return definite
 
     def _choices(self, action: Assign) -> tuple[str, ...] | None:
         """The values that a loop's variable takes."""
@@ -342,6 +361,7 @@ class Interpreter:
                     f"{verb or 'Changes'} {shown}, which is part of the image.", layer=layer or "configuration"
                 )
         elif place is Place.UNTOLD:
+            facts.untold = facts.untold or writes
             facts.must_run("Which file it uses is not known before it runs.", certain=False)
         else:
             certain = place not in {Place.OTHER, Place.RELATIVE}
@@ -362,6 +382,11 @@ class Interpreter:
             return False
         here = any(path == made or path.startswith(made + "/") for made in self.facts.files_written)
         return here or self.scope.made.overlap(path) is not None
+
+
+def _turns(loop: Assign) -> bool:
+    """True for a loop that surely has something to go through."""
+    return any(word.literal and not set(word.literal) & _PATTERN for word in loop.choices)
 
 
 def _only_defaults(value: Word, part: Var) -> bool:

@@ -94,6 +94,8 @@ class Scope:
     folder: str = "~"
     moved: bool = False
     """The script itself chose the folder."""
+    looks_back: bool = False
+    """The script returns to a former folder somewhere: then each change of the folder builds on the one before."""
     made: PathSet = field(default_factory=PathSet)
     """What statements of the cached kind made so far."""
     arguments: tuple[Word, ...] | None = None

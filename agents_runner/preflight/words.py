@@ -113,7 +113,8 @@ class WordReader:
             parts.extend(Var(name, "other") for name in _NAME.findall(text) or ["#"])
             return
         op = match["op"] or ("" if text == "${" + match["name"] + "}" else "other")
-        op = "indirect" if match["flag"] == "!" else op
+        keys = text.endswith(("[@]}", "[*]}"))
+        op = "indirect" if match["flag"] == "!" and not keys else op
         inner: list[Part] = []
         for child in node.named_children:
             if child.type == "subscript":
