@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -14,6 +15,7 @@ from agents_runner.core.errors import InvalidInput
 from agents_runner.core.launch import AgentLaunch
 from agents_runner.core.task import Task
 from agents_runner.engine.port import Engine
+from agents_runner.images.sharing import BuildDesk
 from agents_runner.runner.doctor import run_doctor
 from agents_runner.runner.image_service import ImageService
 from agents_runner.runner.login import write_refreshed
@@ -83,6 +85,7 @@ def build_services(paths: Paths | None = None) -> Services:
                 found.append((error.field, error.message, error.hint))
         return tuple(found)
 
+    desk = BuildDesk(root=paths.run / "builds", limit=settings.load()[0].max_builds or os.cpu_count() or 1)
     runner = TaskRunner(
         engine=engine,
         host=host,
@@ -93,6 +96,7 @@ def build_services(paths: Paths | None = None) -> Services:
         workspaces=paths.workspaces,
         accept_login=write_refreshed,
         image_used=tasks.image_used,
+        desk=desk,
         max_running=settings.load()[0].max_running_tasks,
     )
 
@@ -121,7 +125,9 @@ def build_services(paths: Paths | None = None) -> Services:
         engine.close()
         database.close()
 
-    images = ImageService(engine=engine, host=host, environments=environments.list, uses=tasks, run_dir=paths.run)
+    images = ImageService(
+        engine=engine, host=host, environments=environments.list, uses=tasks, run_dir=paths.run, desk=desk
+    )
     services = Services(
         environments=environments,
         tasks=tasks,

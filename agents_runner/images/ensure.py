@@ -15,6 +15,7 @@ from agents_runner.core.imageplan import ImagePlan, Kind, Layer
 from agents_runner.engine.port import Engine
 from agents_runner.images.build import BuildOptions, LayerBuild, is_layer
 from agents_runner.images.control import ControlFolders
+from agents_runner.images.sharing import Alone, Desk
 from agents_runner.images.watching import StopFlag
 
 _PHASES: tuple[tuple[Kind, Phase], ...] = (("desktop", Phase.BUILD_DESKTOP), ("env", Phase.BUILD_ENV))
@@ -53,6 +54,8 @@ class Ensurer:
     options: BuildOptions
     cancel: StopFlag
     instance: str = ""
+    desk: Desk = field(default_factory=Alone)
+    asked_at: float = field(default_factory=time.time)
     force: bool = False
     new_token: Callable[[], str]
 
@@ -105,6 +108,8 @@ class Ensurer:
             options=replace(self.options, token=self.new_token()),
             cancel=self.cancel,
             instance=self.instance,
+            desk=self.desk,
+            asked_at=self.asked_at,
             not_this=old.id if old else "",
         ).run()
         if old is not None and old.id != image.id:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -21,6 +21,7 @@ from agents_runner.images import catalogue
 from agents_runner.images.control import ControlFolders
 from agents_runner.images.ensure import Ensurer, look
 from agents_runner.images.planning import plan_image, plan_start
+from agents_runner.images.sharing import Alone, Desk
 from agents_runner.runner.base_image import base_image
 from agents_runner.runner.plan_launch import Host, plan_launch
 from agents_runner.runner.run_task import build_options, new_token
@@ -44,6 +45,7 @@ class ImageService:
     environments: Callable[[], Listing]
     uses: ImageUses
     run_dir: Path
+    desk: Desk = field(default_factory=Alone)
 
     def plan(self, environment: Environment) -> PlannedImage:
         config = self._config(environment)
@@ -80,6 +82,7 @@ class ImageService:
             options=build_options(config),
             cancel=never,
             instance=config.instance,
+            desk=self.desk,
             force=force,
             new_token=new_token,
         )

@@ -43,6 +43,7 @@ from agents_runner.images.build import BuildOptions
 from agents_runner.images.control import ControlFolder, ControlFolders
 from agents_runner.images.ensure import Ensured, Ensurer
 from agents_runner.images.planning import StartPlan, plan_image, plan_start
+from agents_runner.images.sharing import Alone, Desk
 from agents_runner.images.watching import StopFlag, Watch
 from agents_runner.launcher.files import LAUNCHER, LauncherPlan, control_files
 from agents_runner.launcher.marks import Mark, OutputParser
@@ -78,6 +79,9 @@ class Tools:
     on_login_used: Callable[[str, str, bytes, bytes], None] = lambda _target, _path, _old, _new: None
     """Told a login file's path below the home folder and on the host, the bytes given and found at the end."""
     on_image_used: Callable[[str], None] = lambda _tag: None
+    desk: Desk = field(default_factory=Alone)
+    asked_at: float = field(default_factory=time.time)
+    """When the person asked for the task, in seconds since the epoch."""
 
 
 def run_task(config: DockerRunnerConfig, prompt: bytes, tools: Tools) -> Iterator[Event]:
@@ -177,6 +181,8 @@ class _Run:
             options=build_options(self.config),
             cancel=self.tools.cancel,
             instance=self.config.instance,
+            desk=self.tools.desk,
+            asked_at=self.tools.asked_at,
             new_token=new_token,
         )
         return (yield from ensurer.run(plan))
@@ -345,7 +351,7 @@ class _Run:
             phase, _, status = mark.rest.rpartition(" ")
             code = int(status or "0")
             if code:
-                self._failed = _stage_failed(Phase(phase), code, tuple(self._tail))
+                self._failed = _stage_failed(Phase(phase), code)
             yield self._finish(ok=code == 0)
         elif mark.word == "agent-missing":
             hint = self.config.agent.install_hint if self.config.agent else ""
@@ -375,7 +381,11 @@ class _Run:
         code = state.exit_code if state.exit_code is not None else 1
         if self._phase is not None:
             yield self._finish(ok=code == 0 and self._failed is None)
+        tail = tuple(self._tail)
         yield from self._timed(Phase.COLLECT, self._collect(container))
+        if isinstance(self._failed, StageFailed):
+            # Only now: what a script said on its error stream may come after the mark of its end.
+            raise _with_tail(self._failed, tail)
         if self._failed is not None:
             raise self._failed
         error, hint = _ending(code, oom=state.oom_killed)
@@ -396,9 +406,13 @@ class _Run:
         return None
 
 
-def _stage_failed(phase: Phase, code: int, tail: tuple[str, ...]) -> StageFailed:
+def _stage_failed(phase: Phase, code: int) -> StageFailed:
     name = "cached preflight" if phase is Phase.CACHED else "run preflight"
-    return StageFailed(f"The {name} ended with exit code {code}.", "Its last lines say why.", status=code, tail=tail)
+    return StageFailed(f"The {name} ended with exit code {code}.", "Its last lines say why.", status=code)
+
+
+def _with_tail(error: StageFailed, tail: tuple[str, ...]) -> StageFailed:
+    return StageFailed(error.message, error.hint, status=error.status, tail=tail)
 
 
 def _ending(code: int, *, oom: bool) -> tuple[str, str]:

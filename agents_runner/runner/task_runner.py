@@ -19,6 +19,7 @@ from agents_runner.core.launch import AgentLaunch, DockerRunnerConfig
 from agents_runner.core.task import Task, new_task_id
 from agents_runner.engine.port import EngineFactory
 from agents_runner.images.control import ControlFolders
+from agents_runner.images.sharing import Alone, Desk
 from agents_runner.runner.agent_events import with_agent_messages
 from agents_runner.runner.plan_launch import Host, check_prompt, plan_launch, without_caches
 from agents_runner.runner.recording import Record, recorded
@@ -80,6 +81,7 @@ class TaskRunner:
     """Agent, path below home, host path, bytes given, bytes found: write a refreshed login back, if allowed."""
     image_used: Callable[[str, str], None]
     """Told a tag and an environment's id."""
+    desk: Desk = field(default_factory=Alone)
     max_running: int = 8
     _pool: ThreadPoolExecutor = field(init=False)
     _flags: dict[str, StopFlag] = field(default_factory=dict)
@@ -193,6 +195,8 @@ class TaskRunner:
             read_login=_read,
             on_login_used=lambda target, path, old, new: self.accept_login(agent, target, path, old, new),
             on_image_used=lambda tag: self.image_used(tag, config.environment_id),
+            desk=self.desk,
+            asked_at=self.records.get(task_id).created,
         )
         prompt = self.records.prompt(task_id).encode("utf-8")
         yield from with_agent_messages(run_task(config, prompt, tools), agent)
