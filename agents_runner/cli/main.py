@@ -6,7 +6,14 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from agents_runner.cli import demo_commands, environment_commands, image_commands, preflight_commands, task_commands
+from agents_runner.cli import (
+    demo_commands,
+    environment_commands,
+    image_commands,
+    import_commands,
+    preflight_commands,
+    task_commands,
+)
 from agents_runner.cli.parser import build_parser
 from agents_runner.cli.printing import error_json, say, say_json
 from agents_runner.core.errors import AgentsRunnerError, InvalidInput
@@ -22,7 +29,7 @@ COMMANDS: dict[tuple[str, str], Command] = {
     ("env", "list"): environment_commands.list_,
     ("env", "show"): environment_commands.show,
     ("env", "edit"): environment_commands.edit,
-    ("env", "import"): environment_commands.import_,
+    ("env", "import"): import_commands.import_,
     ("env", "export"): environment_commands.export,
     ("env", "delete"): environment_commands.delete,
     ("plan", ""): image_commands.plan,

@@ -68,9 +68,21 @@ def _env(commands: Commands[Parser]) -> None:
         action.add_argument("--set", action="append", default=[], dest="sets", metavar="FIELD=VALUE", help=sets)
     _json(actions.add_parser("list", help="all environments"))
     _json(actions.add_parser("show", help="an environment's fields")).add_argument("name")
-    _json(actions.add_parser("import", help="read environments from a file")).add_argument("file")
+    _import(actions)
     _json(actions.add_parser("export", help="print an environment's file")).add_argument("name")
     _json(actions.add_parser("delete", help="move an environment to the trash")).add_argument("name")
+
+
+def _import(actions: Commands[Parser]) -> None:
+    action = _json(actions.add_parser("import", help="make environments of what is there already"))
+    action.add_argument(
+        "file",
+        metavar="FILE|FOLDER",
+        help="a file of `env export`, devcontainer.json, copilot-setup-steps.yml, .cursor/environment.json, "
+        "a Dockerfile or a set-up script; in a folder the best of these is taken",
+    )
+    action.add_argument("--name", default="", help="the new environment's name")
+    action.add_argument("--dry-run", action="store_true", help="only say what would come of it")
 
 
 def _run(commands: Commands[Parser]) -> None:

@@ -165,6 +165,12 @@ class ImagesPort(Protocol):
     def clean(self, *, dry_run: bool, unused_only: bool = False) -> CleanReport: ...
 
 
+class ImportEnvironments(Protocol):
+    """Reads environments from a file that this program or an older one wrote."""
+
+    def __call__(self, path: Path, *, name: str = "", dry_run: bool = False) -> ImportReport: ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class Services:
     """Everything a front end needs; made in `app`, closed by whoever made it."""
@@ -182,7 +188,7 @@ class Services:
     check_environment: Callable[[Environment], tuple[tuple[str, str, str], ...]]
     """(field, message, hint) of everything that would stop a task: mounts, ports, variables, paths."""
     doctor: Callable[[], tuple[Check, ...]]
-    import_environments: Callable[[Path], ImportReport]
+    import_environments: ImportEnvironments
     export_environment: Callable[[str], str]
     """An environment's file as text, by name or id."""
     detach: Callable[[TaskRequest], Task]
@@ -205,6 +211,7 @@ __all__ = [
     "CleanReport",
     "EnvironmentsPort",
     "ImagesPort",
+    "ImportEnvironments",
     "ImportReport",
     "KeptImage",
     "Listener",
