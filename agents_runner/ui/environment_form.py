@@ -25,7 +25,7 @@ from agents_runner.ui.form_state import FormState
 from agents_runner.ui.preflight_page import PreflightPage
 from agents_runner.ui.script_editor import ScriptEditor
 from agents_runner.ui.tokens import GRID
-from agents_runner.ui.widgets import Banner, Field, exact_text, plain, row, tip
+from agents_runner.ui.widgets import Banner, Field, exact_text, plain, row, set_role, tip
 
 _LINES = {
     "name": "name",
@@ -71,6 +71,7 @@ class EnvironmentForm(QWidget):
         self._fields = self._make_fields()
         self.preflight = PreflightPage(self.editors, self._fields, analyzer, self.state)
         self.offer = Banner("import-offer", "Import...")
+        set_role(self.offer, "offer")
         self._lay_out()
         self._connect()
 

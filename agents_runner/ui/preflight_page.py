@@ -124,7 +124,10 @@ class PreflightPage(QWidget):
         self.tabs.setCornerWidget(actions)
         for one in (self.split_button, self.validate_button):
             one.setProperty("small", True)
-        layout.addLayout(row(self.mode, self.says, self.test_button, grows=1))
+        between = QWidget()
+        between.setLayout(row(self.says, grows=0))
+        between.layout().setContentsMargins(0, 0, 0, 0)
+        layout.addLayout(row(self.mode, between, self.test_button, grows=1))
         layout.addWidget(self.banner)
         layout.addWidget(self.notice)
         layout.addWidget(self.tabs, 1)
@@ -173,7 +176,9 @@ class PreflightPage(QWidget):
         self.says.set_text(_SAYS[view])
         self.says.setToolTip(tip(_SAYS[view]))
         unsplit = state.unsplit and state.cache_container_build and state.preflight_enabled
-        self.banner.show_text(OFF if not state.preflight_enabled else UNSPLIT if unsplit else "", action=unsplit)
+        self.banner.show_text(
+            OFF if not state.preflight_enabled else UNSPLIT if unsplit else "", action=unsplit and not read_only
+        )
         both = bool(state.cached_preflight_script.strip())
         self.notice.show_text(KEPT if view == SINGLE and both else "")
         there = bool(state.run_preflight_script.strip())

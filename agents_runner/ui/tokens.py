@@ -149,6 +149,7 @@ def _frame(t: Tokens) -> str:
     #sidebar::item:selected:focus {{ border: 2px solid {t.accent}; padding-left: 12px; }}
     QFrame[role="banner"] {{ background: {t.warn_panel}; border: 1px solid {t.warn}; border-radius: 6px; }}
     QFrame[role="banner"] QLabel {{ color: {t.text}; background: transparent; }}
+    QFrame[role="offer"] {{ background: {t.window}; border: 1px solid {t.line}; border-radius: 6px; }}
     QFrame[role="failure"] {{ background: {t.danger_panel}; border: 1px solid {t.danger}; border-radius: 6px; }}
     QFrame[role="failure"] QLabel {{ background: transparent; }}
     QScrollBar {{ background: transparent; border: none; margin: 0; }}

@@ -7,6 +7,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -93,18 +94,24 @@ def select_line(driver: Driver, line: str) -> None:
     driver.settle()
 
 
+def closed(driver: Driver) -> None:
+    """The review is gone, and the window has the keyboard again."""
+    driver.wait(lambda: driver.window.findChild(SplitReview) is None)
+    driver.window.activateWindow()
+    driver.wait(driver.window.isActiveWindow)
+    driver.settle()
+
+
 # -- the editor ----------------------------------------------------------------------------------------------
 
 
 def test_lines_have_numbers_and_colours(open_window: Open, world: FakeWorld) -> None:
-    world.add(
-        "Website", cached_preflight_script='# hi\nexport A="$HOME/x"\ncat <<EOF\nif $B\nEOF\nif true; then\nfi\n'
-    )
+    world.add("Website", cached_preflight_script='# hi\nexport A="$HOME/x"\ncat <<E\nif $B\nE\nif true; then\nfi\n')
     driver = opened(open_window)
     shown = editor(driver, CACHED)
     assert kinds(shown, 0) == ["# hi"]
     assert kinds(shown, 1) == ["export", '"$HOME/x"', "$HOME"]
-    assert kinds(shown, 2) == ["<<EOF"]
+    assert kinds(shown, 2) == ["<<E"]
     # Inside of a here-document an `if` is no keyword.
     assert kinds(shown, 3) == ["if $B", "$B"]
     assert kinds(shown, 5) == ["if", "then"]
@@ -223,7 +230,7 @@ def test_tab_leaves_the_editor(open_window: Open, world: FakeWorld) -> None:
 
 def test_warnings_appear_while_typing_and_vanish_when_mended(driver: Driver) -> None:
     driver.tab("Cached preflight")
-    driver.type(CACHED, "echo fine\napt-get update\napt-get install git")
+    driver.type(CACHED, "set -e\napt-get update\napt-get install git")
     shown = editor(driver, CACHED)
     driver.wait(lambda: shown.marked_lines() == [3])
     found = driver.find(f"{CACHED}-warnings", FindingList)
@@ -385,10 +392,10 @@ def test_a_process_that_cannot_start_or_breaks_is_told(driver: Driver) -> None:
         worker.close()
 
 
-def test_text_that_is_no_unicode_is_named_not_lost(open_window: Open, world: FakeWorld) -> None:
+def test_what_no_shell_can_read_is_named_not_lost(open_window: Open, world: FakeWorld) -> None:
     world.add("Website", cached_preflight_script="echo fine\n")
     driver = opened(open_window)
-    editor(driver, CACHED).replace_text("echo one\necho \ud800\n")
+    editor(driver, CACHED).replace_text("echo one\necho \0\n")
     driver.wait(lambda: "Line 2" in driver.label(f"{CACHED}-said"))
     assert driver.find(f"{CACHED}-said").property("role") == "error"
 
@@ -597,8 +604,7 @@ def test_apply_fills_both_editors_and_nothing_else(open_window: Open, world: Fak
     driver = split_opened(open_window)
     cached, run = driver.text("split-cached"), driver.text("split-run")
     driver.click("split-apply")
-    driver.wait(lambda: driver.window.findChild(SplitReview) is None)
-    driver.settle()
+    closed(driver)
     assert (driver.text(CACHED), driver.text(RUN)) == (cached, run)
     assert driver.find("preflight-mode", QComboBox).currentData() == SPLIT
     assert page(driver).banner.text() == ""
@@ -640,20 +646,20 @@ def test_step_marks_are_proposed_if_wanted(open_window: Open, world: FakeWorld) 
     assert driver.text("split-cached").count("# step:") >= 2
     marked = driver.text("split-cached")
     driver.keys(Key.Key_Return, CONTROL)
-    driver.wait(lambda: driver.window.findChild(SplitReview) is None)
+    closed(driver)
     assert driver.text(CACHED) == marked
     assert "\n".join(line for line in marked.splitlines() if not line.startswith("# step:")) == plain.strip()
 
 
 def test_what_is_cached_already_stays_in_front(open_window: Open, world: FakeWorld) -> None:
-    world.add("Website", cached_preflight_script="echo mine", run_preflight_script="npm install -g pnpm\nnpm ci\n")
+    world.add("Website", cached_preflight_script="echo mine", run_preflight_script="set -e\nnpm i -g pnpm\nnpm ci\n")
     driver = opened(open_window)
     driver.click("auto-split")
     driver.settle()
     driver.click("split-apply")
     driver.settle()
-    assert driver.text(CACHED) == "echo mine\nnpm install -g pnpm\n"
-    assert driver.text(RUN) == "npm ci\n"
+    assert driver.text(CACHED) == "echo mine\nset -e\nnpm i -g pnpm\n"
+    assert driver.text(RUN) == "set -e\nnpm ci\n"
 
 
 def test_a_long_script_is_split_beside_the_window(open_window: Open, world: FakeWorld) -> None:
@@ -768,7 +774,8 @@ def test_from_an_old_file_to_a_split_environment(
         "unknown_future_field": {"keep": ["me"]},
     }
     file.write_text(json.dumps(old))
-    world.environments = EnvironmentStore(paths=paths)  # type: ignore[assignment]
+    services = replace(world.services(), environments=EnvironmentStore(paths=paths))
+    monkeypatch.setattr(world, "services", lambda: services)
     driver = open_window()
     driver.settle()
     assert AUTO_SPLIT_HINT in driver.window.environments._banner.text()
@@ -786,7 +793,7 @@ def test_from_an_old_file_to_a_split_environment(
     driver.settle()
     assert driver.label("split-said") == "Moved line 8 to cached."
     driver.keys(Key.Key_Return, CONTROL)
-    driver.wait(lambda: driver.window.findChild(SplitReview) is None)
+    closed(driver)
     driver.keys(Key.Key_S, CONTROL)
     driver.settle()
     assert driver.label("env-said") == "Saved"
