@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from agents_runner.core.container import EngineInfo
 from agents_runner.core.environment import Environment
@@ -14,6 +14,26 @@ from agents_runner.core.imageplan import ImagePlan
 from agents_runner.core.listing import ImportReport, Listing, Problem
 from agents_runner.core.settings import Settings
 from agents_runner.core.task import Task
+
+
+class ImportOffer(Protocol):
+    """Something that a folder holds and that an environment can be filled from."""
+
+    @property
+    def title(self) -> str:
+        """What it is, for example `devcontainer.json`."""
+        ...
+
+    @property
+    def fields(self) -> Mapping[str, Any]:
+        """Fields of an environment, by name."""
+        ...
+
+    @property
+    def report(self) -> Sequence[str]:
+        """What is taken over and what could not be, a sentence each."""
+        ...
+
 
 Listener = Callable[[str, tuple[Event, ...]], None]
 """Called with a task's id and what just happened to it, in order, on a worker's thread."""
@@ -203,6 +223,10 @@ class Services:
     close: Callable[[], None]
     demo_folder: Callable[[], Path | None] = lambda: None
     """The folder that the demonstration works in, made if it is not there."""
+    discover: Callable[[Path], Sequence[ImportOffer]] | None = None
+    """What a folder holds that an environment can be filled from; None: nothing is ever offered."""
+    test_preflight: Callable[[Environment, bool], Task] | None = None
+    """Run both preflights as a task without an agent; True: fresh, without any cached image."""
 
 
 __all__ = [
@@ -212,6 +236,7 @@ __all__ = [
     "EnvironmentsPort",
     "ImagesPort",
     "ImportEnvironments",
+    "ImportOffer",
     "ImportReport",
     "KeptImage",
     "Listener",
