@@ -14,6 +14,7 @@ from agents_runner.core.errors import InvalidInput
 from agents_runner.core.launch import AgentLaunch
 from agents_runner.core.task import Task
 from agents_runner.engine.port import Engine
+from agents_runner.runner.desktop import DesktopService
 from agents_runner.runner.doctor import run_doctor
 from agents_runner.runner.image_service import ImageService
 from agents_runner.runner.login import write_refreshed
@@ -83,6 +84,7 @@ def build_services(paths: Paths | None = None) -> Services:
                 found.append((error.field, error.message, error.hint))
         return tuple(found)
 
+    desktop = DesktopService(engine=engine, files=tasks)
     runner = TaskRunner(
         engine=engine,
         host=host,
@@ -93,6 +95,8 @@ def build_services(paths: Paths | None = None) -> Services:
         workspaces=paths.workspaces,
         accept_login=write_refreshed,
         image_used=tasks.image_used,
+        open_door=desktop.open,
+        keep_picture=desktop.keep_picture,
         max_running=settings.load()[0].max_running_tasks,
     )
 
@@ -143,6 +147,7 @@ def build_services(paths: Paths | None = None) -> Services:
         picture=lambda path, environment_id: write_picture(services, path, environment_id),
         wait=time.sleep,
         close=close,
+        desktop=desktop,
         demo_folder=demo_folder,
     )
     return services
