@@ -42,21 +42,24 @@ vnc() {
 }
 
 window_manager() {
-    in_own_session fluxbox -rc "$folder/fluxbox/init"
+    # In a home of its own: where it finds no settings it writes the distribution's, wallpaper and all.
+    HOME=$folder/home in_own_session fluxbox
 }
 
-settings() { # quiet ones of our own: the image's may want programs that are not there
-    mkdir "$folder/fluxbox"
-    for keys in "$HOME/.fluxbox/keys" /etc/X11/fluxbox/keys /usr/share/fluxbox/keys; do
+settings() { # quiet ones of our own; what is started from the menu or by a key gets the person's home again
+    own=$folder/home/.fluxbox
+    mkdir -p "$own"
+    printf 'background: none\n' >"$own/overlay"
+    : >"$own/apps"
+    printf '[begin] (Desktop)\n[exec] (xterm) {env HOME="%s" xterm}\n[end]\n' "$HOME" >"$own/menu"
+    for keys in /etc/X11/fluxbox/keys /usr/share/fluxbox/keys; do
         if [ -r "$keys" ]; then
+            sed "s|:Exec |:Exec env HOME=\"$HOME\" |" "$keys" >"$own/keys"
             break
         fi
     done
-    printf 'background: none\n' >"$folder/fluxbox/overlay"
-    : >"$folder/fluxbox/apps"
-    printf '[begin] (Desktop)\n[exec] (xterm) {xterm}\n[workspaces] (Workspaces)\n[end]\n' >"$folder/fluxbox/menu"
-    printf 'session.%s\n' "keyFile: $keys" "menuFile: $folder/fluxbox/menu" "appsFile: $folder/fluxbox/apps" \
-        "styleOverlay: $folder/fluxbox/overlay" 'configVersion: 13' >"$folder/fluxbox/init"
+    printf 'session.%s\n' "keyFile: $own/keys" "menuFile: $own/menu" "appsFile: $own/apps" \
+        "styleOverlay: $own/overlay" 'configVersion: 13' >"$own/init"
 }
 
 umask 077
