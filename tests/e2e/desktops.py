@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +34,8 @@ class Desk:
     def environment(self, name: str = "desk", *, edit: bool = False, run_as: Cli | None = None, **fields: str) -> str:
         workspace = self.folder / name
         workspace.mkdir(exist_ok=True)
+        owner = self.folder.stat()
+        os.chown(workspace, owner.st_uid, owner.st_gid)
         if not edit:
             fields = {
                 "base_image": self.base,
@@ -110,6 +114,20 @@ class RunningTask:
     def keys(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads((self.cli.home / "tasks" / self.id / "desktop.json").read_text())
         return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Built:
+    """The session's desk and what its first and second look at the layers were."""
+
+    desk: Desk
+    before: dict[str, Any]
+    phases: dict[str, Any]
+    after: dict[str, Any]
+
+
+def docker(*args: str) -> str:
+    return subprocess.run(["docker", *args], capture_output=True, check=True, text=True).stdout
 
 
 def token_of(url: str) -> str:

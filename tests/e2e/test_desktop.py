@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import http.client
 import json
-import secrets
 import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import agents_runner
-from agents_runner.engine.docker_engine import DockerEngine
-from tests.e2e.desktops import CACHED, RFB, Desk, RunningTask, greeting, refusal, token_of
-from tests.support.browser import Browser, chromium
+from tests.e2e.desktops import CACHED, RFB, Built, Desk, RunningTask, docker, greeting, refusal, token_of
+from tests.support.browser import Browser
 from tests.support.cli import Cli
 from tests.support.waiting import until
 
@@ -30,67 +26,6 @@ TYPED = (
     "xterm -bg '#123456' -geometry 100x30 -e "
     "sh -c 'cd /workspace; read line; printf %s \"$line\" >.typed; mv .typed typed.txt'"
 )
-
-
-def docker(*args: str) -> str:
-    return subprocess.run(["docker", *args], capture_output=True, check=True, text=True).stdout
-
-
-@dataclass(frozen=True, kw_only=True)
-class Built:
-    """The session's desk and what its first and second look at the layers were."""
-
-    desk: Desk
-    before: dict[str, Any]
-    phases: dict[str, Any]
-    after: dict[str, Any]
-
-
-@pytest.fixture(scope="module")
-def fresh_base(debian_base: str) -> Iterator[str]:
-    """The Debian base under another identity: no layer of an earlier session is on it."""
-    ref = f"agents-runner-test-desktop:{secrets.token_hex(4)}"
-    made = docker("create", "--label", "agents-runner.test=desktop", debian_base, "true").strip()
-    docker("commit", "-c", f"LABEL agents-runner.test={ref}", "-c", 'CMD ["/bin/bash"]', made, ref)
-    docker("rm", made)
-    yield ref
-    docker("rmi", "--no-prune", ref)
-
-
-@pytest.fixture(scope="module")
-def built(engine: DockerEngine, fresh_base: str, tmp_path_factory: pytest.TempPathFactory) -> Built:
-    """Both layers, built once for all tests of this file with real packages."""
-    folder = tmp_path_factory.mktemp("desktop")
-    desk = Desk(cli=Cli(home=folder / "home"), base=fresh_base, folder=folder)
-    desk.environment()
-    before = desk.plan("desk")
-    done = desk.cli("run", "desk", "true", "--json")
-    return Built(
-        desk=desk,
-        before=before,
-        phases={name: done.phase(name) for name in ("build.desktop", "build.env", "desktop", "desktop.install")},
-        after=desk.plan("desk"),
-    )
-
-
-@pytest.fixture
-def desk(built: Built) -> Desk:
-    return built.desk
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def ready_base(built: Built) -> Iterator[str]:
-    """A base image on which the desktop is there already: installing it takes a moment only."""
-    ref = "agents-runner-test-desktop:base"
-    docker("tag", built.after["layers"][0]["tag"], ref)
-    yield ref
-    docker("rmi", "--no-prune", ref)
 
 
 # --- layers ------------------------------------------------------------------------------------------------
@@ -134,8 +69,8 @@ def test_another_cached_preflight_rebuilds_one_layer(desk: Desk) -> None:
     assert done.log[-1] == "more"
 
 
-def changed_program(folder: Path, script: str, old: str, new: str) -> dict[str, str]:
-    """A copy of the program with one of its desktop scripts changed: the environment that runs it."""
+def changed_program(folder: Path, script: str, old: str, new: str) -> tuple[str, ...]:
+    """A copy of the program with one of its desktop scripts changed: what to put before a command that runs it."""
     source = Path(agents_runner.__file__).parent
     copy = folder / "changed" / "agents_runner"
     shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__"))
@@ -143,7 +78,7 @@ def changed_program(folder: Path, script: str, old: str, new: str) -> dict[str, 
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new, 1))
-    return {"PYTHONPATH": str(copy.parent)}
+    return ("env", "-C", str(copy.parent))
 
 
 @pytest.mark.parametrize("script", ["install.sh", "start.sh"])
@@ -151,7 +86,7 @@ def test_another_desktop_script_rebuilds_both(desk: Desk, ready_base: str, tmp_p
     name = desk.environment(f"changed-{script}", base_image=ready_base)
     desk.cli("build", name)
     assert desk.states(name) == [("desktop", "hit"), ("env", "hit")]
-    changed = Cli(home=desk.cli.home, env=changed_program(tmp_path, script, "set -u", "set -u # other"))
+    changed = Cli(home=desk.cli.home, prefix=changed_program(tmp_path, script, "set -u", "set -u # other"))
     assert desk.states(name, changed) == [("desktop", "miss"), ("env", "miss")]
     assert [layer["result"] for layer in changed("build", name, "--json").json["layers"]] == ["built", "built"]
     assert desk.states(name, changed) == desk.states(name) == [("desktop", "hit"), ("env", "hit")]
@@ -192,7 +127,7 @@ def test_a_failed_desktop_build_keeps_the_environments_layer(desk: Desk, ready_b
     failing = '[ "$AGENTS_RUNNER_STAGE" = run ] || { echo "no build today"; exit 9; }\n'
     changed = Cli(
         home=desk.cli.home,
-        env=changed_program(tmp_path, "install.sh", "set -u\n", "set -u\n" + failing),
+        prefix=changed_program(tmp_path, "install.sh", "set -u\n", "set -u\n" + failing),
     )
     name = desk.environment("no-desktop-build", base_image=ready_base)
     done = changed("run", name, 'cat "$TOOLS/version"; wmctrl -m | head -n 1', "--json")
@@ -226,7 +161,7 @@ def test_a_base_of_no_known_family_goes_on_without(desk: Desk, mini_base: str) -
         assert done.result["state"] == "succeeded"
 
 
-def test_an_ordinary_user_with_sudo_installs_what_is_missing(desk: Desk, ready_base: str) -> None:
+def test_an_ordinary_user_with_sudo_installs_what_is_missing(person_desk: Desk, ready_base: str) -> None:
     """The image's user is not root; one of the programs is missing and comes from the real package source."""
     made = docker("create", ready_base, "sh", "-c", (
         "apt-get remove -y wmctrl && useradd -m -s /bin/bash person && "
@@ -236,14 +171,14 @@ def test_an_ordinary_user_with_sudo_installs_what_is_missing(desk: Desk, ready_b
     try:
         docker("start", "-a", made)
         docker("commit", "-c", "USER person", "-c", 'CMD ["/bin/bash"]', made, ref)
-        name = desk.environment("person", base_image=ref)
-        done = desk.cli("run", name, "wmctrl -m | head -n 1", "--json")
+        name = person_desk.environment("person", base_image=ref)
+        done = person_desk.cli("run", name, "wmctrl -m | head -n 1", "--json")
         assert done.phase("build.desktop")["cache"] == "built"
         assert any("installing on debian (missing: wmctrl" in line for line in done.log)
         assert "Name: Fluxbox" in done.log
     finally:
         docker("rm", "-f", made)
-        desk.cli("clean")
+        person_desk.cli("clean")
         subprocess.run(["docker", "rmi", "--no-prune", ref], capture_output=True, check=False)
 
 
@@ -276,12 +211,12 @@ def test_a_service_that_does_not_start_is_named_and_the_task_goes_on(desk: Desk)
 def test_the_agents_exit_code_and_signals_are_its_own(desk: Desk) -> None:
     name = desk.environment("exits")
     assert desk.cli("run", name, "exit 9", "--json", check=False).code == 9
-    trap = "trap 'echo got TERM; exit 3' TERM; echo waiting; while :; do sleep 0.1; done"
+    trap = "trap 'touch /workspace/got-term; exit 3' TERM; echo waiting; while :; do sleep 0.1; done"
     with desk.running(name, trap) as task:
         task.ready()
         until(lambda: "waiting" in task.log())
         desk.cli("tasks", "stop", task.id)
-        assert "got TERM" in task.log()
+        assert (task.workspace / "got-term").exists()
     interrupt = "trap 'echo got INT' INT; kill -INT $$; echo after"
     assert desk.cli("run", name, interrupt, "--json").log[-2:] == ["got INT", "after"]
 
