@@ -16,6 +16,7 @@ from agents_runner.core.launch import AgentLaunch
 from agents_runner.core.task import Task
 from agents_runner.engine.port import Engine
 from agents_runner.images.sharing import BuildDesk
+from agents_runner.runner.desktop import DesktopService
 from agents_runner.runner.doctor import run_doctor
 from agents_runner.runner.image_service import ImageService
 from agents_runner.runner.login import write_refreshed
@@ -86,6 +87,7 @@ def build_services(paths: Paths | None = None) -> Services:
         return tuple(found)
 
     desk = BuildDesk(root=paths.run / "builds", limit=settings.load()[0].max_builds or os.cpu_count() or 1)
+    desktop = DesktopService(engine=engine, files=tasks)
     runner = TaskRunner(
         engine=engine,
         host=host,
@@ -97,6 +99,8 @@ def build_services(paths: Paths | None = None) -> Services:
         accept_login=write_refreshed,
         image_used=tasks.image_used,
         desk=desk,
+        open_door=desktop.open,
+        keep_picture=desktop.keep_picture,
         max_running=settings.load()[0].max_running_tasks,
     )
 
@@ -149,6 +153,7 @@ def build_services(paths: Paths | None = None) -> Services:
         picture=lambda path, environment_id: write_picture(services, path, environment_id),
         wait=time.sleep,
         close=close,
+        desktop=desktop,
         demo_folder=demo_folder,
     )
     return services

@@ -39,6 +39,8 @@ COMMANDS: dict[tuple[str, str], Command] = {
     ("tasks", "show"): task_commands.show,
     ("tasks", "logs"): task_commands.logs,
     ("tasks", "stop"): task_commands.stop,
+    ("tasks", "desktop"): task_commands.desktop,
+    ("tasks", "screenshot"): task_commands.screenshot,
     ("tasks", "work"): task_commands.work,
     ("preflight", "split"): preflight_commands.split,
     ("preflight", "check"): preflight_commands.check,

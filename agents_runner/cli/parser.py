@@ -120,6 +120,12 @@ def _tasks(commands: Commands[Parser]) -> None:
     logs.add_argument("id")
     logs.add_argument("--follow", action="store_true", help="go on until the task ends")
     _json(actions.add_parser("stop", help="stop a task")).add_argument("id")
+    desktop = _json(actions.add_parser("desktop", help="the address of a running task's desktop"))
+    desktop.add_argument("id")
+    desktop.add_argument("--view-only", action="store_true", help="an address that cannot type or click")
+    screenshot = _json(actions.add_parser("screenshot", help="a picture of a task's desktop"))
+    screenshot.add_argument("id")
+    screenshot.add_argument("file", help="the PNG file to write")
     work = actions.add_parser("work")  # what --detach starts; not for people
     work.add_argument("id")
     work.set_defaults(json=True)

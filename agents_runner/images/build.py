@@ -23,6 +23,7 @@ from agents_runner.core.events import Event, LayerDone, LogLine, Notice
 from agents_runner.core.imageplan import RECIPE_VERSION, Layer
 from agents_runner.core.launch import CONTROL_PATH, WORKSPACE_PATH
 from agents_runner.engine.port import Engine
+from agents_runner.images import desktop
 from agents_runner.images.control import ControlFolders
 from agents_runner.images.following import follow_other
 from agents_runner.images.sharing import Alone, Desk
@@ -187,7 +188,7 @@ class LayerBuild:
             gid=self.options.gid,
             image_user=parent.user,
             image_home=dict(entry.partition("=")[::2] for entry in parent.environment).get("HOME", ""),
-            variables=self.options.env_vars,
+            variables=self.layer.inputs.env_vars,
             fixed={"AGENTS_RUNNER": "1", "AGENTS_RUNNER_WORKSPACE": WORKSPACE_PATH},
             stages=(Stage(phase=f"build.{self.layer.kind}", scripts=(self.layer.inputs.script.text,)),),
             volumes=parent.volumes,
@@ -257,14 +258,19 @@ class LayerBuild:
         if status == 0 and not self._error:
             return
         step = f" (step {self.layer.step})" if self.layer.step else ""
+        what = "desktop's install" if self.layer.kind == "desktop" else f"cached preflight{step}"
         if self._error:
             raise BuildFailed(self._error, tail=tuple(self._tail))
         if oom:
-            raise BuildFailed(f"The cached preflight{step} ran out of memory.", tail=tuple(self._tail))
+            raise BuildFailed(f"The {what} ran out of memory.", tail=tuple(self._tail))
+        if self.layer.kind == "desktop":
+            sentence, hint = desktop.explanation(status)
+            raise BuildFailed(sentence, hint, tail=tuple(self._tail), status=status)
         raise BuildFailed(
-            f"The cached preflight{step} ended with exit code {status}.",
+            f"The {what} ended with exit code {status}.",
             "Its last lines say why.",
             tail=tuple(self._tail),
+            status=status,
         )
 
     # -- the result --------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ from agents_runner.images.sharing import Alone, Desk
 from agents_runner.runner.base_image import base_image
 from agents_runner.runner.plan_launch import Host, plan_launch
 from agents_runner.runner.run_task import build_options, new_token
-from agents_runner.runner.services import CachedImage, CleanReport, KeptImage, PlannedImage
+from agents_runner.runner.services import CachedImage, CleanReport, DesktopPlan, KeptImage, PlannedImage
 
 
 class ImageUses(Protocol):
@@ -61,7 +61,7 @@ class ImageService:
         states = tuple("hit" if image is not None else "miss" for image in there)
         # What a run would find: the highest layer that is there holds all those below it.
         baked = max((number for number, image in enumerate(there, start=1) if image is not None), default=0)
-        start = plan_start(config, baked=len(plan.layers))
+        start = plan_start(config, baked=len(plan.of("env")))
         notice = ""
         if environment.cache_container_build and environment.preflight_enabled and environment.single_script:
             notice = (
@@ -69,7 +69,9 @@ class ImageService:
                 "Move the slow installs to the cached preflight, by hand or with auto-split."
             )
         states = tuple("hit" if number <= baked else state for number, state in enumerate(states, start=1))
-        return PlannedImage(plan=plan, states=states, at_start=start.at_start, notice=notice)
+        return PlannedImage(
+            plan=plan, states=states, at_start=start.at_start, notice=notice, desktop=_desktop(config, plan)
+        )
 
     def build(self, environment: Environment, *, force: bool = False) -> Iterator[Event]:
         config = self._config(environment)
@@ -87,8 +89,9 @@ class ImageService:
             new_token=new_token,
         )
         ensured = yield from ensurer.run(plan_image(config, base))
-        if ensured.error is not None:
-            raise ensured.error
+        for error in (ensured.desktop_error, ensured.error):
+            if error is not None:
+                raise error
 
     def list(self) -> tuple[CachedImage, ...]:
         engine = self.engine()
@@ -146,6 +149,12 @@ class ImageService:
             bases[config.base_image] = engine.find_image(config.base_image)
         base = bases[config.base_image]
         return plan_image(config, base) if base else None
+
+
+def _desktop(config: DockerRunnerConfig, plan: ImagePlan) -> DesktopPlan:
+    if not config.headless_desktop_enabled:
+        return "off"
+    return "layer" if plan.of("desktop") else "at-start"
 
 
 def _shown(one: catalogue.Found, names: Mapping[str, tuple[str, ...]], used: Mapping[str, float]) -> CachedImage:

@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol
 
 from agents_runner.core.container import EngineInfo
 from agents_runner.core.environment import Environment
+from agents_runner.core.errors import NoDesktop
 from agents_runner.core.events import Event
 from agents_runner.core.imageplan import ImagePlan
 from agents_runner.core.listing import ImportReport, Listing, Problem
@@ -52,6 +53,10 @@ class TaskRequest:
     """For a test: from the base image, without any cached layer."""
 
 
+DesktopPlan = Literal["off", "layer", "at-start"]
+"""Where a task's desktop comes from: nowhere, a cached layer, or an install when the task starts."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class PlannedImage:
     """A plan with what a look at the engine found: `states` is hit or miss for each layer, lowest first."""
@@ -60,6 +65,7 @@ class PlannedImage:
     states: tuple[str, ...]
     at_start: tuple[str, ...]
     notice: str = ""
+    desktop: DesktopPlan = "off"
 
     @property
     def hit(self) -> bool:
@@ -169,6 +175,45 @@ class RunnerPort(Protocol):
         ...
 
 
+@dataclass(frozen=True, kw_only=True)
+class DesktopAddress:
+    """What a browser on this machine opens to see a task's desktop; the fragment of `url` holds its token."""
+
+    task: str
+    url: str
+    view_only: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """A PNG; `live` False for the last one of a task that has ended."""
+
+    data: bytes
+    live: bool
+
+
+class DesktopPort(Protocol):
+    """Looking at a task's desktop; each call may talk to the engine."""
+
+    def address(self, task_id: str, *, view_only: bool = False) -> DesktopAddress:
+        """Raises NoDesktop with the reason, NotFound."""
+        ...
+
+    def picture(self, task_id: str) -> Picture:
+        """The screen as it is now, or as it was when the task ended. Raises NoDesktop, NotFound, EngineError."""
+        ...
+
+
+class NoDesktops:
+    """A `DesktopPort` where there is none."""
+
+    def address(self, task_id: str, *, view_only: bool = False) -> DesktopAddress:
+        raise NoDesktop(f"Task {task_id} has no desktop.")
+
+    def picture(self, task_id: str) -> Picture:
+        raise NoDesktop(f"Task {task_id} has no desktop.")
+
+
 class ImagesPort(Protocol):
     """Planning, building and cleaning of cached images; each call talks to the engine."""
 
@@ -221,6 +266,7 @@ class Services:
     """Write a PNG of the window with the environment of this id selected."""
     wait: Callable[[float], None]
     close: Callable[[], None]
+    desktop: DesktopPort = NoDesktops()
     demo_folder: Callable[[], Path | None] = lambda: None
     """The folder that the demonstration works in, made if it is not there."""
     discover: Callable[[Path], Sequence[ImportOffer]] | None = None
@@ -233,6 +279,8 @@ __all__ = [
     "CachedImage",
     "Check",
     "CleanReport",
+    "DesktopAddress",
+    "DesktopPort",
     "EnvironmentsPort",
     "ImagesPort",
     "ImportEnvironments",
@@ -241,6 +289,7 @@ __all__ = [
     "KeptImage",
     "Listener",
     "Listing",
+    "Picture",
     "PlannedImage",
     "Problem",
     "RunnerPort",
