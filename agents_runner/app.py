@@ -19,10 +19,12 @@ from agents_runner.images.sharing import BuildDesk
 from agents_runner.runner.desktop import DesktopService
 from agents_runner.runner.doctor import run_doctor
 from agents_runner.runner.image_service import ImageService
+from agents_runner.runner.importing import read_offers
 from agents_runner.runner.login import write_refreshed
 from agents_runner.runner.plan_launch import Host, problems_of, this_host
 from agents_runner.runner.services import Services, TaskRequest
 from agents_runner.runner.task_runner import TaskRunner
+from agents_runner.runner.test_preflight import preflight_test
 from agents_runner.store.database import Database
 from agents_runner.store.environments import EnvironmentStore, check_environment
 from agents_runner.store.paths import Paths
@@ -155,6 +157,8 @@ def build_services(paths: Paths | None = None) -> Services:
         close=close,
         desktop=desktop,
         demo_folder=demo_folder,
+        discover=read_offers,
+        test_preflight=lambda environment, fresh: runner.submit(preflight_test(environment, fresh=fresh)),
     )
     return services
 

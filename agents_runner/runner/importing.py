@@ -14,10 +14,13 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from agents_runner.core.assign import checked_environment
 from agents_runner.core.environment import MAX_NAME, Environment, new_environment_id
+from agents_runner.core.errors import AgentsRunnerError
 from agents_runner.importers.discover import discover
 from agents_runner.importers.model import Draft, Found, Gap, ShellTools, SplitLike
 from agents_runner.importers.read import no_project_file, read_draft, recognise
@@ -100,6 +103,28 @@ def offers(folder: Path | str) -> tuple[Found, ...]:
 def draft_of(found: Found, environ: Mapping[str, str] | None = None) -> Draft:
     """Read one file; see the module's own text."""
     return read_draft(found, TOOLS, os.environ if environ is None else environ)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Offer:
+    """See `runner.services.ImportOffer`."""
+
+    title: str
+    fields: Mapping[str, Any]
+    report: tuple[str, ...]
+
+
+def read_offers(folder: Path) -> tuple[Offer, ...]:
+    """What a folder holds, read; a file that cannot be read is left out. Call it on a worker thread."""
+    found: list[Offer] = []
+    for one in offers(folder):
+        try:
+            draft = draft_of(one)
+        except AgentsRunnerError:
+            continue
+        report = [*draft.notes, *(f"{gap.what}: {gap.why} {gap.hint}".rstrip() for gap in draft.report)]
+        found.append(Offer(title=one.title, fields=draft.fields, report=tuple(report)))
+    return tuple(found)
 
 
 def environment_of(draft: Draft, name: str = "", taken: Collection[str] = ()) -> Environment:

@@ -125,8 +125,9 @@ class PreflightPage(QWidget):
         for one in (self.split_button, self.validate_button):
             one.setProperty("small", True)
         between = QWidget()
-        between.setLayout(row(self.says, grows=0))
-        between.layout().setContentsMargins(0, 0, 0, 0)
+        said = row(self.says, grows=0)
+        said.setContentsMargins(0, 0, 0, 0)
+        between.setLayout(said)
         layout.addLayout(row(self.mode, between, self.test_button, grows=1))
         layout.addWidget(self.banner)
         layout.addWidget(self.notice)
