@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 
 from PySide6.QtCore import QPointF, Qt, Signal, Slot
@@ -41,6 +42,21 @@ MEANWHILE = (
 )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """All of the form that changes what the page says or allows."""
+
+    single: bool
+    """As it is shown."""
+    read_only: bool
+    off: bool
+    unsplit: bool
+    cached: bool
+    run: bool
+    original: bool
+    """There is an older single script that differs from the run script."""
+
+
 class PreflightPage(QWidget):
     """`state` tells the form's values now; the editors are the form's own, and only Apply changes their texts."""
 
@@ -60,7 +76,7 @@ class PreflightPage(QWidget):
         self._cache = editors.cache_container
         self._views: dict[str, str] = {}
         self._key = ""
-        self._testable = False
+        self._facts: Facts | None = None
         self.cached = ScriptPanel(fields["cached_preflight_script"], analyzer, lambda: self._request("cached"))
         self.run = ScriptPanel(fields["run_preflight_script"], analyzer, lambda: self._request("run"))
         self._lay_out()
@@ -125,9 +141,9 @@ class PreflightPage(QWidget):
         for one in (self.split_button, self.validate_button):
             one.setProperty("small", True)
         between = QWidget()
-        said = row(self.says, grows=0)
-        said.setContentsMargins(0, 0, 0, 0)
-        between.setLayout(said)
+        inside = row(self.says, grows=0)
+        inside.setContentsMargins(0, 0, 0, 0)
+        between.setLayout(inside)
         layout.addLayout(row(self.mode, between, self.test_button, grows=1))
         layout.addWidget(self.banner)
         layout.addWidget(self.notice)
@@ -173,23 +189,33 @@ class PreflightPage(QWidget):
 
     def refresh(self, state: FormState) -> None:
         """After any change of the form: what is to be said about it, and what is possible now."""
-        view, read_only = self.view(), not self.isEnabled()
-        self.says.set_text(_SAYS[view])
-        self.says.setToolTip(tip(_SAYS[view]))
-        unsplit = state.unsplit and state.cache_container_build and state.preflight_enabled
-        self.banner.show_text(
-            OFF if not state.preflight_enabled else UNSPLIT if unsplit else "", action=unsplit and not read_only
-        )
-        both = bool(state.cached_preflight_script.strip())
-        self.notice.show_text(KEPT if view == SINGLE and both else "")
-        there = bool(state.run_preflight_script.strip())
-        self.split_button.setEnabled(there and not read_only)
-        self.split_button.setToolTip(tip(SPLIT_TIP if there else "There is no run script to split."))
-        self.validate_button.setEnabled(both or bool(state.run_preflight_script.strip()))
-        old = state.preflight_script
-        self.tabs.setTabVisible(2, bool(old.strip()) and old != state.run_preflight_script)
         self.cached.check_soon()
         self.run.check_soon()
+        old, run = state.preflight_script, state.run_preflight_script
+        now = Facts(
+            single=self.view() == SINGLE,
+            read_only=not self.isEnabled(),
+            off=not state.preflight_enabled,
+            unsplit=state.unsplit and state.cache_container_build and state.preflight_enabled,
+            cached=bool(state.cached_preflight_script.strip()),
+            run=bool(run.strip()),
+            original=bool(old.strip()) and old != run,
+        )
+        # Asked with every key: what is shown already is not painted again.
+        if now != self._facts:
+            self._facts = now
+            self._show_facts(now)
+
+    def _show_facts(self, now: Facts) -> None:
+        self.says.set_text(_SAYS[SINGLE if now.single else SPLIT])
+        self.banner.show_text(
+            OFF if now.off else UNSPLIT if now.unsplit else "", action=now.unsplit and not now.read_only
+        )
+        self.notice.show_text(KEPT if now.single and now.cached else "")
+        self.split_button.setEnabled(now.run and not now.read_only)
+        self.split_button.setToolTip(tip(SPLIT_TIP if now.run else "There is no run script to split."))
+        self.validate_button.setEnabled(now.cached or now.run)
+        self.tabs.setTabVisible(2, now.original)
 
     def set_testable(self, *, possible: bool, ready: bool) -> None:
         """Whether there is a way to test at all, and whether what is shown is saved."""

@@ -10,8 +10,10 @@ from PySide6.QtGui import QColor, QFont, QTextBlock, QTextCharFormat, QTextDocum
 from agents_runner.ui.shell_lexer import START, Span, State, lex
 from agents_runner.ui.theme import current_tokens
 
-BITE_S = 0.002
+BITE_S = 0.0015
 """Seconds of the window's thread at a time."""
+FIRST_BITE_S = 0.0008
+"""What a key may take at once: some ten lines; its own line is always among them."""
 
 
 class ScriptColors(QObject):
@@ -77,11 +79,14 @@ class ScriptColors(QObject):
         else:
             waiting = self._from if self._from < first else max(first, self._from + grown)
             self._from, self._to = min(first, waiting), min(max(last, self._to + grown), count - 1)
-        self._bite()
+        self._work(FIRST_BITE_S)
 
     @Slot()
     def _bite(self) -> None:
-        deadline = time.perf_counter() + BITE_S
+        self._work(BITE_S)
+
+    def _work(self, seconds: float) -> None:
+        deadline = time.perf_counter() + seconds
         block = self._document.findBlockByNumber(self._from)
         before = block.previous()
         number = max(0, before.userState()) if before.isValid() else 0

@@ -233,6 +233,8 @@ class Margin(QWidget):
     def __init__(self, editor: ScriptEditor) -> None:
         super().__init__(editor)
         self._editor = editor
+        # It paints all of itself: nothing below it is painted first.
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
 
     def sizeHint(self) -> QSize:
         return QSize(self._editor.margin_width(), 0)
