@@ -27,6 +27,7 @@ from agents_runner.runner.task_runner import TaskRunner
 from agents_runner.runner.test_preflight import preflight_test
 from agents_runner.store.database import Database
 from agents_runner.store.environments import EnvironmentStore, check_environment
+from agents_runner.store.owners import Owners
 from agents_runner.store.paths import Paths
 from agents_runner.store.settings import SettingsStore
 from agents_runner.store.tasks import TaskStore
@@ -90,6 +91,7 @@ def build_services(paths: Paths | None = None) -> Services:
 
     desk = BuildDesk(root=paths.run / "builds", limit=settings.load()[0].max_builds or os.cpu_count() or 1)
     desktop = DesktopService(engine=engine, files=tasks)
+    owners = Owners(folder=paths.run / "owners")
     runner = TaskRunner(
         engine=engine,
         host=host,
@@ -100,21 +102,25 @@ def build_services(paths: Paths | None = None) -> Services:
         workspaces=paths.workspaces,
         accept_login=write_refreshed,
         image_used=tasks.image_used,
+        owners=owners,
         desk=desk,
         open_door=desktop.open,
         keep_picture=desktop.keep_picture,
         max_running=settings.load()[0].max_running_tasks,
     )
 
-    def detach(request: TaskRequest) -> Task:
-        task = runner.prepare(request)
+    def work_apart(task_id: str) -> None:
         subprocess.Popen(
-            [sys.executable, "-m", "agents_runner", "tasks", "work", task.id],
+            [sys.executable, "-m", "agents_runner", "tasks", "work", task_id],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
+
+    def detach(request: TaskRequest) -> Task:
+        task = runner.prepare(request)
+        work_apart(task.id)
         return task
 
     def folders() -> str:
@@ -128,6 +134,7 @@ def build_services(paths: Paths | None = None) -> Services:
 
     def close() -> None:
         runner.close()
+        owners.close()
         engine.close()
         database.close()
 
@@ -151,6 +158,7 @@ def build_services(paths: Paths | None = None) -> Services:
         export_environment=environments.export,
         detach=detach,
         resume=runner.start,
+        recover=lambda here: runner.recover(None if here else work_apart),
         import_demo_base=lambda: import_mini_base(engine()),
         picture=lambda path, environment_id: write_picture(services, path, environment_id),
         wait=time.sleep,

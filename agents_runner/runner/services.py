@@ -259,7 +259,7 @@ class Services:
     detach: Callable[[TaskRequest], Task]
     """Like `runner.submit`, but in a process of its own that outlives this one."""
     resume: Callable[[str], None]
-    """Start a task that was recorded by `detach`."""
+    """Start a task that was recorded by `detach`, or take up one whose process died."""
     import_demo_base: Callable[[], str]
     """Make the demo's base image if it is not there; returns its name."""
     picture: Callable[[Path, str], None]
@@ -269,6 +269,8 @@ class Services:
     desktop: DesktopPort = NoDesktops()
     demo_folder: Callable[[], Path | None] = lambda: None
     """The folder that the demonstration works in, made if it is not there."""
+    recover: Callable[[bool], tuple[str, ...]] = lambda _here: ()
+    """Take up the tasks of processes that died, on threads of this one (True) or apart; returns their ids."""
     discover: Callable[[Path], Sequence[ImportOffer]] | None = None
     """What a folder holds that an environment can be filled from; None: nothing is ever offered."""
     test_preflight: Callable[[Environment, bool], Task] | None = None

@@ -44,6 +44,8 @@ class MainWindow(QMainWindow):
         self.jobs = Jobs(self)
         self.analyzer = Analyzer(self)
         self._engine_checks = Latest(self.jobs)
+        self._taken_up = False
+        """Tasks of an application that was killed were looked for."""
         self._live = LiveTasks()
         self._closing = False
         self._down = False
@@ -215,10 +217,18 @@ class MainWindow(QMainWindow):
         was_away = bool(self.engine_banner.text())
         self.engine_banner.show_text("")
         self._sidebar.show_engine(f"Engine {info.version}", "good")
+        if not self._taken_up:
+            self._taken_up = True
+            self.jobs.run(lambda: self._services.recover(True), self._recovered)
         if was_away:
             self.environments.refresh_plan()
             if self._stack.currentWidget() is self.images:
                 self.images.reload()
+
+    def _recovered(self, taken: tuple[str, ...]) -> None:
+        """Tasks of an application that was killed go on here."""
+        if taken:
+            self.tasks.reload()
 
     def _engine_away(self, error: AgentsRunnerError) -> None:
         self.engine_banner.show_text(str(error))
