@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 import shlex
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -150,7 +151,7 @@ def add_dockerfile(
         escape=escape,
         overrides=overrides,
         globals=global_args,
-        repeated=frozenset(name for name in names if names.count(name) > 1),
+        repeated=frozenset(name for name, count in Counter(names).items() if count > 1),
         shell=("/bin/sh", "-c"),
     )
     first = len(c.setup)

@@ -155,5 +155,4 @@ class Scripts:
     cached: str = ""
     run: str = ""
     gaps: tuple[Gap, ...] = ()
-    notes: tuple[str, ...] = ()
     moved: tuple[str, ...] = ()

@@ -363,7 +363,7 @@ class FakeWorld:
             engine_info=self._engine_info,
             check_environment=self._check,
             doctor=lambda: (),
-            import_environments=lambda _path: ImportReport(environments=()),
+            import_environments=lambda _path, **_options: ImportReport(environments=()),
             export_environment=lambda _name: "",
             detach=self.runner.submit,
             resume=lambda _task: None,
