@@ -370,6 +370,9 @@ class _Run:
         except BaseException:
             stream.close()
             raise
+        if self._door is not None:
+            # Before the screen is there: who looks already is connected the moment it is.
+            self._door.lead_to(container)
         if self.image != self.config.base_image:
             self.tools.on_image_used(self.image)
         yield from self._ports(container)
@@ -547,8 +550,6 @@ class _Run:
             yield Notice(message=sentence, hint=hint if "without a screen" in hint else _WITHOUT)
         elif phase is Phase.DESKTOP:
             self._screen = True
-            if self._door is not None:
-                self._door.lead_to(container_name(self.config.task_id))
 
     def _keep_picture(self, take: Callable[[], bytes | None]) -> None:
         """Best effort: a task does not fail for want of its last picture."""

@@ -178,7 +178,7 @@ def test_an_ordinary_user_with_sudo_installs_what_is_missing(person_desk: Desk, 
         assert "Name: Fluxbox" in done.log
     finally:
         docker("rm", "-f", made)
-        person_desk.cli("clean")
+        person_desk.remove_layers("person")
         subprocess.run(["docker", "rmi", "--no-prune", ref], capture_output=True, check=False)
 
 
