@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from agents_runner.agents import registry
@@ -14,6 +15,7 @@ from agents_runner.core.errors import InvalidInput
 from agents_runner.core.launch import AgentLaunch
 from agents_runner.core.task import Task
 from agents_runner.engine.port import Engine
+from agents_runner.runner.bench import StartupBench
 from agents_runner.runner.doctor import run_doctor
 from agents_runner.runner.image_service import ImageService
 from agents_runner.runner.login import write_refreshed
@@ -83,18 +85,21 @@ def build_services(paths: Paths | None = None) -> Services:
                 found.append((error.field, error.message, error.hint))
         return tuple(found)
 
-    runner = TaskRunner(
-        engine=engine,
-        host=host,
-        environment=environments.get,
-        agent_launch=agent_launch,
-        records=tasks,
-        run_dir=paths.run,
-        workspaces=paths.workspaces,
-        accept_login=write_refreshed,
-        image_used=tasks.image_used,
-        max_running=settings.load()[0].max_running_tasks,
-    )
+    def make_runner(environment: Callable[[str], Environment]) -> TaskRunner:
+        return TaskRunner(
+            engine=engine,
+            host=host,
+            environment=environment,
+            agent_launch=agent_launch,
+            records=tasks,
+            run_dir=paths.run,
+            workspaces=paths.workspaces,
+            accept_login=write_refreshed,
+            image_used=tasks.image_used,
+            max_running=settings.load()[0].max_running_tasks,
+        )
+
+    runner = make_runner(environments.get)
 
     def detach(request: TaskRequest) -> Task:
         task = runner.prepare(request)
@@ -139,6 +144,7 @@ def build_services(paths: Paths | None = None) -> Services:
         export_environment=environments.export,
         detach=detach,
         resume=runner.start,
+        bench_startup=StartupBench(engine=engine, images=images, runner=make_runner, forget=tasks.delete).run,
         import_demo_base=lambda: import_mini_base(engine()),
         picture=lambda path, environment_id: write_picture(services, path, environment_id),
         wait=time.sleep,

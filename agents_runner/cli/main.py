@@ -6,7 +6,14 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from agents_runner.cli import demo_commands, environment_commands, image_commands, preflight_commands, task_commands
+from agents_runner.cli import (
+    bench_commands,
+    demo_commands,
+    environment_commands,
+    image_commands,
+    preflight_commands,
+    task_commands,
+)
 from agents_runner.cli.parser import build_parser
 from agents_runner.cli.printing import error_json, say, say_json
 from agents_runner.core.errors import AgentsRunnerError, InvalidInput
@@ -36,6 +43,7 @@ COMMANDS: dict[tuple[str, str], Command] = {
     ("preflight", "split"): preflight_commands.split,
     ("preflight", "check"): preflight_commands.check,
     ("preflight", "test"): preflight_commands.test,
+    ("bench", "startup"): bench_commands.startup,
     ("images", ""): image_commands.images,
     ("clean", ""): image_commands.clean,
 }

@@ -32,6 +32,7 @@ def build_parser() -> Parser:
     _run(commands)
     _tasks(commands)
     _preflight(commands)
+    _bench(commands)
     _json(commands.add_parser("images", help="the application's own images"))
     clean = _json(commands.add_parser("clean", help="remove cached images"))
     clean.add_argument("--dry-run", action="store_true", help="only say what would go")
@@ -71,6 +72,14 @@ def _env(commands: Commands[Parser]) -> None:
     _json(actions.add_parser("import", help="read environments from a file")).add_argument("file")
     _json(actions.add_parser("export", help="print an environment's file")).add_argument("name")
     _json(actions.add_parser("delete", help="move an environment to the trash")).add_argument("name")
+
+
+def _bench(commands: Commands[Parser]) -> None:
+    bench = commands.add_parser("bench", help="measure on this machine")
+    actions = bench.add_subparsers(dest="action", required=True, parser_class=Parser, metavar="ACTION")
+    startup = _json(actions.add_parser("startup", help="bare, cached and uncached starts, interleaved"))
+    startup.add_argument("environment")
+    startup.add_argument("--runs", type=int, default=5, metavar="N", help="how often each is done (5)")
 
 
 def _run(commands: Commands[Parser]) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import statistics
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
@@ -88,6 +89,26 @@ class Check:
     ok: bool | None
     text: str
     hint: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartupFigures:
+    """Seconds to the first byte of a bare container, a cached and an uncached task; milliseconds to decide."""
+
+    bare_s: tuple[float, ...]
+    cached_s: tuple[float, ...]
+    uncached_s: tuple[float, ...]
+    decide_ms: tuple[float, ...]
+
+    @property
+    def ratio_cached_to_bare(self) -> float:
+        """Of the medians."""
+        return statistics.median(self.cached_s) / statistics.median(self.bare_s)
+
+    @property
+    def ratio_uncached_to_cached(self) -> float:
+        """Of the medians."""
+        return statistics.median(self.uncached_s) / statistics.median(self.cached_s)
 
 
 class EnvironmentsPort(Protocol):
@@ -189,6 +210,8 @@ class Services:
     """Like `runner.submit`, but in a process of its own that outlives this one."""
     resume: Callable[[str], None]
     """Start a task that was recorded by `detach`."""
+    bench_startup: Callable[[Environment, int], Generator[Event | str, None, StartupFigures]]
+    """Measure starts of an environment, so many times; yields events of a build and lines, returns the figures."""
     import_demo_base: Callable[[], str]
     """Make the demo's base image if it is not there; returns its name."""
     picture: Callable[[Path, str], None]
@@ -213,6 +236,7 @@ __all__ = [
     "Problem",
     "RunnerPort",
     "Services",
+    "StartupFigures",
     "TaskRequest",
     "TasksPort",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -38,6 +38,7 @@ from agents_runner.runner.services import (
     Listener,
     PlannedImage,
     Services,
+    StartupFigures,
     TaskRequest,
 )
 
@@ -339,11 +340,17 @@ class FakeWorld:
             export_environment=lambda _name: "",
             detach=self.runner.submit,
             resume=lambda _task: None,
+            bench_startup=_no_bench,
             import_demo_base=lambda: "",
             picture=lambda _path, _id: None,
             wait=lambda _seconds: None,
             close=self.runner.close,
         )
+
+
+def _no_bench(_environment: Environment, _runs: int) -> Generator[Event | str, None, StartupFigures]:
+    yield "nothing is measured here"
+    return StartupFigures(bare_s=(1.0,), cached_s=(1.0,), uncached_s=(1.0,), decide_ms=(1.0,))
 
 
 # -- scripts that tasks play -------------------------------------------------------------------------------
