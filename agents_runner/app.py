@@ -17,6 +17,7 @@ from agents_runner.core.task import Task
 from agents_runner.engine.port import Engine
 from agents_runner.runner.bench import StartupBench
 from agents_runner.runner.doctor import run_doctor
+from agents_runner.runner.housekeeping import Housekeeper, WatchedEnvironments
 from agents_runner.runner.image_service import ImageService
 from agents_runner.runner.login import write_refreshed
 from agents_runner.runner.plan_launch import Host, problems_of, this_host
@@ -85,6 +86,26 @@ def build_services(paths: Paths | None = None) -> Services:
                 found.append((error.field, error.message, error.hint))
         return tuple(found)
 
+    def in_background(words: tuple[str, ...]) -> None:
+        """Run the command line with these words in a process of its own that outlives this one."""
+        with paths.background_log.open("ab") as out:
+            subprocess.Popen(
+                [sys.executable, "-m", "agents_runner", *words],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+            )
+
+    keeper = Housekeeper(
+        images=lambda: images,
+        uses=tasks.images,
+        environments=environments,
+        environment_of=lambda task: tasks.get(task).environment_id,
+        policy=lambda: settings.load()[0].cache,
+        background=in_background,
+    )
+
     def make_runner(environment: Callable[[str], Environment]) -> TaskRunner:
         return TaskRunner(
             engine=engine,
@@ -95,11 +116,12 @@ def build_services(paths: Paths | None = None) -> Services:
             run_dir=paths.run,
             workspaces=paths.workspaces,
             accept_login=write_refreshed,
-            image_used=tasks.image_used,
+            image_used=tasks.image_started,
             max_running=settings.load()[0].max_running_tasks,
         )
 
     runner = make_runner(environments.get)
+    runner.subscribe(keeper.listen)
 
     def detach(request: TaskRequest) -> Task:
         task = runner.prepare(request)
@@ -123,12 +145,21 @@ def build_services(paths: Paths | None = None) -> Services:
 
     def close() -> None:
         runner.close()
+        keeper.close()
         engine.close()
         database.close()
 
-    images = ImageService(engine=engine, host=host, environments=environments.list, uses=tasks, run_dir=paths.run)
+    images = ImageService(
+        engine=engine,
+        host=host,
+        environments=environments.list,
+        uses=tasks.images,
+        run_dir=paths.run,
+        policy=lambda: settings.load()[0].cache,
+        after_build=keeper.built,
+    )
     services = Services(
-        environments=environments,
+        environments=WatchedEnvironments(store=environments, saved=keeper.saved),
         tasks=tasks,
         runner=runner,
         images=images,
@@ -150,6 +181,7 @@ def build_services(paths: Paths | None = None) -> Services:
         wait=time.sleep,
         close=close,
         demo_folder=demo_folder,
+        window_opened=keeper.started,
     )
     return services
 
@@ -165,6 +197,7 @@ def open_window(environment_id: str = "") -> int:
     from agents_runner.ui.window import run_window
 
     services = build_services()
+    services.window_opened()
     try:
         return run_window(services, environment_id=environment_id)
     finally:

@@ -28,7 +28,11 @@ def build_parser() -> Parser:
     plan.add_argument("environment")
     build = _json(commands.add_parser("build", help="make an environment's layers now"))
     build.add_argument("environment")
-    build.add_argument("--force", action="store_true", help="build layers anew that are there")
+    how = build.add_mutually_exclusive_group()
+    how.add_argument("--force", action="store_true", help="build layers anew that are there")
+    how.add_argument(
+        "--refresh", action="store_true", help="build anew if the base is newer, or refresh_after_days over"
+    )
     _run(commands)
     _tasks(commands)
     _preflight(commands)
@@ -37,7 +41,17 @@ def build_parser() -> Parser:
     clean = _json(commands.add_parser("clean", help="remove cached images"))
     clean.add_argument("--dry-run", action="store_true", help="only say what would go")
     clean.add_argument("--unused", action="store_true", help="only those that no environment needs as it stands")
+    clean.add_argument(
+        "--older-than", type=_days, metavar="DAYS", help="only those neither used nor made within so many days"
+    )
     return parser
+
+
+def _days(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < 1e6:
+        raise ValueError(text)
+    return value
 
 
 Commands = argparse._SubParsersAction  # argparse has no public name for it

@@ -158,7 +158,7 @@ def measured(environment: Environment, *, cached: bool) -> Environment:
     workspace = NoWorkspace() if isinstance(environment.workspace, GitWorkspace) else environment.workspace
     return environment.model_copy(
         update={
-            "id": f"{environment.id}.bench-{'cached' if cached else 'uncached'}",
+            "id": environment.id if cached else f"{environment.id}.bench-uncached",
             "workspace": workspace,
             "pull": "missing" if environment.pull == "always" else environment.pull,
             "cache_container_build": cached,

@@ -61,8 +61,17 @@ class CachedImage:
     created: float
     last_used: float | None
     environments: tuple[str, ...]
-    """Names of the environments whose last plan held it."""
+    """Names of the environments whose plan holds it."""
     in_use: bool
+    hits: int = 0
+    """How many tasks started from it that did not have to build it first."""
+    seconds_saved: float = 0.0
+    """How much longer those would have waited for its layers to be built."""
+
+    @property
+    def shared_size(self) -> int:
+        """Bytes that it has in common with its parent."""
+        return self.size - self.own_size
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,7 +192,14 @@ class ImagesPort(Protocol):
         """Remove these cached layers of ours, where nothing uses them."""
         ...
 
-    def clean(self, *, dry_run: bool, unused_only: bool = False) -> CleanReport: ...
+    def clean(self, *, dry_run: bool, unused_only: bool = False, older_than_days: float | None = None) -> CleanReport:
+        """Remove what nothing uses: with `unused_only` what no environment needs as it stands, with `older_than_days`
+        what was neither used nor made in that time."""
+        ...
+
+    def refresh(self, environment: Environment) -> Iterator[Event]:
+        """Build the layers anew on the newest base, while the old ones serve, if that is due; see `build`."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -220,6 +236,8 @@ class Services:
     close: Callable[[], None]
     demo_folder: Callable[[], Path | None] = lambda: None
     """The folder that the demonstration works in, made if it is not there."""
+    window_opened: Callable[[], None] = lambda: None
+    """Starts what is done once in a while: collecting and refreshing, on a thread of its own."""
 
 
 __all__ = [

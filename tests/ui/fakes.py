@@ -16,6 +16,7 @@ from agents_runner.core.events import (
     AgentMessage,
     Cache,
     Event,
+    LayerDone,
     LogLine,
     Phase,
     PhaseFinished,
@@ -259,6 +260,9 @@ class FakeImages:
     plan_error: AgentsRunnerError | None = None
     plan_gate: Gate = field(default_factory=Gate)
     list_gate: Gate = field(default_factory=Gate)
+    build_gate: Gate = field(default_factory=Gate)
+    build_error: AgentsRunnerError | None = None
+    built: list[tuple[str, bool]] = field(default_factory=list)
     cleaned: list[bool] = field(default_factory=list)
 
     def plan(self, environment: Environment) -> PlannedImage:
@@ -268,6 +272,13 @@ class FakeImages:
         return self.planned
 
     def build(self, environment: Environment, *, force: bool = False) -> Iterator[Event]:
+        self.built.append((environment.name, force))
+        self.build_gate()
+        if self.build_error is not None:
+            raise self.build_error
+        yield LayerDone(kind="env", step="", tag="agent-runner-env:new", result="built", seconds=1.0)
+
+    def refresh(self, environment: Environment) -> Iterator[Event]:
         yield from ()
 
     def list(self) -> tuple[CachedImage, ...]:
@@ -277,7 +288,7 @@ class FakeImages:
     def remove(self, tags: frozenset[str]) -> None:
         self.images = tuple(image for image in self.images if image.tag not in tags)
 
-    def clean(self, *, dry_run: bool, unused_only: bool = False) -> CleanReport:
+    def clean(self, *, dry_run: bool, unused_only: bool = False, older_than_days: float | None = None) -> CleanReport:
         self.cleaned.append(dry_run)
         gone = [image for image in self.images if not image.in_use]
         kept = [image for image in self.images if image.in_use]
@@ -446,4 +457,6 @@ def image(number: int, *, in_use: bool = False, name: str = "") -> CachedImage:
         last_used=time.time() - 600 if number % 2 else None,
         environments=(f"{COLORS[number % len(COLORS)]} project",) if number % 2 else (),
         in_use=in_use,
+        hits=7 if number % 2 else 0,
+        seconds_saved=252.0 if number % 2 else 0.0,
     )
