@@ -56,6 +56,8 @@ class _Rules:
     def why(self, one: Found) -> str:
         if one.instance != self.known.instance:
             return "another installation made it"
+        if not one.named:
+            return ""  # no plan finds it any more
         if one.tag in self.known.needed:
             return "an environment needs it"
         if self.now - self.used(one) < GRACE_S:

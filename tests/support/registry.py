@@ -45,7 +45,8 @@ class Registry:
                 if self.command == "GET":
                     self.wfile.write(data)
 
-            do_HEAD = do_GET
+            def do_HEAD(self) -> None:
+                self.do_GET()
 
             def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
                 pass
@@ -84,7 +85,7 @@ class Registry:
                 "os": "linux",
                 "config": {
                     "Cmd": ["/bin/sh"],
-                    "Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],
+                    "Env": ["PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"],
                 },
                 "rootfs": {"type": "layers", "diff_ids": [digest_of(plain)]},
             }
