@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -15,14 +16,18 @@ from agents_runner.core.errors import InvalidInput
 from agents_runner.core.launch import AgentLaunch
 from agents_runner.core.task import Task
 from agents_runner.engine.port import Engine
+from agents_runner.images.sharing import BuildDesk
 from agents_runner.runner.bench import StartupBench
+from agents_runner.runner.desktop import DesktopService
 from agents_runner.runner.doctor import run_doctor
 from agents_runner.runner.housekeeping import Housekeeper, WatchedEnvironments
 from agents_runner.runner.image_service import ImageService
+from agents_runner.runner.importing import read_offers
 from agents_runner.runner.login import write_refreshed
 from agents_runner.runner.plan_launch import Host, problems_of, this_host
 from agents_runner.runner.services import Services, TaskRequest
 from agents_runner.runner.task_runner import TaskRunner
+from agents_runner.runner.test_preflight import preflight_test
 from agents_runner.store.database import Database
 from agents_runner.store.environments import EnvironmentStore, check_environment
 from agents_runner.store.paths import Paths
@@ -106,6 +111,9 @@ def build_services(paths: Paths | None = None) -> Services:
         background=in_background,
     )
 
+    desk = BuildDesk(root=paths.run / "builds", limit=settings.load()[0].max_builds or os.cpu_count() or 1)
+    desktop = DesktopService(engine=engine, files=tasks)
+
     def make_runner(environment: Callable[[str], Environment]) -> TaskRunner:
         return TaskRunner(
             engine=engine,
@@ -117,6 +125,9 @@ def build_services(paths: Paths | None = None) -> Services:
             workspaces=paths.workspaces,
             accept_login=write_refreshed,
             image_used=tasks.image_started,
+            desk=desk,
+            open_door=desktop.open,
+            keep_picture=desktop.keep_picture,
             max_running=settings.load()[0].max_running_tasks,
         )
 
@@ -155,6 +166,7 @@ def build_services(paths: Paths | None = None) -> Services:
         environments=environments.list,
         uses=tasks.images,
         run_dir=paths.run,
+        desk=desk,
         policy=lambda: settings.load()[0].cache,
         after_build=keeper.built,
     )
@@ -180,8 +192,11 @@ def build_services(paths: Paths | None = None) -> Services:
         picture=lambda path, environment_id: write_picture(services, path, environment_id),
         wait=time.sleep,
         close=close,
+        desktop=desktop,
         demo_folder=demo_folder,
         window_opened=keeper.started,
+        discover=read_offers,
+        test_preflight=lambda environment, fresh: runner.submit(preflight_test(environment, fresh=fresh)),
     )
     return services
 

@@ -15,6 +15,8 @@ from pathlib import Path
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from PySide6.QtWidgets import QMessageBox
+
 from agents_runner.core.environment import FolderWorkspace
 from agents_runner.core.errors import AgentsRunnerError, EngineUnreachable
 from agents_runner.core.events import (
@@ -30,13 +32,34 @@ from agents_runner.core.events import (
 )
 from agents_runner.core.task import Task
 from agents_runner.ui.images_page import CleanDialog
+from agents_runner.ui.import_dialog import ImportDialog
 from agents_runner.ui.snapshot import settle, write_snapshot
+from agents_runner.ui.split_review import SplitReview
 from agents_runner.ui.window import ENVIRONMENTS, IMAGES, NEW_TASK, TASKS, MainWindow
 from tests.ui import fakes
 
 SCRIPT = (
     "#!/bin/bash\nset -euo pipefail\n# step: system\napt-get update\napt-get install -y nodejs npm git\n"
     "# step: agents\nnpm install -g @openai/codex\nexport NODE_ENV=development\n"
+)
+LEGACY = (
+    "#!/bin/bash\nset -euo pipefail\n# tools that every task needs\nsudo pacman -Syu --noconfirm nodejs npm\n"
+    "npm i -g pnpm typescript\nVERSION=1.2\n"
+    "curl -fsSL https://example.org/tool-$VERSION.tgz | sudo tar -xz -C /opt\n"
+    'mkdir -p "$HOME/cache-${AGENTS_RUNNER_TASK_ID}"\nexport NODE_ENV=development\n'
+    "if [ -f package-lock.json ]; then\n  npm ci\nfi\n./scripts/prepare.sh --all || true\n"
+)
+CARELESS = (
+    "#!/bin/bash\nset -e\napt-get install nodejs\nnpm install -g pnpm\n"
+    "cat > /etc/tool.conf <<EOF\nhome = $HOME\nEOF\n"
+    "export API_TOKEN=ghp_0123456789abcdefghijklmnopqrstuvwxyz\nservice postgresql start\n"
+    'echo "for $AGENTS_RUNNER_TASK_ID"\nnpm ci\napt-get install -y git  # the quiet way\nif true; then\n'
+    "# step: inside\necho one\nfi\nexit 0\necho never\n"
+)
+LONG_SCRIPT = "".join(
+    f'# step: part {n}\nexport PART_{n}="$HOME/part-{n}"\nmkdir -p "$PART_{n}"\n'
+    f"npm install -g tool-{n}@1.{n}\ncat > /etc/part-{n}.conf <<'EOF'\nname = part {n}\nEOF\n"
+    for n in range(720)
 )
 LONG = "An environment with a name that is much longer than anybody would think of, and then some more of it"
 PROMPT = "Add a page that lists the orders of the last week."
@@ -113,6 +136,14 @@ def world(*, empty: bool = False) -> fakes.FakeWorld:
         workspace=FolderWorkspace(path="/srv"),
     )
     made.add(LONG, agent="claude", color="violet")
+    made.add(
+        "Old shop", cache_container_build=True, run_preflight_script=LEGACY, preflight_script=LEGACY, color="rose"
+    )
+    made.add("Unsplit", run_preflight_script=LEGACY, preflight_script="echo older\n", color="sky")
+    made.add("Careless", cache_container_build=True, cached_preflight_script=CARELESS, color="slate")
+    made.add("Long script", cache_container_build=True, cached_preflight_script=LONG_SCRIPT, color="teal")
+    made.offers = (fakes.Offer(),)
+    made.test_preflight = True
     made.add("Scratch", agent="shell", color="amber")
     made.images.images = tuple(fakes.image(number, in_use=number == 1) for number in range(4))
     made.runner.script = cached_run
@@ -139,6 +170,62 @@ def world(*, empty: bool = False) -> fakes.FakeWorld:
 
 def cached_tab(window: MainWindow) -> None:
     window.environments.form.tabs.setCurrentIndex(1)
+
+
+def legacy(window: MainWindow) -> None:
+    """A script that is not split, while caching is on."""
+    window.environments.select("old-shop")
+    cached_tab(window)
+
+
+def warned(window: MainWindow) -> None:
+    """Warnings of every kind, and the find bar."""
+    window.environments.select("careless")
+    cached_tab(window)
+    window.environments.form.preflight.cached.find_bar.open_bar()
+    window.environments.form.preflight.cached.find_bar.line.setText("apt-get")
+
+
+def long_script(window: MainWindow) -> None:
+    window.environments.select("long-script")
+    cached_tab(window)
+    settle(window.settled)
+    window.environments.form.preflight.cached.editor.go_to_line(2500)
+
+
+def review(window: MainWindow) -> None:
+    """Auto-split, with one statement selected."""
+    legacy(window)
+    window.environments.form.preflight.auto_split()
+    settle(window.settled)
+    dialog = window.findChild(SplitReview)
+    assert dialog is not None
+    dialog.view.selectRow(4)
+    settle(window.settled)
+
+
+def moved(window: MainWindow) -> None:
+    review(window)
+    dialog = window.findChild(SplitReview)
+    assert dialog is not None
+    dialog.move_to("run")
+    settle(window.settled)
+
+
+def question(window: MainWindow) -> None:
+    window.environments.select("unsplit")
+    window.environments.form.editors.cache_container.setChecked(True)
+
+
+def offer(window: MainWindow) -> None:
+    window.environments.form.editors.path.setText("/srv/shop")
+    window.environments.form.folder_chosen.emit("/srv/shop")
+
+
+def importing(window: MainWindow) -> None:
+    offer(window)
+    settle(window.settled)
+    window.environments.form.offer.acted.emit()
 
 
 def long_names(window: MainWindow) -> None:
@@ -179,6 +266,17 @@ def shots() -> list[Shot]:
     )
     return [
         ("environments", ENVIRONMENTS, MIDDLE, world(), cached_tab),
+        ("preflight-small", ENVIRONMENTS, SMALL, world(), cached_tab),
+        ("preflight-unsplit", ENVIRONMENTS, SMALL, world(), legacy),
+        ("preflight-unsplit-large", ENVIRONMENTS, LARGE, world(), legacy),
+        ("preflight-warnings", ENVIRONMENTS, MIDDLE, world(), warned),
+        ("preflight-warnings-small", ENVIRONMENTS, SMALL, world(), warned),
+        ("preflight-long", ENVIRONMENTS, LARGE, world(), long_script),
+        ("split-review", ENVIRONMENTS, LARGE, world(), review),
+        ("split-review-moved", ENVIRONMENTS, SMALL, world(), moved),
+        ("caching-question", ENVIRONMENTS, MIDDLE, world(), question),
+        ("import-offer", ENVIRONMENTS, SMALL, world(), offer),
+        ("import", ENVIRONMENTS, MIDDLE, world(), importing),
         ("environments-small", ENVIRONMENTS, SMALL, world(), None),
         ("long-names", ENVIRONMENTS, SMALL, world(), long_names),
         ("environments-error", ENVIRONMENTS, SMALL, world(), bad_input),
@@ -209,7 +307,7 @@ def main() -> None:
                 dark=dark,
                 size=size,
                 prepare=prepare,
-                dialogs=(CleanDialog,),
+                dialogs=(CleanDialog, SplitReview, ImportDialog, QMessageBox),
             )
             made.runner.close()
             assert path.stat().st_size < MOST_BYTES, path

@@ -20,13 +20,23 @@ def plan(services: Services, args: argparse.Namespace) -> int:
     ]
     if args.json:
         base = {"ref": planned.plan.base_ref, "id": planned.plan.base_id}
-        say_json({"base": base, "layers": layers, "image": planned.plan.image, "at_start": list(planned.at_start)})
+        say_json(
+            {
+                "base": base,
+                "layers": layers,
+                "image": planned.plan.image,
+                "at_start": list(planned.at_start),
+                "desktop": planned.desktop,
+            }
+        )
         return 0
-    say(f"base   {planned.plan.base_ref} ({planned.plan.base_id[:19]})")
+    say(f"base    {planned.plan.base_ref} ({planned.plan.base_id[:19]})")
     for layer in layers:
-        say(f"{layer['kind']:6} {layer['tag']}  {layer['state']}  {layer['step']}".rstrip())
-    say(f"image  {planned.plan.image}")
-    say(f"start  {', '.join(planned.at_start) or 'nothing to run before the agent'}")
+        say(f"{layer['kind']:7} {layer['tag']}  {layer['state']}  {layer['step']}".rstrip())
+    if planned.desktop == "at-start":
+        say("desktop is installed at task start")
+    say(f"image   {planned.plan.image}")
+    say(f"start   {', '.join(planned.at_start) or 'nothing to run before the agent'}")
     if planned.notice:
         say(f"!! {planned.notice}")
     return 0

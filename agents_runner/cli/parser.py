@@ -83,7 +83,7 @@ def _env(commands: Commands[Parser]) -> None:
         action.add_argument("--set", action="append", default=[], dest="sets", metavar="FIELD=VALUE", help=sets)
     _json(actions.add_parser("list", help="all environments"))
     _json(actions.add_parser("show", help="an environment's fields")).add_argument("name")
-    _json(actions.add_parser("import", help="read environments from a file")).add_argument("file")
+    _import(actions)
     _json(actions.add_parser("export", help="print an environment's file")).add_argument("name")
     _json(actions.add_parser("delete", help="move an environment to the trash")).add_argument("name")
 
@@ -94,6 +94,18 @@ def _bench(commands: Commands[Parser]) -> None:
     startup = _json(actions.add_parser("startup", help="bare, cached and uncached starts, interleaved"))
     startup.add_argument("environment")
     startup.add_argument("--runs", type=int, default=5, metavar="N", help="how often each is done (5)")
+
+
+def _import(actions: Commands[Parser]) -> None:
+    action = _json(actions.add_parser("import", help="make environments of what is there already"))
+    action.add_argument(
+        "file",
+        metavar="FILE|FOLDER",
+        help="a file of `env export`, devcontainer.json, copilot-setup-steps.yml, .cursor/environment.json, "
+        "a Dockerfile or a set-up script; in a folder the best of these is taken",
+    )
+    action.add_argument("--name", default="", help="the new environment's name")
+    action.add_argument("--dry-run", action="store_true", help="only say what would come of it")
 
 
 def _run(commands: Commands[Parser]) -> None:
@@ -131,6 +143,12 @@ def _tasks(commands: Commands[Parser]) -> None:
     logs.add_argument("id")
     logs.add_argument("--follow", action="store_true", help="go on until the task ends")
     _json(actions.add_parser("stop", help="stop a task")).add_argument("id")
+    desktop = _json(actions.add_parser("desktop", help="the address of a running task's desktop"))
+    desktop.add_argument("id")
+    desktop.add_argument("--view-only", action="store_true", help="an address that cannot type or click")
+    screenshot = _json(actions.add_parser("screenshot", help="a picture of a task's desktop"))
+    screenshot.add_argument("id")
+    screenshot.add_argument("file", help="the PNG file to write")
     work = actions.add_parser("work")  # what --detach starts; not for people
     work.add_argument("id")
     work.set_defaults(json=True)

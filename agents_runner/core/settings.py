@@ -47,4 +47,6 @@ class Settings(BaseModel):
     """An engine's address; empty follows DOCKER_HOST and the current Docker context."""
     agents: dict[str, CustomAgent] = Field(default_factory=dict)
     cache: CachePolicy = CachePolicy()
+    max_builds: int = Field(default=0, ge=0, le=200)
+    """Layers that are built at the same time; 0 is one for each processor core."""
     max_running_tasks: int = Field(default=8, ge=1, le=200)

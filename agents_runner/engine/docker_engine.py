@@ -26,7 +26,8 @@ from agents_runner.engine import archive, facts
 from agents_runner.engine.endpoint import Endpoint, resolve
 from agents_runner.engine.mapping import mapped
 from agents_runner.engine.payload import commit_config, container_config
-from agents_runner.engine.port import LogStream, PullProgress
+from agents_runner.engine.pipe import ExecPipe, collected
+from agents_runner.engine.port import LogStream, Pipe, PullProgress, Ran
 from agents_runner.engine.pulling import pull_progress
 from agents_runner.engine.streams import ResponseStream, SocketStream, pumped
 from agents_runner.engine.tunnel import SshTunnel
@@ -265,6 +266,29 @@ class DockerEngine:
             if "could not find the file" in error.message.lower() or "no such file" in error.message.lower():
                 return None
             raise
+
+    def run_in(self, container: str, argv: Sequence[str], *, user: str = "", timeout: float = 30.0) -> Ran:
+        made, pipe = self._exec(container, argv, user, stdin=False)
+        stdout, stderr = collected(pipe, timeout)
+        with self._call("look at a program in a container") as client:
+            code = client.exec_inspect(made).get("ExitCode")
+        return Ran(exit_code=None if code is None else int(code), stdout=stdout, stderr=stderr)
+
+    def connect_in(self, container: str, argv: Sequence[str], *, user: str = "") -> Pipe:
+        return self._exec(container, argv, user, stdin=True)[1]
+
+    def _exec(self, container: str, argv: Sequence[str], user: str, *, stdin: bool) -> tuple[str, ExecPipe]:
+        with self._call("run a program in a container") as client:
+            made = str(client.exec_create(container, list(argv), stdin=stdin, user=user)["Id"])
+            response = client._post(
+                client._url("/exec/{0}/start", made),
+                json={"Detach": False, "Tty": False},
+                headers={"Connection": "Upgrade", "Upgrade": "tcp"},
+                stream=True,
+                timeout=None,
+            )
+            client._raise_for_status(response)
+        return made, ExecPipe(response)
 
     def create_volume(self, name: str, labels: Mapping[str, str]) -> None:
         with self._call("create a volume") as client:

@@ -24,9 +24,16 @@ from agents_runner.core.container import (
     EngineInfo,
     ImageInfo,
 )
-from agents_runner.core.errors import ContainerMissing, EngineTimeout, ImageMissing, NameInUse
+from agents_runner.core.errors import (
+    ContainerMissing,
+    EngineRefused,
+    EngineTimeout,
+    EngineUnreachable,
+    ImageMissing,
+    NameInUse,
+)
 from agents_runner.core.imageplan import sha256
-from agents_runner.engine.port import Chunk, LogStream, PullProgress
+from agents_runner.engine.port import Chunk, LogStream, Pipe, PullProgress, Ran
 
 _TICK_S = 0.02
 KILLED = 137
@@ -135,6 +142,42 @@ class _Container:
     changes: list[Change] = field(default_factory=list)
 
 
+class _ProcessPipe:
+    def __init__(self, argv: Sequence[str]) -> None:
+        self._process = subprocess.Popen(
+            list(argv),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,
+            start_new_session=True,
+        )
+
+    def read(self) -> bytes:
+        source = self._process.stdout
+        try:
+            return (source.read(65536) if source else b"") or b""
+        except (OSError, ValueError):
+            return b""
+
+    def write(self, data: bytes) -> None:
+        target = self._process.stdin
+        try:
+            if target:
+                target.write(data)
+        except (OSError, ValueError) as error:
+            raise EngineUnreachable("The connection into the container is gone.") from error
+
+    def close(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        for one in (self._process.stdin, self._process.stdout):
+            if one is not None:
+                with contextlib.suppress(OSError):
+                    one.close()
+
+
 class FakeEngine:
     """See `engine.port.Engine`. `failures` maps a method's name to an error that it raises, once for each entry."""
 
@@ -146,6 +189,7 @@ class FakeEngine:
         self.volumes: set[str] = set()
         self.failures: list[tuple[str, Exception]] = []
         self.calls: list[str] = []
+        self.insiders: list[Callable[[tuple[str, ...]], Ran | None]] = []
         self._lock = threading.RLock()
         self._count = 0
 
@@ -349,6 +393,33 @@ class FakeEngine:
     def get_file(self, container: str, path: str) -> bytes | None:
         self._called("get_file")
         return self._get(container).files.get(path)
+
+    def run_in(self, container: str, argv: Sequence[str], *, user: str = "", timeout: float = 30.0) -> Ran:
+        """By this machine's shell, as everything here; `insiders` are asked first."""
+        self._called("run_in")
+        self._running(container)
+        for insider in self.insiders:
+            found = insider(tuple(argv))
+            if found is not None:
+                return found
+        try:
+            done = subprocess.run(
+                list(argv), stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=timeout
+            )
+        except subprocess.TimeoutExpired as error:
+            raise EngineTimeout(f"A program in the container did not end within {timeout:g} s.") from error
+        except FileNotFoundError:
+            return Ran(exit_code=127, stdout=b"", stderr=b"no such program")
+        return Ran(exit_code=done.returncode, stdout=done.stdout, stderr=done.stderr)
+
+    def connect_in(self, container: str, argv: Sequence[str], *, user: str = "") -> Pipe:
+        self._called("connect_in")
+        self._running(container)
+        return _ProcessPipe(argv)
+
+    def _running(self, container: str) -> None:
+        if not self._get(container).state.running:
+            raise EngineRefused(f"The engine refused: container {container} is not running.")
 
     def create_volume(self, name: str, labels: Mapping[str, str]) -> None:
         self.volumes.add(name)

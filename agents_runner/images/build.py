@@ -11,13 +11,22 @@ from functools import partial
 from agents_runner.core import container as labels
 from agents_runner.core.container import CommitSpec, ContainerSpec, ImageInfo
 from agents_runner.core.environment import Resources
-from agents_runner.core.errors import BuildFailed, EngineTimeout, ImageMissing, NameInUse
+from agents_runner.core.errors import (
+    AgentsRunnerError,
+    BuildFailed,
+    Cancelled,
+    EngineTimeout,
+    ImageMissing,
+    NameInUse,
+)
 from agents_runner.core.events import Event, LayerDone, LogLine, Notice
 from agents_runner.core.imageplan import RECIPE_VERSION, Layer
 from agents_runner.core.launch import CONTROL_PATH, WORKSPACE_PATH
 from agents_runner.engine.port import Engine
+from agents_runner.images import desktop
 from agents_runner.images.control import ControlFolders
 from agents_runner.images.following import follow_other
+from agents_runner.images.sharing import Alone, Desk
 from agents_runner.images.watching import StopFlag, Watch
 from agents_runner.launcher import exports
 from agents_runner.launcher.files import LAUNCHER, STATE, LauncherPlan, Stage, control_files
@@ -71,6 +80,9 @@ class LayerBuild:
     options: BuildOptions
     cancel: StopFlag
     instance: str = ""
+    desk: Desk = field(default_factory=Alone)
+    asked_at: float = field(default_factory=time.time)
+    """When the person asked for it, in seconds since the epoch: what has failed since is not tried once more."""
     not_this: str = ""
     """Id of an image that is to be built anew: finding it under the tag is no result."""
     _tail: deque[str] = field(default_factory=lambda: deque(maxlen=TAIL_LINES))
@@ -85,12 +97,14 @@ class LayerBuild:
             raise ImageMissing(f"The parent image {self.layer.parent_ref} is gone.", "It is built again next time.")
         image = None
         while image is None:
+            reason = self.desk.failure(self.layer.key, self.asked_at)
+            if reason:
+                raise BuildFailed(reason, "It failed for another task; tasks that start later try it again.")
             try:
-                image = yield from self._build(parent)
+                with (yield from self.desk.slot(self.cancel)):
+                    image = yield from self._build(parent)
             except NameInUse:
-                image = yield from follow_other(
-                    self.engine, self.layer, cancel=self.cancel, timeout_s=self.options.timeout_s, finish=self._adopt
-                )
+                image = yield from self._others()
         seconds = time.monotonic() - began
         yield LayerDone(
             kind=self.layer.kind, step=self.layer.step, tag=self.layer.tag, result="built", seconds=seconds
@@ -100,25 +114,71 @@ class LayerBuild:
     # -- the build ---------------------------------------------------------------------------------
 
     def _build(self, parent: ImageInfo) -> Generator[Event, None, ImageInfo]:
-        folder = self.control.named(container_name(self.layer.key), uid=self.options.uid, gid=self.options.gid)
-        files = control_files(self._plan(parent))
-        spec = folder.prepare(self.engine, self._spec(parent), files)
+        key = self.layer.key
+        with self.desk.looking_after(key) as mine:
+            if not mine:
+                raise NameInUse("Another task looks after this build.")
+            folder = self.control.named(container_name(key), uid=self.options.uid, gid=self.options.gid)
+            files = control_files(self._plan(parent))
+            spec = folder.prepare(self.engine, self._spec(parent), files)
+            try:
+                container = self.engine.create(spec)
+            except BaseException:
+                folder.remove(self.engine)
+                raise
+            handed_over = False
+            try:
+                found = self.engine.find_image(self.layer.tag)
+                if found is not None and found.id != self.not_this and is_layer(found, self.layer):
+                    return found  # somebody finished it between our look and our lock
+                folder.deliver(self.engine, container, files)
+                yield from self._run(container)
+                read = partial(folder.read_state, self.engine, container)
+                return (yield from self._finish(container, parent, read))
+            except Cancelled:
+                # Those who wait for it look after it from now on; the last of them to leave stops it.
+                handed_over = self.desk.others_wait(key)
+                raise
+            except AgentsRunnerError as error:
+                self.desk.failed(key, error.message)
+                raise
+            finally:
+                if not handed_over:
+                    self.engine.remove(container)
+                    folder.remove(self.engine)
+
+    def _others(self) -> Generator[Event, None, ImageInfo | None]:
+        """Wait for whoever builds it; None if it is ours to build after all."""
         try:
-            container = self.engine.create(spec)
-        except BaseException:
-            folder.remove(self.engine)
+            with self.desk.waiting(self.layer.key):
+                return (
+                    yield from follow_other(
+                        self.engine,
+                        self.layer,
+                        cancel=self.cancel,
+                        timeout_s=self.options.timeout_s,
+                        finish=self._adopt,
+                        desk=self.desk,
+                        instance=self.instance,
+                        asked_at=self.asked_at,
+                    )
+                )
+        except Cancelled:
+            self._leave()
             raise
-        try:
-            found = self.engine.find_image(self.layer.tag)
-            if found is not None and found.id != self.not_this and is_layer(found, self.layer):
-                return found  # somebody finished it between our look and our lock
-            folder.deliver(self.engine, container, files)
-            yield from self._run(container)
-            read = partial(folder.read_state, self.engine, container)
-            return (yield from self._finish(container, parent, read))
-        finally:
-            self.engine.remove(container)
-            folder.remove(self.engine)
+
+    def _leave(self) -> None:
+        """The last one to leave a build that nobody looks after stops it."""
+        key = self.layer.key
+        if self.desk.is_looked_after(key):
+            return
+        with self.desk.looking_after(key) as mine:
+            if not mine or self.desk.others_wait(key):
+                return
+            state = self.engine.inspect(container_name(key))
+            if state is not None and state.labels.get(labels.CONTAINER_INSTANCE) == self.instance:
+                self.engine.remove(state.id)
+                self.control.sweep(container_name(key))
 
     def _plan(self, parent: ImageInfo) -> LauncherPlan:
         return LauncherPlan(
@@ -128,7 +188,7 @@ class LayerBuild:
             gid=self.options.gid,
             image_user=parent.user,
             image_home=dict(entry.partition("=")[::2] for entry in parent.environment).get("HOME", ""),
-            variables=self.options.env_vars,
+            variables=self.layer.inputs.env_vars,
             fixed={"AGENTS_RUNNER": "1", "AGENTS_RUNNER_WORKSPACE": WORKSPACE_PATH},
             stages=(Stage(phase=f"build.{self.layer.kind}", scripts=(self.layer.inputs.script.text,)),),
             volumes=parent.volumes,
@@ -198,14 +258,19 @@ class LayerBuild:
         if status == 0 and not self._error:
             return
         step = f" (step {self.layer.step})" if self.layer.step else ""
+        what = "desktop's install" if self.layer.kind == "desktop" else f"cached preflight{step}"
         if self._error:
             raise BuildFailed(self._error, tail=tuple(self._tail))
         if oom:
-            raise BuildFailed(f"The cached preflight{step} ran out of memory.", tail=tuple(self._tail))
+            raise BuildFailed(f"The {what} ran out of memory.", tail=tuple(self._tail))
+        if self.layer.kind == "desktop":
+            sentence, hint = desktop.explanation(status)
+            raise BuildFailed(sentence, hint, tail=tuple(self._tail), status=status)
         raise BuildFailed(
-            f"The cached preflight{step} ended with exit code {status}.",
+            f"The {what} ended with exit code {status}.",
             "Its last lines say why.",
             tail=tuple(self._tail),
+            status=status,
         )
 
     # -- the result --------------------------------------------------------------------------------
@@ -220,6 +285,7 @@ class LayerBuild:
             container, parent, lambda name: self.engine.get_file(container, f"{STATE}/{name}")
         )
         self.engine.remove(container)
+        self.control.sweep(container_name(self.layer.key))
         return image
 
     def _finish(self, container: str, parent: ImageInfo, read: ReadState) -> Generator[Event, None, ImageInfo]:

@@ -30,6 +30,15 @@ class Stage:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DesktopStart:
+    """The desktop of a task: `files` (name to text) go along, `install` where no layer holds it."""
+
+    files: Mapping[str, str]
+    install: bool
+    url: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class LauncherPlan:
     """What one container is to do. `image_user` and `image_home` are as the image's configuration has them."""
 
@@ -50,6 +59,7 @@ class LauncherPlan:
     agent: AgentLaunch | None = None
     prompt: bytes = b""
     volumes: tuple[str, ...] = ()
+    desktop: DesktopStart | None = None
 
 
 @functools.cache
@@ -71,6 +81,9 @@ def control_files(plan: LauncherPlan) -> dict[str, bytes]:
         files[f"in/scripts/{number:02}"] = text.encode("utf-8")
     for number, data in enumerate(plan.login.values()):
         files[f"in/login/{number:02}"] = data
+    if plan.desktop:
+        for name, text in plan.desktop.files.items():
+            files[f"in/desktop/{name}"] = text.encode("utf-8")
     if plan.agent:
         for name, text in plan.agent.files.items():
             files[f"in/{name}"] = text.encode("utf-8")
@@ -92,6 +105,7 @@ def _plan_script(plan: LauncherPlan) -> str:
         f"AR_MOUNTED={shlex.quote(':'.join(plan.mounted))}",
         *_exporter("ar_plan_variables", plan.variables),
         *_exporter("ar_plan_fixed", plan.fixed),
+        *_exporter("ar_plan_desktop", _desktop_variables(plan)),
         *_agent_exporter(plan),
         "ar_identity",
     ]
@@ -107,6 +121,10 @@ def _plan_script(plan: LauncherPlan) -> str:
 
 def _exporter(name: str, variables: Mapping[str, str]) -> list[str]:
     return [f"{name}() {{", "    :", *(f"    export {key}={_quote(value)}" for key, value in variables.items()), "}"]
+
+
+def _desktop_variables(plan: LauncherPlan) -> dict[str, str]:
+    return {"AGENTS_RUNNER_DESKTOP_URL": plan.desktop.url} if plan.desktop and plan.desktop.url else {}
 
 
 def _agent_exporter(plan: LauncherPlan) -> list[str]:
@@ -127,13 +145,13 @@ def _quote(value: str) -> str:
 
 
 def _stage_calls(plan: LauncherPlan) -> list[str]:
-    lines: list[str] = []
+    lines = ["ar_desktop_install"] if plan.desktop and plan.desktop.install else []
     number = 0
     seeded = False
     for stage in plan.stages:
         if stage.phase == "preflight.run":
             # Logins come after the cached preflight, as over a baked image, and before the run preflight.
-            lines += _seeds(plan)
+            lines += _before_the_task(plan)
             seeded = True
         lines.append(f"ar_begin {stage.phase}")
         for text in stage.scripts:
@@ -141,7 +159,12 @@ def _stage_calls(plan: LauncherPlan) -> list[str]:
             lines.append(shlex.join(["ar_script", f"{number:02}", interpreter.kind, *interpreter.words]))
             number += 1
         lines.append(f"ar_end {stage.phase}")
-    return lines if seeded else lines + _seeds(plan)
+    return lines if seeded else lines + _before_the_task(plan)
+
+
+def _before_the_task(plan: LauncherPlan) -> list[str]:
+    """Between what may be baked and what is the task's own: there is no screen and no login in a build either."""
+    return [*(["ar_desktop_start"] if plan.desktop else []), *_seeds(plan)]
 
 
 def _seeds(plan: LauncherPlan) -> list[str]:

@@ -13,6 +13,7 @@ from typing import Literal
 
 from agents_runner.core.errors import InvalidInput
 from agents_runner.preflight.analysis import Analysis, analyse
+from agents_runner.preflight.collector import paused_collector
 from agents_runner.preflight.facts import FOLDER, OPTIONS
 from agents_runner.preflight.flow import CACHED, RUN, STATE, Flow, Placed
 
@@ -89,6 +90,7 @@ def needs_of(result: SplitResult, index: int) -> tuple[int, ...]:
     return tuple(found)
 
 
+@paused_collector()
 def _split(text: str, moves: Mapping[int, Stage], available: frozenset[str]) -> SplitResult:
     analysis = analyse(text, available)
     placed = Flow(analysis.entries, dict(moves)).place()

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from agents_runner.core.scripts import interpreter_of, normalise
 from agents_runner.preflight import external, rules_commands, rules_stage, rules_text
 from agents_runner.preflight.analysis import analyse
+from agents_runner.preflight.collector import paused_collector
 from agents_runner.preflight.warnings import CheckStage, ScriptWarning, View
 
 RULES = (*rules_text.RULES, *rules_stage.RULES, *rules_commands.RULES)
@@ -34,15 +35,16 @@ def check(
     names = frozenset(available)
     shell = interpreter_of(script).kind != "other"
     if shell:
-        view = View(
-            text=script,
-            stage=stage,
-            analysis=analyse(script, names),
-            has_sudo=has_sudo,
-            before=analyse(normalise(before), names) if before.strip() else None,
-        )
-        for rule in RULES:
-            found.update(rule(view))
+        with paused_collector():
+            view = View(
+                text=script,
+                stage=stage,
+                analysis=analyse(script, names),
+                has_sudo=has_sudo,
+                before=analyse(normalise(before), names) if before.strip() else None,
+            )
+            for rule in RULES:
+                found.update(rule(view))
     if shell and bash:
         syntax = external.bash_syntax(script, bash)
         # bash has the last word on what a syntax error is.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -24,11 +24,12 @@ from agents_runner.images.collecting import DAY_S, Known, reasons_to_stay
 from agents_runner.images.control import ControlFolders
 from agents_runner.images.ensure import Ensured, Ensurer, look
 from agents_runner.images.planning import plan_image, plan_start
+from agents_runner.images.sharing import Alone, Desk
 from agents_runner.runner.base_image import base_image
 from agents_runner.runner.plan_launch import Host, plan_launch
 from agents_runner.runner.refreshing import due, refreshable
 from agents_runner.runner.run_task import build_options, new_token
-from agents_runner.runner.services import CachedImage, CleanReport, KeptImage, PlannedImage
+from agents_runner.runner.services import CachedImage, CleanReport, DesktopPlan, KeptImage, PlannedImage
 from agents_runner.store.image_uses import ImageUse
 
 
@@ -51,6 +52,7 @@ class ImageService:
     environments: Callable[[], Listing]
     uses: ImageUses
     run_dir: Path
+    desk: Desk = field(default_factory=Alone)
     policy: Callable[[], CachePolicy] = CachePolicy
     after_build: Callable[[], None] = lambda: None
     """Called after a build that made something."""
@@ -67,7 +69,7 @@ class ImageService:
             )
         plan = plan_image(config, base)
         baked = look(engine, plan)
-        start = plan_start(config, baked=len(plan.layers))
+        start = plan_start(config, baked=len(plan.of("env")))
         notice = ""
         if environment.cache_container_build and environment.preflight_enabled and environment.single_script:
             notice = (
@@ -75,7 +77,9 @@ class ImageService:
                 "Move the slow installs to the cached preflight, by hand or with auto-split."
             )
         states = tuple("hit" if number < baked else "miss" for number in range(len(plan.layers)))
-        return PlannedImage(plan=plan, states=states, at_start=start.at_start, notice=notice)
+        return PlannedImage(
+            plan=plan, states=states, at_start=start.at_start, notice=notice, desktop=_desktop(config, plan)
+        )
 
     def build(self, environment: Environment, *, force: bool = False) -> Iterator[Event]:
         config = self._config(environment)
@@ -110,6 +114,7 @@ class ImageService:
             options=build_options(config),
             cancel=threading.Event(),
             instance=config.instance,
+            desk=self.desk,
             force=force,
             new_token=new_token,
         )
@@ -128,8 +133,9 @@ class ImageService:
         self.uses.plan_seen(config.environment_id, [layer.tag for layer in plan.layers])
         if anything:
             self.after_build()
-        if ensured.error is not None:
-            raise ensured.error
+        for error in (ensured.desktop_error, ensured.error):
+            if error is not None:
+                raise error
 
     def list(self) -> tuple[CachedImage, ...]:
         engine = self.engine()
@@ -236,6 +242,12 @@ class ImageService:
             bases[config.base_image] = engine.find_image(config.base_image)
         base = bases[config.base_image]
         return plan_image(config, base) if base else None
+
+
+def _desktop(config: DockerRunnerConfig, plan: ImagePlan) -> DesktopPlan:
+    if not config.headless_desktop_enabled:
+        return "off"
+    return "layer" if plan.of("desktop") else "at-start"
 
 
 def _shown(one: catalogue.Found, names: Mapping[str, tuple[str, ...]], use: ImageUse | None) -> CachedImage:

@@ -22,8 +22,10 @@ from agents_runner.core.errors import (
     EngineError,
     ImageMissing,
     MountRefused,
+    NoDesktop,
     PortInUse,
     StageFailed,
+    StoreError,
 )
 from agents_runner.core.events import (
     Event,
@@ -38,20 +40,25 @@ from agents_runner.core.events import (
 )
 from agents_runner.core.launch import WORKSPACE_PATH, DockerRunnerConfig
 from agents_runner.core.mounts import Mount
+from agents_runner.desktop.families import install_script, start_files
 from agents_runner.engine.port import Engine
 from agents_runner.images.build import BuildOptions
 from agents_runner.images.control import ControlFolder, ControlFolders
+from agents_runner.images.desktop import explanation, is_hopeless
 from agents_runner.images.ensure import Ensured, Ensurer
 from agents_runner.images.planning import StartPlan, plan_image, plan_start
+from agents_runner.images.sharing import Alone, Desk
 from agents_runner.images.watching import StopFlag, Watch
-from agents_runner.launcher.files import LAUNCHER, LauncherPlan, control_files
+from agents_runner.launcher.files import LAUNCHER, DesktopStart, LauncherPlan, control_files
 from agents_runner.launcher.marks import Mark, OutputParser
 from agents_runner.runner.base_image import base_image
+from agents_runner.runner.desktop import DoorPort, last_picture, take_picture
 from agents_runner.workspace.git import Clone, without_credentials
 
 TAIL_LINES = 20
 STOP_GRACE_S = 5.0
 CANCELLED_EXIT = 130
+LAST_PICTURE_TIMEOUT_S = 5.0
 T = TypeVar("T")
 
 
@@ -78,6 +85,13 @@ class Tools:
     on_login_used: Callable[[str, str, bytes, bytes], None] = lambda _target, _path, _old, _new: None
     """Told a login file's path below the home folder and on the host, the bytes given and found at the end."""
     on_image_used: Callable[[str], None] = lambda _tag: None
+    desk: Desk = field(default_factory=Alone)
+    asked_at: float = field(default_factory=time.time)
+    """When the person asked for the task, in seconds since the epoch."""
+    open_door: Callable[[], DoorPort] | None = None
+    """Opens the way to the task's desktop; raises StoreError. None where nobody is to look at it."""
+    keep_picture: Callable[[bytes], None] = lambda _png: None
+    """Told the last picture of the desktop; raises StoreError."""
 
 
 def run_task(config: DockerRunnerConfig, prompt: bytes, tools: Tools) -> Iterator[Event]:
@@ -108,6 +122,8 @@ class _Run:
     _agent_began: bool = False
     _home: str = "/root"
     _login: dict[str, bytes] = field(default_factory=dict)
+    _door: DoorPort | None = None
+    _screen: bool = False
 
     def all(self) -> Generator[Event, None, None]:
         yield StateChanged(state=TaskState.PREPARING)
@@ -166,8 +182,6 @@ class _Run:
         return self.config.mounts
 
     def _image(self, base: ImageInfo) -> Generator[Event, None, Ensured]:
-        if self.config.headless_desktop_enabled:
-            yield Notice(message="The desktop is not there yet in this version: the task runs without a screen.")
         plan = plan_image(self.config, base)
         if plan.layers:
             yield StateChanged(state=TaskState.BUILDING)
@@ -177,6 +191,8 @@ class _Run:
             options=build_options(self.config),
             cancel=self.tools.cancel,
             instance=self.config.instance,
+            desk=self.tools.desk,
+            asked_at=self.tools.asked_at,
             new_token=new_token,
         )
         return (yield from ensurer.run(plan))
@@ -188,6 +204,13 @@ class _Run:
     ) -> Generator[Event, None, None]:
         yield StateChanged(state=TaskState.STARTING)
         yield self._begin(Phase.START)
+        yield from self._open_door(ensured)
+        try:
+            yield from self._made(base, ensured, mounts)
+        finally:
+            self._close_door()
+
+    def _made(self, base: ImageInfo, ensured: Ensured, mounts: tuple[Mount, ...]) -> Generator[Event, None, None]:
         try:
             yield from self._attempts(base, ensured, mounts)
         except ImageMissing as error:
@@ -232,7 +255,7 @@ class _Run:
         folder = self.tools.control.named(
             container_name(self.config.task_id), uid=self.config.uid, gid=self.config.gid
         )
-        files = control_files(self._launcher_plan(base, start, mounts))
+        files = control_files(self._launcher_plan(base, ensured, start, mounts))
         spec = folder.prepare(self.tools.engine, self._spec(base, ensured, mounts), files)
         try:
             container = self.tools.engine.create(spec)
@@ -252,7 +275,9 @@ class _Run:
             if os.path.realpath(mount.source) != mount.source:
                 raise MountRefused(f"{mount.source} changed while the task was prepared.", "Run the task again.")
 
-    def _launcher_plan(self, base: ImageInfo, start: StartPlan, mounts: tuple[Mount, ...]) -> LauncherPlan:
+    def _launcher_plan(
+        self, base: ImageInfo, ensured: Ensured, start: StartPlan, mounts: tuple[Mount, ...]
+    ) -> LauncherPlan:
         config = self.config
         if config.agent:
             found = {target: self.tools.read_login(path) for target, path in config.agent.login.items()}
@@ -272,6 +297,7 @@ class _Run:
                 "AGENTS_RUNNER_ENVIRONMENT": config.environment_name,
             },
             stages=start.stages,
+            desktop=self._desktop_start(ensured),
             mounted=tuple(mount.target for mount in mounts if not mount.read_only),
             login=self._login,
             agent=config.agent,
@@ -325,6 +351,7 @@ class _Run:
         except StopIteration as end:
             state: ContainerState = end.value
         except Cancelled:
+            self._keep_picture(lambda: take_picture(engine, container, self._user, timeout=LAST_PICTURE_TIMEOUT_S))
             engine.stop(container, STOP_GRACE_S)
             raise
         yield from self._over(container, state)
@@ -344,8 +371,11 @@ class _Run:
         elif mark.word == "end":
             phase, _, status = mark.rest.rpartition(" ")
             code = int(status or "0")
+            if Phase(phase) in _DESKTOP_PHASES:
+                yield from self._desktop_stage_over(Phase(phase), code)
+                return
             if code:
-                self._failed = _stage_failed(Phase(phase), code, tuple(self._tail))
+                self._failed = _stage_failed(Phase(phase), code)
             yield self._finish(ok=code == 0)
         elif mark.word == "agent-missing":
             hint = self.config.agent.install_hint if self.config.agent else ""
@@ -375,7 +405,11 @@ class _Run:
         code = state.exit_code if state.exit_code is not None else 1
         if self._phase is not None:
             yield self._finish(ok=code == 0 and self._failed is None)
+        tail = tuple(self._tail)
         yield from self._timed(Phase.COLLECT, self._collect(container))
+        if isinstance(self._failed, StageFailed):
+            # Only now: what a script said on its error stream may come after the mark of its end.
+            raise _with_tail(self._failed, tail)
         if self._failed is not None:
             raise self._failed
         error, hint = _ending(code, oom=state.oom_killed)
@@ -388,6 +422,7 @@ class _Run:
                 new = self._login_now(container, target)
                 if new is not None and new != old:
                     self.tools.on_login_used(target, self.config.agent.login[target], old, new)
+        self._keep_picture(lambda: last_picture(self.tools.engine, container))
         yield from ()
 
     def _login_now(self, container: str, target: str) -> bytes | None:
@@ -395,10 +430,74 @@ class _Run:
             return self.tools.engine.get_file(container, f"{self._home}/{target}")
         return None
 
+    # -- the desktop ---------------------------------------------------------------------------------
 
-def _stage_failed(phase: Phase, code: int, tail: tuple[str, ...]) -> StageFailed:
+    @property
+    def _user(self) -> str:
+        return f"{self.config.uid}:{self.config.gid}"
+
+    def _open_door(self, ensured: Ensured) -> Generator[Event, None, None]:
+        if self.tools.open_door is None or not self._wants_desktop(ensured):
+            return
+        try:
+            self._door = self.tools.open_door()
+        except StoreError as error:
+            yield Notice(message=f"Nobody can look at the desktop: {error.message}", hint=error.hint)
+
+    def _close_door(self) -> None:
+        door, self._door = self._door, None
+        if door is not None:
+            door.close()
+
+    def _wants_desktop(self, ensured: Ensured) -> bool:
+        return self.config.headless_desktop_enabled and not is_hopeless(ensured.desktop_error)
+
+    def _desktop_start(self, ensured: Ensured) -> DesktopStart | None:
+        if not self._wants_desktop(ensured):
+            return None
+        install = not ensured.baked.get("desktop")
+        files = start_files() | ({"install.sh": install_script()} if install else {})
+        return DesktopStart(files=files, install=install, url=self._door.url if self._door else "")
+
+    def _desktop_stage_over(self, phase: Phase, code: int) -> Generator[Event, None, None]:
+        """A desktop that fails is said, and the task goes on without."""
+        said = next((line for line in self._tail if line.startswith("desktop: ") and " ended " in line), "")
+        yield self._finish(ok=code == 0)
+        if code:
+            self._close_door()
+            sentence, hint = explanation(code) if phase is Phase.DESKTOP_INSTALL else _not_started(said)
+            yield Notice(message=sentence, hint=hint if "without a screen" in hint else _WITHOUT)
+        elif phase is Phase.DESKTOP:
+            self._screen = True
+            if self._door is not None:
+                self._door.lead_to(container_name(self.config.task_id))
+
+    def _keep_picture(self, take: Callable[[], bytes | None]) -> None:
+        """Best effort: a task does not fail for want of its last picture."""
+        if not self._screen:
+            return
+        with contextlib.suppress(EngineError, NoDesktop, StoreError):
+            data = take()
+            if data:
+                self.tools.keep_picture(data)
+
+
+_DESKTOP_PHASES = (Phase.DESKTOP_INSTALL, Phase.DESKTOP)
+_WITHOUT = "The task runs without a screen; the log says more."
+
+
+def _not_started(said: str) -> tuple[str, str]:
+    reason = f": {said.removeprefix('desktop: ').partition('. Its last')[0]}" if said else ""
+    return f"The desktop did not start{reason}.", _WITHOUT
+
+
+def _stage_failed(phase: Phase, code: int) -> StageFailed:
     name = "cached preflight" if phase is Phase.CACHED else "run preflight"
-    return StageFailed(f"The {name} ended with exit code {code}.", "Its last lines say why.", status=code, tail=tail)
+    return StageFailed(f"The {name} ended with exit code {code}.", "Its last lines say why.", status=code)
+
+
+def _with_tail(error: StageFailed, tail: tuple[str, ...]) -> StageFailed:
+    return StageFailed(error.message, error.hint, status=error.status, tail=tail)
 
 
 def _ending(code: int, *, oom: bool) -> tuple[str, str]:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -17,9 +18,11 @@ from agents_runner.core.errors import AgentsRunnerError
 from agents_runner.core.events import Event, StateChanged, TaskResult, TaskState
 from agents_runner.core.launch import AgentLaunch, DockerRunnerConfig
 from agents_runner.core.task import Task, new_task_id
-from agents_runner.engine.port import EngineFactory
+from agents_runner.engine.port import Engine, EngineFactory
 from agents_runner.images.control import ControlFolders
+from agents_runner.images.sharing import Alone, Desk
 from agents_runner.runner.agent_events import with_agent_messages
+from agents_runner.runner.desktop import DoorPort
 from agents_runner.runner.plan_launch import Host, check_prompt, plan_launch, without_caches
 from agents_runner.runner.recording import Record, recorded
 from agents_runner.runner.run_task import Tools, run_task
@@ -80,6 +83,11 @@ class TaskRunner:
     """Agent, path below home, host path, bytes given, bytes found: write a refreshed login back, if allowed."""
     image_used: Callable[[str, str], None]
     """Told a tag and an environment's id."""
+    desk: Desk = field(default_factory=Alone)
+    open_door: Callable[[DockerRunnerConfig, Engine], DoorPort] | None = None
+    """Opens the way to a task's desktop."""
+    keep_picture: Callable[[str, bytes], None] = lambda _task, _png: None
+    """Told a task's id and the last picture of its desktop."""
     max_running: int = 8
     _pool: ThreadPoolExecutor = field(init=False)
     _flags: dict[str, StopFlag] = field(default_factory=dict)
@@ -192,7 +200,11 @@ class TaskRunner:
             workspaces=self.workspaces,
             read_login=_read,
             on_login_used=lambda target, path, old, new: self.accept_login(agent, target, path, old, new),
+            open_door=partial(self.open_door, config, engine) if self.open_door else None,
+            keep_picture=partial(self.keep_picture, task_id),
             on_image_used=lambda tag: self.image_used(tag, config.environment_id),
+            desk=self.desk,
+            asked_at=self.records.get(task_id).created,
         )
         prompt = self.records.prompt(task_id).encode("utf-8")
         yield from with_agent_messages(run_task(config, prompt, tools), agent)

@@ -16,7 +16,7 @@ from agents_runner.core.listing import Problem
 from agents_runner.core.task import PhaseRecord, Task
 from agents_runner.store.database import Database
 from agents_runner.store.faults import unwritable
-from agents_runner.store.files import DISK, TEMP_PREFIX, write_new
+from agents_runner.store.files import DISK, TEMP_PREFIX, write_atomic, write_new
 from agents_runner.store.image_uses import ImageUse, ImageUses
 from agents_runner.store.logfile import LogPart, LogWriter, read_log, read_log_from
 from agents_runner.store.paths import Paths
@@ -121,6 +121,22 @@ class TaskStore:
                 raise InvalidInput(f"Task {task_id} has not ended.", "Stop it first.")
             connection.execute("DELETE FROM tasks WHERE id = ?", (task_id,))
         shutil.rmtree(folder, ignore_errors=True)
+
+    # -- what is kept beside the record --------------------------------------------------------------
+
+    def keep(self, task_id: str, name: str, data: bytes) -> None:
+        """Write a private file into the task's folder. Raises StoreError."""
+        write_atomic(self._folder(task_id) / name, data)
+
+    def kept(self, task_id: str, name: str) -> bytes | None:
+        try:
+            return (self._folder(task_id) / name).read_bytes()
+        except OSError:
+            return None
+
+    def forget(self, task_id: str, name: str) -> None:
+        with contextlib.suppress(OSError):
+            (self._folder(task_id) / name).unlink()
 
     # -- reading -----------------------------------------------------------------------------------
 

@@ -14,7 +14,8 @@ from agents_runner.core.errors import AgentsRunnerError, InvalidInput
 from agents_runner.core.events import Event, TaskResult
 from agents_runner.core.task import Task
 from agents_runner.runner.services import Services
-from agents_runner.ui.application import application, interruptible
+from agents_runner.ui.analyzer import Analyzer
+from agents_runner.ui.application import application, interruptible, keep_what_is_there
 from agents_runner.ui.bridge import Bridge
 from agents_runner.ui.dialogs import ask
 from agents_runner.ui.environments_page import EnvironmentsPage
@@ -41,6 +42,7 @@ class MainWindow(QMainWindow):
         super().__init__()
         self._services = services
         self.jobs = Jobs(self)
+        self.analyzer = Analyzer(self)
         self._engine_checks = Latest(self.jobs)
         self._live = LiveTasks()
         self._closing = False
@@ -64,7 +66,7 @@ class MainWindow(QMainWindow):
 
     def _lay_out(self) -> None:
         self._sidebar = Sidebar(PAGES)
-        self.environments = EnvironmentsPage(self._services, self.jobs)
+        self.environments = EnvironmentsPage(self._services, self.jobs, self.analyzer)
         self.new_task = NewTaskPage(self._services, self.jobs)
         self.tasks = TasksPage(self._services, self.jobs)
         self.task = TaskPage(self._services, self.jobs)
@@ -99,6 +101,7 @@ class MainWindow(QMainWindow):
             shortcut.activated.connect(self._shortcut)
         self.environments.run_wanted.connect(self._run_wanted)
         self.environments.changed.connect(self._environments_changed)
+        self.environments.test_requested.connect(self._test_requested)
         self.new_task.submitted.connect(self._submitted)
         self.new_task.mend.connect(self._mend)
         self.new_task.new_environment.connect(self._new_environment)
@@ -139,6 +142,20 @@ class MainWindow(QMainWindow):
     def _run_wanted(self, environment_id: str) -> None:
         self.new_task.select(environment_id)
         self.go(NEW_TASK)
+
+    @Slot(str, bool)
+    def _test_requested(self, environment_id: str, fresh: bool) -> None:
+        test = self._services.test_preflight
+        if test is not None:
+            self.jobs.run(
+                lambda: test(self._services.environments.get(environment_id), fresh),
+                self._submitted,
+                lambda error: self.environments.say(str(error)),
+            )
+
+    def settled(self) -> bool:
+        """True while no background work is on its way."""
+        return self.jobs.pending == 0 and self.task.log.settled() and self.environments.form.settled()
 
     @Slot()
     def _new_task(self) -> None:
@@ -217,6 +234,7 @@ class MainWindow(QMainWindow):
             self._retry.stop()
             self._unsubscribe()
             self.jobs.close()
+            self.analyzer.close()
 
     def _close_all_the_same(self) -> None:
         self._closing = True
@@ -248,6 +266,7 @@ def run_window(services: Services, *, environment_id: str = "", prompt: str = ""
         window.new_task.prompt.setPlainText(prompt)
     window.setAttribute(Qt.WidgetAttribute.WA_QuitOnClose)
     window.show()
+    keep_what_is_there()
     try:
         with interruptible(app):
             return int(app.exec())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -220,8 +220,8 @@ class FakeRunner:
         self.tasks.add(task, prompt=request.prompt)
         stop = self._stops[task.id] = threading.Event()
         thread = threading.Thread(target=self._work, args=(task, stop), daemon=True)
-        self._threads.append(thread)
         thread.start()
+        self._threads.append(thread)
         return task
 
     def _work(self, task: Task, stop: threading.Event) -> None:
@@ -302,6 +302,28 @@ class FakeImages:
         )
 
 
+@dataclass(frozen=True)
+class Offer:
+    """See `ImportOffer`."""
+
+    title: str = "devcontainer.json"
+    fields: Mapping[str, object] = field(
+        default_factory=lambda: {
+            "base_image": "mcr.microsoft.com/devcontainers/base:bookworm",
+            "cached_preflight_script": "apt-get update\napt-get install -y graphviz\n",
+            "run_preflight_script": "npm ci\n",
+            "env_vars": {"SHOP_REGION": "eu"},
+            "ports": ("3000",),
+            "remote_user": "node",
+        }
+    )
+    report: tuple[str, ...] = (
+        "onCreateCommand goes to the cached preflight.",
+        "postStartCommand goes to the run preflight.",
+        "The feature ghcr.io/devcontainers/features/docker-in-docker cannot be carried over.",
+    )
+
+
 @dataclass
 class FakeWorld:
     """The fakes behind one bundle, for a test to look at and to turn knobs of."""
@@ -313,6 +335,12 @@ class FakeWorld:
     engine_gate: Gate = field(default_factory=Gate)
     theme: Settings = field(default_factory=lambda: Settings(theme="light"))
     state_dir: Path = Path("/nonexistent/state")
+    offers: tuple[Offer, ...] = ()
+    """What every folder holds; empty: there is no port to discover anything."""
+    discovered: list[Path] = field(default_factory=list)
+    test_preflight: bool = False
+    """Whether there is a port to test scripts with."""
+    tested: list[tuple[str, bool]] = field(default_factory=list)
     runner: FakeRunner = field(init=False)
 
     def __post_init__(self) -> None:
@@ -356,7 +384,17 @@ class FakeWorld:
             picture=lambda _path, _id: None,
             wait=lambda _seconds: None,
             close=self.runner.close,
+            discover=self._discover if self.offers else None,
+            test_preflight=self._test if self.test_preflight else None,
         )
+
+    def _discover(self, folder: Path) -> tuple[Offer, ...]:
+        self.discovered.append(folder)
+        return self.offers
+
+    def _test(self, environment: Environment, fresh: bool) -> Task:
+        self.tested.append((environment.id, fresh))
+        return self.runner.submit(TaskRequest(environment_id=environment.id, prompt="test"))
 
 
 def _no_bench(_environment: Environment, _runs: int) -> Generator[Event | str, None, StartupFigures]:
