@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from agents_runner.agents import registry
@@ -16,8 +17,10 @@ from agents_runner.core.launch import AgentLaunch
 from agents_runner.core.task import Task
 from agents_runner.engine.port import Engine
 from agents_runner.images.sharing import BuildDesk
+from agents_runner.runner.bench import StartupBench
 from agents_runner.runner.desktop import DesktopService
 from agents_runner.runner.doctor import run_doctor
+from agents_runner.runner.housekeeping import Housekeeper, WatchedEnvironments
 from agents_runner.runner.image_service import ImageService
 from agents_runner.runner.importing import read_offers
 from agents_runner.runner.login import write_refreshed
@@ -89,34 +92,53 @@ def build_services(paths: Paths | None = None) -> Services:
                 found.append((error.field, error.message, error.hint))
         return tuple(found)
 
+    def in_background(words: tuple[str, ...]) -> None:
+        """Run the command line with these words in a process of its own that outlives this one."""
+        with paths.background_log.open("ab") as out:
+            subprocess.Popen(
+                [sys.executable, "-m", "agents_runner", *words],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+            )
+
+    keeper = Housekeeper(
+        images=lambda: images,
+        uses=tasks.images,
+        environments=environments,
+        environment_of=lambda task: tasks.get(task).environment_id,
+        policy=lambda: settings.load()[0].cache,
+        background=in_background,
+    )
+
     desk = BuildDesk(root=paths.run / "builds", limit=settings.load()[0].max_builds or os.cpu_count() or 1)
     desktop = DesktopService(engine=engine, files=tasks)
     owners = Owners(folder=paths.run / "owners")
-    runner = TaskRunner(
-        engine=engine,
-        host=host,
-        environment=environments.get,
-        agent_launch=agent_launch,
-        records=tasks,
-        run_dir=paths.run,
-        workspaces=paths.workspaces,
-        accept_login=write_refreshed,
-        image_used=tasks.image_used,
-        owners=owners,
-        desk=desk,
-        open_door=desktop.open,
-        keep_picture=desktop.keep_picture,
-        max_running=settings.load()[0].max_running_tasks,
-    )
+
+    def make_runner(environment: Callable[[str], Environment]) -> TaskRunner:
+        return TaskRunner(
+            engine=engine,
+            host=host,
+            environment=environment,
+            agent_launch=agent_launch,
+            records=tasks,
+            run_dir=paths.run,
+            workspaces=paths.workspaces,
+            accept_login=write_refreshed,
+            image_used=tasks.image_started,
+            owners=owners,
+            desk=desk,
+            open_door=desktop.open,
+            keep_picture=desktop.keep_picture,
+            max_running=settings.load()[0].max_running_tasks,
+        )
+
+    runner = make_runner(environments.get)
+    runner.subscribe(keeper.listen)
 
     def work_apart(task_id: str) -> None:
-        subprocess.Popen(
-            [sys.executable, "-m", "agents_runner", "tasks", "work", task_id],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        in_background(("tasks", "work", task_id))
 
     def detach(request: TaskRequest) -> Task:
         task = runner.prepare(request)
@@ -134,15 +156,23 @@ def build_services(paths: Paths | None = None) -> Services:
 
     def close() -> None:
         runner.close()
+        keeper.close()
         owners.close()
         engine.close()
         database.close()
 
     images = ImageService(
-        engine=engine, host=host, environments=environments.list, uses=tasks, run_dir=paths.run, desk=desk
+        engine=engine,
+        host=host,
+        environments=environments.list,
+        uses=tasks.images,
+        run_dir=paths.run,
+        desk=desk,
+        policy=lambda: settings.load()[0].cache,
+        after_build=keeper.built,
     )
     services = Services(
-        environments=environments,
+        environments=WatchedEnvironments(store=environments, saved=keeper.saved),
         tasks=tasks,
         runner=runner,
         images=images,
@@ -159,12 +189,14 @@ def build_services(paths: Paths | None = None) -> Services:
         detach=detach,
         resume=runner.start,
         recover=lambda here: runner.recover(None if here else work_apart),
+        bench_startup=StartupBench(engine=engine, images=images, runner=make_runner, forget=tasks.delete).run,
         import_demo_base=lambda: import_mini_base(engine()),
         picture=lambda path, environment_id: write_picture(services, path, environment_id),
         wait=time.sleep,
         close=close,
         desktop=desktop,
         demo_folder=demo_folder,
+        window_opened=keeper.started,
         discover=read_offers,
         test_preflight=lambda environment, fresh: runner.submit(preflight_test(environment, fresh=fresh)),
     )
@@ -182,6 +214,7 @@ def open_window(environment_id: str = "") -> int:
     from agents_runner.ui.window import run_window
 
     services = build_services()
+    services.window_opened()
     try:
         return run_window(services, environment_id=environment_id)
     finally:

@@ -311,7 +311,7 @@ def main() -> None:
             )
             made.runner.close()
             assert path.stat().st_size < MOST_BYTES, path
-            print(path)  # noqa: T201
+            print(path)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from agents_runner.cli import (
+    bench_commands,
     demo_commands,
     environment_commands,
     image_commands,
@@ -46,6 +47,7 @@ COMMANDS: dict[tuple[str, str], Command] = {
     ("preflight", "split"): preflight_commands.split,
     ("preflight", "check"): preflight_commands.check,
     ("preflight", "test"): preflight_commands.test,
+    ("bench", "startup"): bench_commands.startup,
     ("images", ""): image_commands.images,
     ("clean", ""): image_commands.clean,
 }

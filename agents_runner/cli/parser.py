@@ -28,15 +28,30 @@ def build_parser() -> Parser:
     plan.add_argument("environment")
     build = _json(commands.add_parser("build", help="make an environment's layers now"))
     build.add_argument("environment")
-    build.add_argument("--force", action="store_true", help="build layers anew that are there")
+    how = build.add_mutually_exclusive_group()
+    how.add_argument("--force", action="store_true", help="build layers anew that are there")
+    how.add_argument(
+        "--refresh", action="store_true", help="build anew if the base is newer, or refresh_after_days over"
+    )
     _run(commands)
     _tasks(commands)
     _preflight(commands)
+    _bench(commands)
     _json(commands.add_parser("images", help="the application's own images"))
     clean = _json(commands.add_parser("clean", help="remove cached images"))
     clean.add_argument("--dry-run", action="store_true", help="only say what would go")
     clean.add_argument("--unused", action="store_true", help="only those that no environment needs as it stands")
+    clean.add_argument(
+        "--older-than", type=_days, metavar="DAYS", help="only those neither used nor made within so many days"
+    )
     return parser
+
+
+def _days(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < 1e6:
+        raise ValueError(text)
+    return value
 
 
 Commands = argparse._SubParsersAction  # argparse has no public name for it
@@ -71,6 +86,14 @@ def _env(commands: Commands[Parser]) -> None:
     _import(actions)
     _json(actions.add_parser("export", help="print an environment's file")).add_argument("name")
     _json(actions.add_parser("delete", help="move an environment to the trash")).add_argument("name")
+
+
+def _bench(commands: Commands[Parser]) -> None:
+    bench = commands.add_parser("bench", help="measure on this machine")
+    actions = bench.add_subparsers(dest="action", required=True, parser_class=Parser, metavar="ACTION")
+    startup = _json(actions.add_parser("startup", help="bare, cached and uncached starts, interleaved"))
+    startup.add_argument("environment")
+    startup.add_argument("--runs", type=int, default=5, metavar="N", help="how often each is done (5)")
 
 
 def _import(actions: Commands[Parser]) -> None:

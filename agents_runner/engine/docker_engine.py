@@ -134,6 +134,11 @@ class DockerEngine:
             lines = client.pull(ref, stream=True, decode=True, platform=platform or None)
             yield from pull_progress(pumped(lines, lambda: None), ref)
 
+    def remote_digest(self, ref: str) -> str:
+        with self._call("ask a registry") as client:
+            said = client.inspect_distribution(ref)
+        return str((said.get("Descriptor") or {}).get("digest") or "")
+
     def import_image(self, tar: Iterator[bytes], ref: str, changes: Sequence[str] = ()) -> str:
         repository, _, tag = ref.rpartition(":")
         with self._call("import an image", LONG_TIMEOUT_S) as client:

@@ -227,6 +227,12 @@ class FakeEngine:
             raise ImageMissing(f"The image {ref} cannot be pulled: not found.", "Check the name and the network.")
         self.images[self.pullable[ref].id] = self.pullable[ref]
 
+    def remote_digest(self, ref: str) -> str:
+        self._called("remote_digest")
+        if ref not in self.pullable:
+            raise ImageMissing(f"The image {ref} is in no registry.")
+        return self.pullable[ref].id
+
     def import_image(self, tar: Iterator[bytes], ref: str, changes: Sequence[str] = ()) -> str:
         self._called("import_image")
         return self.add_image(ref, size=sum(map(len, tar))).id

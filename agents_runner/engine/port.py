@@ -88,6 +88,10 @@ class Engine(Protocol):
 
     def pull(self, ref: str, platform: str = "") -> Iterator[PullProgress]: ...
 
+    def remote_digest(self, ref: str) -> str:
+        """The digest that the tag has in its registry now (`sha256:...`); pulls nothing."""
+        ...
+
     def import_image(self, tar: Iterator[bytes], ref: str, changes: Sequence[str] = ()) -> str:
         """Make an image of a file system; `changes` are Dockerfile lines. Returns the image's id."""
         ...

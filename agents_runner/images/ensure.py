@@ -40,12 +40,12 @@ class Ensured:
         return self.error is not None or self.desktop_error is not None
 
 
-def look(engine: Engine, plan: ImagePlan) -> tuple[ImageInfo | None, ...]:
-    """What is there of each layer, lowest first; about 1 ms a look-up."""
-    return tuple(
-        image if is_layer(image, layer) else None
-        for layer, image in ((layer, engine.find_image(layer.tag)) for layer in plan.layers)
-    )
+def look(engine: Engine, plan: ImagePlan) -> int:
+    """How many layers are there, from the lowest: the highest that is found holds those below it."""
+    for count in range(len(plan.layers), 0, -1):
+        if is_layer(engine.find_image(plan.layers[count - 1].tag), plan.layers[count - 1]):
+            return count
+    return 0
 
 
 @dataclass(kw_only=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import statistics
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -86,8 +87,17 @@ class CachedImage:
     created: float
     last_used: float | None
     environments: tuple[str, ...]
-    """Names of the environments whose last plan held it."""
+    """Names of the environments whose plan holds it."""
     in_use: bool
+    hits: int = 0
+    """How many tasks started from it that did not have to build it first."""
+    seconds_saved: float = 0.0
+    """How much longer those would have waited for its layers to be built."""
+
+    @property
+    def shared_size(self) -> int:
+        """Bytes that it has in common with its parent."""
+        return self.size - self.own_size
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +124,26 @@ class Check:
     ok: bool | None
     text: str
     hint: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartupFigures:
+    """Seconds to the first byte of a bare container, a cached and an uncached task; milliseconds to decide."""
+
+    bare_s: tuple[float, ...]
+    cached_s: tuple[float, ...]
+    uncached_s: tuple[float, ...]
+    decide_ms: tuple[float, ...]
+
+    @property
+    def ratio_cached_to_bare(self) -> float:
+        """Of the medians."""
+        return statistics.median(self.cached_s) / statistics.median(self.bare_s)
+
+    @property
+    def ratio_uncached_to_cached(self) -> float:
+        """Of the medians."""
+        return statistics.median(self.uncached_s) / statistics.median(self.cached_s)
 
 
 class EnvironmentsPort(Protocol):
@@ -227,7 +257,14 @@ class ImagesPort(Protocol):
         """Remove these cached layers of ours, where nothing uses them."""
         ...
 
-    def clean(self, *, dry_run: bool, unused_only: bool = False) -> CleanReport: ...
+    def clean(self, *, dry_run: bool, unused_only: bool = False, older_than_days: float | None = None) -> CleanReport:
+        """Remove what nothing uses: with `unused_only` what no environment needs as it stands, with `older_than_days`
+        what was neither used nor made in that time."""
+        ...
+
+    def refresh(self, environment: Environment) -> Iterator[Event]:
+        """Build the layers anew on the newest base, while the old ones serve, if that is due; see `build`."""
+        ...
 
 
 class ImportEnvironments(Protocol):
@@ -260,6 +297,8 @@ class Services:
     """Like `runner.submit`, but in a process of its own that outlives this one."""
     resume: Callable[[str], None]
     """Start a task that was recorded by `detach`, or take up one whose process died."""
+    bench_startup: Callable[[Environment, int], Generator[Event | str, None, StartupFigures]]
+    """Measure starts of an environment, so many times; yields events of a build and lines, returns the figures."""
     import_demo_base: Callable[[], str]
     """Make the demo's base image if it is not there; returns its name."""
     picture: Callable[[Path, str], None]
@@ -271,6 +310,8 @@ class Services:
     """The folder that the demonstration works in, made if it is not there."""
     recover: Callable[[bool], tuple[str, ...]] = lambda _here: ()
     """Take up the tasks of processes that died, on threads of this one (True) or apart; returns their ids."""
+    window_opened: Callable[[], None] = lambda: None
+    """Starts what is done once in a while: collecting and refreshing, on a thread of its own."""
     discover: Callable[[Path], Sequence[ImportOffer]] | None = None
     """What a folder holds that an environment can be filled from; None: nothing is ever offered."""
     test_preflight: Callable[[Environment, bool], Task] | None = None
@@ -296,6 +337,7 @@ __all__ = [
     "Problem",
     "RunnerPort",
     "Services",
+    "StartupFigures",
     "TaskRequest",
     "TasksPort",
 ]

@@ -232,6 +232,10 @@ class TaskStore:
     def image_used(self, tag: str, environment_id: str, seconds_saved: float = 0.0) -> None:
         self.images.used(tag, environment_id, seconds_saved)
 
+    def image_started(self, tag: str, environment_id: str) -> None:
+        """A task starts from it now; whether that was a hit is known at its end."""
+        self.images.used(tag, environment_id, hit=False)
+
     def image_uses(self) -> Mapping[str, ImageUse]:
         return self.images.all()
 

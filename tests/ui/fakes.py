@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from agents_runner.core.events import (
     AgentMessage,
     Cache,
     Event,
+    LayerDone,
     LogLine,
     Phase,
     PhaseFinished,
@@ -38,6 +39,7 @@ from agents_runner.runner.services import (
     Listener,
     PlannedImage,
     Services,
+    StartupFigures,
     TaskRequest,
 )
 
@@ -258,6 +260,9 @@ class FakeImages:
     plan_error: AgentsRunnerError | None = None
     plan_gate: Gate = field(default_factory=Gate)
     list_gate: Gate = field(default_factory=Gate)
+    build_gate: Gate = field(default_factory=Gate)
+    build_error: AgentsRunnerError | None = None
+    built: list[tuple[str, bool]] = field(default_factory=list)
     cleaned: list[bool] = field(default_factory=list)
 
     def plan(self, environment: Environment) -> PlannedImage:
@@ -267,6 +272,13 @@ class FakeImages:
         return self.planned
 
     def build(self, environment: Environment, *, force: bool = False) -> Iterator[Event]:
+        self.built.append((environment.name, force))
+        self.build_gate()
+        if self.build_error is not None:
+            raise self.build_error
+        yield LayerDone(kind="env", step="", tag="agent-runner-env:new", result="built", seconds=1.0)
+
+    def refresh(self, environment: Environment) -> Iterator[Event]:
         yield from ()
 
     def list(self) -> tuple[CachedImage, ...]:
@@ -276,7 +288,7 @@ class FakeImages:
     def remove(self, tags: frozenset[str]) -> None:
         self.images = tuple(image for image in self.images if image.tag not in tags)
 
-    def clean(self, *, dry_run: bool, unused_only: bool = False) -> CleanReport:
+    def clean(self, *, dry_run: bool, unused_only: bool = False, older_than_days: float | None = None) -> CleanReport:
         self.cleaned.append(dry_run)
         gone = [image for image in self.images if not image.in_use]
         kept = [image for image in self.images if image.in_use]
@@ -367,6 +379,7 @@ class FakeWorld:
             export_environment=lambda _name: "",
             detach=self.runner.submit,
             resume=lambda _task: None,
+            bench_startup=_no_bench,
             import_demo_base=lambda: "",
             picture=lambda _path, _id: None,
             wait=lambda _seconds: None,
@@ -382,6 +395,11 @@ class FakeWorld:
     def _test(self, environment: Environment, fresh: bool) -> Task:
         self.tested.append((environment.id, fresh))
         return self.runner.submit(TaskRequest(environment_id=environment.id, prompt="test"))
+
+
+def _no_bench(_environment: Environment, _runs: int) -> Generator[Event | str, None, StartupFigures]:
+    yield "nothing is measured here"
+    return StartupFigures(bare_s=(1.0,), cached_s=(1.0,), uncached_s=(1.0,), decide_ms=(1.0,))
 
 
 # -- scripts that tasks play -------------------------------------------------------------------------------
@@ -477,4 +495,6 @@ def image(number: int, *, in_use: bool = False, name: str = "") -> CachedImage:
         last_used=time.time() - 600 if number % 2 else None,
         environments=(f"{COLORS[number % len(COLORS)]} project",) if number % 2 else (),
         in_use=in_use,
+        hits=7 if number % 2 else 0,
+        seconds_saved=252.0 if number % 2 else 0.0,
     )
