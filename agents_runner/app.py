@@ -128,6 +128,7 @@ def build_services(paths: Paths | None = None) -> Services:
 
     def close() -> None:
         runner.close()
+        desktop.close()
         engine.close()
         database.close()
 
