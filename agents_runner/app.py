@@ -156,6 +156,7 @@ def build_services(paths: Paths | None = None) -> Services:
 
     def close() -> None:
         runner.close()
+        desktop.close()
         keeper.close()
         owners.close()
         engine.close()
