@@ -25,6 +25,12 @@ CONTAINER_KEY = LABEL + "container.key"
 CONTAINER_TASK = LABEL + "container.task"
 CONTAINER_ENVIRONMENT = LABEL + "container.environment"
 CONTAINER_INSTANCE = LABEL + "container.instance"
+CONTAINER_CACHE = LABEL + "container.cache"
+"""The package cache that a build has mounted."""
+VOLUME_KIND = LABEL + "volume.kind"
+VOLUME_NAME = LABEL + "volume.name"
+VOLUME_ENVIRONMENT = LABEL + "volume.environment"
+VOLUME_INSTANCE = LABEL + "volume.instance"
 CONTAINER_NAME = LABEL + "container.name"
 """The container's own name: a container that inherited our labels from an image has another one."""
 
@@ -101,6 +107,15 @@ class ImageInfo:
     def is_ours(self) -> bool:
         """True for an image that we made; one built FROM ours inherits the labels but not the tag."""
         return self.labels.get(IMAGE_MANAGED) == "true" and self.labels.get(IMAGE_REF) in self.tags
+
+
+@dataclass(frozen=True, kw_only=True)
+class VolumeInfo:
+    """A named volume; `created` in seconds since the epoch."""
+
+    name: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    created: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

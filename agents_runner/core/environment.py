@@ -95,6 +95,8 @@ class Environment(BaseModel):
     """`[ADDRESS:][HOST:]CONTAINER[/udp]`, as typed; see `core.ports`."""
     resources: Resources = Resources()
     build_timeout_s: int = Field(default=1800, ge=1, le=7 * 24 * 3600)
+    package_caches: bool = False
+    """Builds keep the package managers' downloads in a volume of this environment."""
     refresh_after_days: int | None = Field(default=None, ge=1)
 
     @field_validator("color")

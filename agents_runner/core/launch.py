@@ -60,6 +60,7 @@ class DockerRunnerConfig(BaseModel):
     resources: Resources = Resources()
     workspace: Workspace
     build_timeout_s: int = 1800
+    package_caches: bool = False
     uid: int
     gid: int
     """Who the agent's files belong to, as seen inside the container."""

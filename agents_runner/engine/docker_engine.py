@@ -20,6 +20,7 @@ from agents_runner.core.container import (
     ContainerState,
     EngineInfo,
     ImageInfo,
+    VolumeInfo,
 )
 from agents_runner.core.errors import ContainerMissing, EngineRefused, EngineTimeout, EngineTooOld, ImageMissing
 from agents_runner.engine import archive, facts
@@ -295,8 +296,21 @@ class DockerEngine:
             client.create_volume(name, labels=dict(labels))
 
     def remove_volume(self, name: str) -> None:
-        with contextlib.suppress(docker.errors.NotFound), self._call("remove a volume") as client:
+        with self._call("remove a volume") as client, contextlib.suppress(docker.errors.NotFound):
             client.remove_volume(name)
+
+    def list_volumes(self, labels: Mapping[str, str]) -> list[VolumeInfo]:
+        filters = {"label": [f"{name}={value}" if value else name for name, value in labels.items()]}
+        with self._call("list volumes") as client:
+            found = client.volumes(filters=filters)["Volumes"] or []
+        return [facts.volume_info(entry) for entry in found]
+
+    def volume_sizes(self) -> Mapping[str, int]:
+        with self._call("measure volumes", LONG_TIMEOUT_S) as client:
+            # Engines before API 1.42 do not know the parameter and measure everything.
+            said = client._result(client._get(client._url("/system/df"), params={"type": "volume"}), json=True)
+        sizes = {one["Name"]: int((one.get("UsageData") or {}).get("Size", -1)) for one in said.get("Volumes") or []}
+        return {name: size for name, size in sizes.items() if size >= 0}
 
     def close(self) -> None:
         with self._lock:

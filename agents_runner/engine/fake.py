@@ -23,6 +23,7 @@ from agents_runner.core.container import (
     ContainerState,
     EngineInfo,
     ImageInfo,
+    VolumeInfo,
 )
 from agents_runner.core.errors import (
     ContainerMissing,
@@ -186,7 +187,7 @@ class FakeEngine:
         self.images: dict[str, ImageInfo] = {}
         self.pullable: dict[str, ImageInfo] = {}
         self.containers: dict[str, _Container] = {}
-        self.volumes: set[str] = set()
+        self.volumes: dict[str, VolumeInfo] = {}
         self.failures: list[tuple[str, Exception]] = []
         self.calls: list[str] = []
         self.insiders: list[Callable[[tuple[str, ...]], Ran | None]] = []
@@ -422,10 +423,16 @@ class FakeEngine:
             raise EngineRefused(f"The engine refused: container {container} is not running.")
 
     def create_volume(self, name: str, labels: Mapping[str, str]) -> None:
-        self.volumes.add(name)
+        self.volumes.setdefault(name, VolumeInfo(name=name, labels=dict(labels)))
 
     def remove_volume(self, name: str) -> None:
-        self.volumes.discard(name)
+        self.volumes.pop(name, None)
+
+    def list_volumes(self, labels: Mapping[str, str]) -> list[VolumeInfo]:
+        return [one for one in self.volumes.values() if _has(one.labels, labels)]
+
+    def volume_sizes(self) -> Mapping[str, int]:
+        return dict.fromkeys(self.volumes, 1000)
 
     def close(self) -> None:
         for container in list(self.containers):

@@ -17,6 +17,7 @@ from agents_runner.core.container import (
     ContainerState,
     EngineInfo,
     ImageInfo,
+    VolumeInfo,
 )
 
 
@@ -171,7 +172,17 @@ class Engine(Protocol):
 
     def create_volume(self, name: str, labels: Mapping[str, str]) -> None: ...
 
-    def remove_volume(self, name: str) -> None: ...
+    def remove_volume(self, name: str) -> None:
+        """Remove it; nothing happens if it is gone. Raises EngineRefused while a container has it."""
+        ...
+
+    def list_volumes(self, labels: Mapping[str, str]) -> list[VolumeInfo]:
+        """Volumes with all these labels."""
+        ...
+
+    def volume_sizes(self) -> Mapping[str, int]:
+        """Name to bytes of all volumes that the engine can measure; takes it a while."""
+        ...
 
     def close(self) -> None: ...
 

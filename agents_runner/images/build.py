@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -26,6 +27,7 @@ from agents_runner.engine.port import Engine
 from agents_runner.images import desktop
 from agents_runner.images.control import ControlFolders
 from agents_runner.images.following import follow_other
+from agents_runner.images.packagecaches import MOUNTED_AT, held
 from agents_runner.images.sharing import Alone, Desk
 from agents_runner.images.watching import StopFlag, Watch
 from agents_runner.launcher import exports
@@ -33,7 +35,7 @@ from agents_runner.launcher.files import LAUNCHER, STATE, LauncherPlan, Stage, c
 from agents_runner.launcher.marks import Mark, OutputParser
 
 TAIL_LINES = 20
-_EMPTY_FOLDERS_OF_OURS = {CONTROL_PATH, CONTROL_PATH + "/in", CONTROL_PATH + "/state"}
+_EMPTY_FOLDERS_OF_OURS = {CONTROL_PATH, CONTROL_PATH + "/in", CONTROL_PATH + "/state", MOUNTED_AT}
 ReadState = Callable[[str], bytes | None]
 """Reads a file that the launcher left in its state folder."""
 HARMLESS_COMMAND = ("/bin/sh",)
@@ -67,6 +69,7 @@ class BuildOptions:
     secrets: Mapping[str, str] = field(default_factory=dict)
     """Values that must not be carried over in an image, by name."""
     environment_name: str = ""
+    package_cache: bool = False
 
 
 @dataclass(kw_only=True)
@@ -118,34 +121,58 @@ class LayerBuild:
         with self.desk.looking_after(key) as mine:
             if not mine:
                 raise NameInUse("Another task looks after this build.")
-            folder = self.control.named(container_name(key), uid=self.options.uid, gid=self.options.gid)
-            files = control_files(self._plan(parent))
-            spec = folder.prepare(self.engine, self._spec(parent), files)
-            try:
-                container = self.engine.create(spec)
-            except BaseException:
+            with self._cache() as cache:
+                if self._wants_cache() and not cache:
+                    yield Notice(
+                        message="Another build has this environment's package cache; this one downloads by itself."
+                    )
+                return (yield from self._build_alone(parent, cache))
+
+    def _wants_cache(self) -> bool:
+        return self.options.package_cache and self.layer.kind == "env"
+
+    @contextlib.contextmanager
+    def _cache(self) -> Iterator[str]:
+        """The name of the volume for package downloads; "" for none."""
+        if not self._wants_cache():
+            yield ""
+            return
+        environment = self.options.environment_name
+        with held(
+            self.engine, self.control.root / "caches", instance=self.instance, environment_id=environment
+        ) as name:
+            yield name
+
+    def _build_alone(self, parent: ImageInfo, cache: str) -> Generator[Event, None, ImageInfo]:
+        key = self.layer.key
+        folder = self.control.named(container_name(key), uid=self.options.uid, gid=self.options.gid)
+        files = control_files(self._plan(parent, cache))
+        spec = folder.prepare(self.engine, self._spec(parent, cache), files)
+        try:
+            container = self.engine.create(spec)
+        except BaseException:
+            folder.remove(self.engine)
+            raise
+        handed_over = False
+        try:
+            found = self.engine.find_image(self.layer.tag)
+            if found is not None and found.id != self.not_this and is_layer(found, self.layer):
+                return found  # somebody finished it between our look and our lock
+            folder.deliver(self.engine, container, files)
+            yield from self._run(container)
+            read = partial(folder.read_state, self.engine, container)
+            return (yield from self._finish(container, parent, read))
+        except Cancelled:
+            # Those who wait for it look after it from now on; the last of them to leave stops it.
+            handed_over = self.desk.others_wait(key)
+            raise
+        except AgentsRunnerError as error:
+            self.desk.failed(key, error.message)
+            raise
+        finally:
+            if not handed_over:
+                self.engine.remove(container)
                 folder.remove(self.engine)
-                raise
-            handed_over = False
-            try:
-                found = self.engine.find_image(self.layer.tag)
-                if found is not None and found.id != self.not_this and is_layer(found, self.layer):
-                    return found  # somebody finished it between our look and our lock
-                folder.deliver(self.engine, container, files)
-                yield from self._run(container)
-                read = partial(folder.read_state, self.engine, container)
-                return (yield from self._finish(container, parent, read))
-            except Cancelled:
-                # Those who wait for it look after it from now on; the last of them to leave stops it.
-                handed_over = self.desk.others_wait(key)
-                raise
-            except AgentsRunnerError as error:
-                self.desk.failed(key, error.message)
-                raise
-            finally:
-                if not handed_over:
-                    self.engine.remove(container)
-                    folder.remove(self.engine)
 
     def _others(self) -> Generator[Event, None, ImageInfo | None]:
         """Wait for whoever builds it; None if it is ours to build after all."""
@@ -180,7 +207,7 @@ class LayerBuild:
                 self.engine.remove(state.id)
                 self.control.sweep(container_name(key))
 
-    def _plan(self, parent: ImageInfo) -> LauncherPlan:
+    def _plan(self, parent: ImageInfo, cache: str) -> LauncherPlan:
         return LauncherPlan(
             token=self.options.token,
             kind="build",
@@ -192,9 +219,10 @@ class LayerBuild:
             fixed={"AGENTS_RUNNER": "1", "AGENTS_RUNNER_WORKSPACE": WORKSPACE_PATH},
             stages=(Stage(phase=f"build.{self.layer.kind}", scripts=(self.layer.inputs.script.text,)),),
             volumes=parent.volumes,
+            package_cache=bool(cache),
         )
 
-    def _spec(self, parent: ImageInfo) -> ContainerSpec:
+    def _spec(self, parent: ImageInfo, cache: str) -> ContainerSpec:
         launch = ("/bin/sh", LAUNCHER)
         return ContainerSpec(
             name=container_name(self.layer.key),
@@ -209,7 +237,9 @@ class LayerBuild:
                 labels.CONTAINER_NAME: container_name(self.layer.key),
                 labels.CONTAINER_ENVIRONMENT: self.options.environment_name,
                 labels.CONTAINER_INSTANCE: self.instance,
+                **({labels.CONTAINER_CACHE: cache} if cache else {}),
             },
+            volumes={cache: MOUNTED_AT} if cache else {},
             resources=self.options.resources,
         )
 
@@ -358,6 +388,7 @@ class LayerBuild:
                 labels.CONTAINER_NAME: "",
                 labels.CONTAINER_ENVIRONMENT: "",
                 labels.CONTAINER_INSTANCE: "",
+                labels.CONTAINER_CACHE: "",
             },
             entrypoint=parent.entrypoint,
             command=parent.command or (None if parent.entrypoint else HARMLESS_COMMAND),

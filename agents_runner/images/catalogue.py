@@ -10,6 +10,7 @@ from agents_runner.core.container import ContainerState, ImageInfo
 from agents_runner.core.errors import EngineError, ImageMissing
 from agents_runner.engine.port import Engine
 from agents_runner.images.build import container_name
+from agents_runner.images.packagecaches import PackageCache, find_caches
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -223,3 +224,23 @@ def _removed(engine: Engine, found: tuple[Found, ...], plan: Cleaned) -> Cleaned
     return replace(
         plan, removed=tuple(removed), kept=tuple(kept), freed_bytes=max(0, plan.freed_bytes - sum(missed.values()))
     )
+
+
+def clean_caches(engine: Engine, *, wanted: Callable[[PackageCache], str], dry_run: bool) -> Cleaned:
+    """Remove by exact name, never by force; `wanted` says why one is to stay, or ""."""
+    removed: list[str] = []
+    kept: list[Kept] = []
+    freed = 0
+    for one in find_caches(engine):
+        why = f"used by container {one.users[0]}" if one.users else wanted(one)
+        if not why and not dry_run:
+            try:
+                engine.remove_volume(one.name)
+            except EngineError as error:
+                why = error.message
+        if why:
+            kept.append(Kept(tag=one.name, why=why))
+        else:
+            removed.append(one.name)
+            freed += one.size
+    return Cleaned(removed=tuple(removed), kept=tuple(kept), freed_bytes=freed)

@@ -18,6 +18,8 @@ IN = CONTROL_PATH + "/in"
 STATE = CONTROL_PATH + "/state"
 LAUNCHER = IN + "/launcher.sh"
 PROMPT = IN + "/prompt"
+CACHE_PROGRAMS = ("caches.sh", "cache-hook.sh")
+"""Not among those below: what they do changes no image."""
 PROGRAMS = ("launcher.sh", "prelude.bash", "prelude.sh", "dump.bash")
 
 
@@ -59,6 +61,8 @@ class LauncherPlan:
     agent: AgentLaunch | None = None
     prompt: bytes = b""
     volumes: tuple[str, ...] = ()
+    package_cache: bool = False
+    """A volume for package managers' downloads is mounted; see caches.sh."""
     desktop: DesktopStart | None = None
 
 
@@ -76,6 +80,8 @@ def recipe() -> str:
 def control_files(plan: LauncherPlan) -> dict[str, bytes]:
     """Everything below the control folder, by relative path; `in/` is mounted read-only, `state/` is not."""
     files = {f"in/{name}": program(name) for name in PROGRAMS}
+    if plan.package_cache:
+        files |= {f"in/{name}": program(name) for name in CACHE_PROGRAMS}
     numbered = [(stage, text) for stage in plan.stages for text in stage.scripts]
     for number, (_, text) in enumerate(numbered):
         files[f"in/scripts/{number:02}"] = text.encode("utf-8")
@@ -103,15 +109,17 @@ def _plan_script(plan: LauncherPlan) -> str:
         f"AR_WORKSPACE={WORKSPACE_PATH}",
         f"AR_STAGE={'build' if plan.kind == 'build' else 'run'}",
         f"AR_MOUNTED={shlex.quote(':'.join(plan.mounted))}",
-        *_exporter("ar_plan_variables", plan.variables),
+        *_exporter("ar_plan_variables", plan.variables, first="ar_cache_variables" if plan.package_cache else ":"),
         *_exporter("ar_plan_fixed", plan.fixed),
         *_exporter("ar_plan_desktop", _desktop_variables(plan)),
         *_agent_exporter(plan),
+        *(('. "$ar_in/caches.sh"',) if plan.package_cache else ()),
         "ar_identity",
     ]
     if plan.kind == "task":
         lines.append("ar_workspace")
-    lines += _stage_calls(plan)
+    calls = _stage_calls(plan)
+    lines += ["ar_caches_on", *calls, "ar_caches_off"] if plan.package_cache else calls
     if plan.volumes:
         lines.append(shlex.join(["ar_volumes", *plan.volumes]))
     if plan.agent:
@@ -119,8 +127,13 @@ def _plan_script(plan: LauncherPlan) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _exporter(name: str, variables: Mapping[str, str]) -> list[str]:
-    return [f"{name}() {{", "    :", *(f"    export {key}={_quote(value)}" for key, value in variables.items()), "}"]
+def _exporter(name: str, variables: Mapping[str, str], first: str = ":") -> list[str]:
+    return [
+        f"{name}() {{",
+        f"    {first}",
+        *(f"    export {key}={_quote(value)}" for key, value in variables.items()),
+        "}",
+    ]
 
 
 def _desktop_variables(plan: LauncherPlan) -> dict[str, str]:

@@ -20,9 +20,10 @@ from agents_runner.core.settings import CachePolicy
 from agents_runner.core.task import new_task_id
 from agents_runner.engine.port import Engine, EngineFactory
 from agents_runner.images import catalogue
-from agents_runner.images.collecting import DAY_S, Known, reasons_to_stay
+from agents_runner.images.collecting import DAY_S, GRACE_S, Known, reasons_to_stay
 from agents_runner.images.control import ControlFolders
 from agents_runner.images.ensure import Ensured, Ensurer, look
+from agents_runner.images.packagecaches import KIND, PackageCache, find_caches
 from agents_runner.images.planning import plan_image, plan_start
 from agents_runner.images.sharing import Alone, Desk
 from agents_runner.runner.base_image import base_image
@@ -41,6 +42,7 @@ class ImageUses(Protocol):
     def plan_seen(self, environment_id: str, tags: Iterable[str]) -> None: ...
     def plan_of(self, environment_id: str) -> tuple[str, ...]: ...
     def forget(self, tags: Iterable[str]) -> None: ...
+    def last_builds(self) -> Mapping[str, float]: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +143,30 @@ class ImageService:
         engine = self.engine()
         names = self._names_by_tag(engine)
         uses = self.uses.all()
-        return tuple(_shown(one, names, uses.get(one.tag)) for one in catalogue.find(engine))
+        images = tuple(_shown(one, names, uses.get(one.tag)) for one in catalogue.find(engine))
+        return images + self._caches(engine)
+
+    def _caches(self, engine: Engine) -> tuple[CachedImage, ...]:
+        """Package caches, shown beside the images."""
+        found = find_caches(engine)
+        known = {one.id: one for one in self.environments().environments} if found else {}
+        built = self.uses.last_builds() if found else {}
+        return tuple(
+            CachedImage(
+                tag=one.name,
+                id=one.name,
+                kind=KIND,
+                step="",
+                key="",
+                size=one.size,
+                own_size=one.size,
+                created=one.created,
+                last_used=built.get(one.environment),
+                environments=(known[one.environment].name,) if one.environment in known else (),
+                in_use=bool(one.users),
+            )
+            for one in found
+        )
 
     def clean(self, *, dry_run: bool, unused_only: bool = False, older_than_days: float | None = None) -> CleanReport:
         engine = self.engine()
@@ -160,7 +185,24 @@ class ImageService:
                     return f"used or made within {older_than_days:g} days"
             return ""
 
-        return self._cleaned(engine, wanted, dry_run=dry_run)
+        return self._cleaned(engine, wanted, self._cache_rule(older_than_days, unused_only), dry_run=dry_run)
+
+    def _cache_rule(self, older_than_days: float | None, unused_only: bool) -> Callable[[PackageCache], str]:
+        """Why a package cache stays: pure once made."""
+        environments = {one.id: one for one in self.environments().environments}
+        built = self.uses.last_builds()
+        now = self.clock()
+
+        def stays(one: PackageCache) -> str:
+            environment = environments.get(one.environment)
+            if unused_only and environment is not None and environment.package_caches:
+                return f"used by environment {environment.name}"
+            last = max(one.created, built.get(one.environment, 0.0))
+            if older_than_days is not None and now - last < older_than_days * DAY_S:
+                return f"used or made within {older_than_days:g} days"
+            return ""
+
+        return stays
 
     def collect(self) -> CleanReport:
         """Remove what the policy in the settings lets go; never another installation's images."""
@@ -175,8 +217,24 @@ class ImageService:
         return self._cleaned(
             engine,
             lambda one: "" if one.tag in going else stay.get(one.tag, "it was made just now"),
+            self._cache_collected(policy),
             dry_run=False,
         )
+
+    def _cache_collected(self, policy: CachePolicy) -> Callable[[PackageCache], str]:
+        """Ours go with their environment, when it no longer wants one, and by age."""
+        instance = self.host().instance
+        needed = self._cache_rule(None, True)
+        days = GRACE_S / DAY_S
+        fresh = self._cache_rule(days, False)
+        young = self._cache_rule(policy.max_age_days, False) if policy.max_age_days else None
+
+        def stays(one: PackageCache) -> str:
+            if one.instance != instance:
+                return "another installation made it"
+            return fresh(one) or (needed(one) if young is None or young(one) else "")
+
+        return stays
 
     def _known(self, engine: Engine) -> Known:
         uses = self.uses.all()
@@ -195,8 +253,21 @@ class ImageService:
             existing=frozenset(environment.id for environment in environments),
         )
 
-    def _cleaned(self, engine: Engine, wanted: Callable[[catalogue.Found], str], *, dry_run: bool) -> CleanReport:
-        report = catalogue.clean(engine, wanted=wanted, dry_run=dry_run)
+    def _cleaned(
+        self,
+        engine: Engine,
+        wanted: Callable[[catalogue.Found], str],
+        cache_wanted: Callable[[PackageCache], str] = lambda _one: "it was not asked for",
+        *,
+        dry_run: bool,
+    ) -> CleanReport:
+        images = catalogue.clean(engine, wanted=wanted, dry_run=dry_run)
+        caches = catalogue.clean_caches(engine, wanted=cache_wanted, dry_run=dry_run)
+        report = catalogue.Cleaned(
+            removed=images.removed + caches.removed,
+            kept=images.kept + caches.kept,
+            freed_bytes=images.freed_bytes + caches.freed_bytes,
+        )
         if not dry_run:
             self.uses.forget(report.removed)
         return CleanReport(

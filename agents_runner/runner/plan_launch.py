@@ -93,6 +93,7 @@ def plan_launch(
         resources=_resources(environment),
         workspace=_workspace(environment, host),
         build_timeout_s=environment.build_timeout_s,
+        package_caches=environment.package_caches,
         uid=host.uid,
         gid=host.gid,
         agent=agent,

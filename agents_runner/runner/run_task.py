@@ -610,4 +610,5 @@ def build_options(config: DockerRunnerConfig) -> BuildOptions:
         token="",
         resources=config.resources,
         environment_name=config.environment_id,
+        package_cache=config.package_caches,
     )

@@ -55,6 +55,12 @@ class ImageUses:
             rows = connection.execute("SELECT tag, MAX(seconds) FROM image_builds GROUP BY tag").fetchall()
         return float(sum(row[1] for row in rows if row[0] in wanted))
 
+    def last_builds(self) -> Mapping[str, float]:
+        """Environment id to when one of its layers was last built, in seconds since the epoch."""
+        with self.database.reading() as connection:
+            rows = connection.execute("SELECT environment_id, MAX(built) FROM image_builds GROUP BY 1").fetchall()
+        return {str(row[0]): float(row[1]) for row in rows}
+
     def forget(self, tags: Iterable[str]) -> None:
         """These images are gone for good: who built them is of no more use."""
         with self.database.transaction() as connection:

@@ -80,6 +80,11 @@ class EnvironmentEditors:
             "Cache the desktop &layer",
             "Bake the desktop's programs into an image of their own; counts only while the desktop is on.",
         )
+        self.package_caches = _check(
+            "env-package-caches",
+            "&Keep package downloads",
+            "Builds keep what apt, pacman, pip, npm and cargo download, so that a rebuild need not fetch it.",
+        )
         self.enabled = _check(
             "env-preflight-enabled", "Run pre&flight scripts", "Off: neither script runs; both texts stay."
         )
@@ -117,4 +122,4 @@ class EnvironmentEditors:
         return (self.color, self.agent, self.kind, self.pull)
 
     def checks(self) -> tuple[QCheckBox, ...]:
-        return (self.cache_container, self.desktop, self.cache_desktop, self.enabled)
+        return (self.cache_container, self.desktop, self.cache_desktop, self.enabled, self.package_caches)

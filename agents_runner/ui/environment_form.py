@@ -50,6 +50,7 @@ _CHECKS = {
     "desktop": "headless_desktop_enabled",
     "cache_desktop": "cache_desktop_build",
     "enabled": "preflight_enabled",
+    "package_caches": "package_caches",
 }
 """Each editor's name and what it edits of the state."""
 
@@ -168,6 +169,7 @@ class EnvironmentForm(QWidget):
         form.addRow("Por&ts", self._fields["ports"])
         form.addRow("P&ull the base image", self._fields["pull"])
         form.addRow("Build t&imeout (s)", self._fields["build_timeout_s"])
+        form.addRow("", self.editors.package_caches)
         form.addRow("CPUs", self._fields["resources.cpus"])
         form.addRow("Memory (MiB)", self._fields["resources.memory_mb"])
         return _scrolled(body)

@@ -31,6 +31,7 @@ class FormState:
     headless_desktop_enabled: bool = False
     cache_desktop_build: bool = False
     cache_container_build: bool = True
+    package_caches: bool = False
     preflight_enabled: bool = True
     cached_preflight_script: str = ""
     run_preflight_script: str = ""
@@ -65,6 +66,7 @@ _SAME = (
     "headless_desktop_enabled",
     "cache_desktop_build",
     "cache_container_build",
+    "package_caches",
     "preflight_enabled",
     "cached_preflight_script",
     "run_preflight_script",
