@@ -145,10 +145,6 @@ def build_services(paths: Paths | None = None) -> Services:
         work_apart(task.id)
         return task
 
-    def folders() -> str:
-        paths.ensure()
-        return str(paths.data)
-
     def demo_folder() -> Path:
         folder = paths.workspaces / "demo"
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -183,7 +179,9 @@ def build_services(paths: Paths | None = None) -> Services:
         engine_info=lambda: engine().info(),
         check_environment=check,
         doctor=lambda: run_doctor(
-            engine_info=lambda: engine().info(), folders=folders, agent_logins=registry.logins(Path.home())
+            engine_info=lambda: engine().info(),
+            folders=lambda: str(paths.ensure().data),
+            agent_logins=registry.logins(Path.home()),
         ),
         import_environments=environments.import_file,
         export_environment=environments.export,
