@@ -150,6 +150,7 @@ class _Run:
     _clock: float | None = None
     """When the phase began, by the container's clock."""
     _first_clock: float | None = None
+    _engine_away: bool = False
     _tail: deque[str] = field(default_factory=lambda: deque(maxlen=TAIL_LINES))
     _failed: StageFailed | AgentError | None = None
     _agent_began: bool = False
@@ -422,6 +423,7 @@ class _Run:
                     yield from self._marked(item)
         except StopIteration as end:
             state: ContainerState = end.value
+            self._engine_away = watch.was_away
         except Cancelled:
             self._keep_picture(lambda: take_picture(engine, container, self._user, timeout=LAST_PICTURE_TIMEOUT_S))
             engine.stop(container, STOP_GRACE_S)
@@ -487,7 +489,7 @@ class _Run:
             raise _with_tail(self._failed, tail)
         if self._failed is not None:
             raise self._failed
-        error, hint = _ending(code, oom=state.oom_killed)
+        error, hint = _ending(code, oom=state.oom_killed, engine_away=self._engine_away)
         yield from self.ended(TaskState.FAILED if code else TaskState.SUCCEEDED, code, error, hint)
 
     def _end_clock(self, state: ContainerState) -> float | None:
@@ -591,9 +593,11 @@ def _with_tail(error: StageFailed, tail: tuple[str, ...]) -> StageFailed:
     return StageFailed(error.message, error.hint, status=error.status, tail=tail)
 
 
-def _ending(code: int, *, oom: bool) -> tuple[str, str]:
+def _ending(code: int, *, oom: bool, engine_away: bool) -> tuple[str, str]:
     if code == 0:
         return "", ""
+    if engine_away:
+        return f"The engine was stopped or restarted while the task ran (exit code {code}).", "Run it again."
     if oom:
         return "The task ran out of memory.", "Raise the environment's memory limit."
     if code == 137:
