@@ -266,7 +266,9 @@ def _chain(tree: Tree, node: Node) -> list[str]:
         links.insert(0, parts[2])
         node = parts[0]
     links.insert(0, node)
-    if any(link.type not in _LINK or _has_heredoc(link) for link in links):
+    if any(link.type not in _LINK for link in links[:-1]) or links[-1].type in {"list", "negated_command"}:
+        return []
+    if any(_has_heredoc(link) for link in links):
         return []
     texts = [tree.text_of(link) for link in links[:-1]]
     return [*texts, tree.source[links[-1].start_byte : tail].decode("utf-8")]

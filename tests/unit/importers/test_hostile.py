@@ -244,8 +244,8 @@ def test_recognising_files_by_hand(tmp_path: Path) -> None:
 _WORDS = st.sampled_from(
     [
         *"""apt-get install -y jq;;npm ci;;a && b;;cd x;;exit 1;;if x; then;;';;";;<<EOF;;$(;;};;#;;${localEnv:HOME}
-        ${containerEnv:PATH};;${{ secrets.A }};;${{ matrix.a }};;set -euo pipefail;;echo $X;;X=1;;export X=2;;f() { :; }
-        f;;trap 'x' EXIT;;true &;;! false;;é""".replace("\n        ", ";;").split(";;"),
+        ${containerEnv:PATH};;${{ secrets.A }};;${{ matrix.a }};;set -euo pipefail;;echo $X;;X=1;;export X=2
+        f() { :; };;f;;trap 'x' EXIT;;true &;;! false;;é""".replace("\n        ", ";;").split(";;"),
         *("\\", "cat <<A\nb\nA", "\n", "\u2028"),
     ]
 )
