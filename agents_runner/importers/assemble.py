@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -154,7 +155,10 @@ def _text(pairs: Sequence[tuple[Block, str]], drop: set[tuple[int, str]]) -> _Te
             text.lines.append(f"# {_line(block.name)}")
         if moves:
             text.own("place", f"cd {block.place}")
-        place = "" if _MOVES.search(body) and not body.startswith("(\n") else block.place or place
+        if (number, "place") in drop or (_MOVES.search(body) and not body.startswith("(\n")):
+            place = ""
+        else:
+            place = block.place or place
         begin = len(text.lines) + 1
         text.add(body)
         if block.generated:
@@ -170,26 +174,28 @@ def _line(text: str) -> str:
 def _idle(split: SplitLike, text: _Text, dropped: set[tuple[int, str]]) -> set[tuple[int, str]]:
     """Marks without a cached statement behind them, and changes of folder for the run stage that serve nothing."""
     firsts = [first for first, _ in text.blocks]
-    idle: set[tuple[int, str]] = set()
-    for number, first in enumerate(firsts):
-        end = firsts[number + 1] if number + 1 < len(firsts) else len(text.lines) + 1
-        place = next((line for line, what in text.ours.items() if what == "place" and first <= line < end), 0)
-        stages: set[str] = set()
-        place_stage = ""
-        for one in split.statements:
-            last = one.start_line + one.text.rstrip("\n").count("\n")
-            if one.kind != "code" or not first <= last < end:
-                continue
-            if last == place:
-                place_stage = one.stage
-            else:
-                stages |= {"cached", "run"} if one.stage == "both" else {one.stage}
-        if "cached" not in stages:
-            idle.add((number, "mark"))
-        follows = number + 1 < len(firsts) and text.blocks[number + 1][1].place == text.blocks[number][1].place
-        if place_stage == "run" and "run" not in stages and not follows:
-            idle.add((number, "place"))
+    ends = [*firsts[1:], len(text.lines) + 1]
+    stages = [_stages(split, text, first, end) for first, end in zip(firsts, ends, strict=True)]
+    idle = {(number, "mark") for number, found in enumerate(stages) if "cached" not in found}
+    stage_at = {one.start_line + one.text.rstrip("\n").count("\n"): one.stage for one in split.statements}
+    places = {bisect_right(firsts, line) - 1: line for line, what in text.ours.items() if what == "place"}
+    owners = list(places)
+    for owner, following in zip(owners, [*owners[1:], len(firsts)], strict=False):
+        # It serves its own block and those behind it that say no place of their own.
+        served = range(owner, following)
+        if stage_at.get(places[owner]) == "run" and all("run" not in stages[number] for number in served):
+            idle |= {(number, "place") for number in served}
     return idle - dropped
+
+
+def _stages(split: SplitLike, text: _Text, first: int, end: int) -> set[str]:
+    """The stages of a block's own statements."""
+    found: set[str] = set()
+    for one in split.statements:
+        last = one.start_line + one.text.rstrip("\n").count("\n")
+        if one.kind == "code" and first <= last < end and last not in text.ours:
+            found |= {"cached", "run"} if one.stage == "both" else {one.stage}
+    return found
 
 
 def _moved(split: SplitLike, text: _Text) -> list[str]:

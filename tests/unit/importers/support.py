@@ -25,11 +25,12 @@ def checked(draft: Draft) -> Draft:
     for name in ("cached_preflight_script", "run_preflight_script"):
         script = draft.fields.get(name, "")
         assert bash_complaint(script) == "", script
-        assert not script or script.endswith("\n")
+        assert script == "" or script.endswith("\n")
     environment = environment_of(draft)
     assert environment.name == draft.name
-    assert not (environment.model_extra or {})
-    assert all(gap.what and gap.why for gap in draft.report)
+    assert (environment.model_extra or {}) == {}
+    assert all(gap.what for gap in draft.report)
+    assert all(gap.why for gap in draft.report)
     assert "hunter2" not in json.dumps([dict(draft.fields), [repr(one) for one in draft.report], draft.notes])
     return draft
 

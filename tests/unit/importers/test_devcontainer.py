@@ -218,13 +218,15 @@ def test_ports(tmp_path: Path) -> None:
 
 
 def test_run_arguments(tmp_path: Path) -> None:
-    arguments = "--memory=512m --pids-limit 100 -p 8080:80 --network host --init --gpus all --env=A=b -v /srv/x:/x:ro --cpus x"
+    arguments = (
+        "--memory=512m --pids-limit 100 -p 8080:80 --net host --init --gpus all --env=A=b -v /srv/x:/x:ro --cpus ?"
+    )
     found = devcontainer(tmp_path, {"image": "x", "runArgs": arguments.split()})
     assert found.fields["resources"] == {"memory_mb": 512, "pids": 100}
     assert found.fields["ports"] == ("8080:80",)
     assert found.fields["env_vars"] == {"A": "b"}
     assert found.fields["mounts"] == ("/srv/x:/x:ro",)
-    for part in ("--network host", "--gpus all", "--cpus x"):
+    for part in ("--net host", "--gpus all", "--cpus ?"):
         assert part in whats(found)
     assert "--init" not in whats(found)
 

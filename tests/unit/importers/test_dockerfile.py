@@ -1,4 +1,4 @@
-"""Dockerfiles: every instruction, both forms of its commands, here-documents, stages, and what needs the build context."""
+"""Dockerfiles: every instruction, both forms of commands, here-documents, stages, what needs the build context."""
 
 from __future__ import annotations
 
@@ -64,7 +64,12 @@ def test_runs_become_steps_in_their_order() -> None:
 def test_what_needs_the_project_works_in_the_workspace() -> None:
     text = run(draft(DATA / "docker"))
     place = text.index('cd "$AGENTS_RUNNER_WORKSPACE"\n')
-    assert place < text.index("npm ci") < text.index("npm run build") < text.index('export NODE_ENV="production"')
+    assert (
+        place
+        < text.index("\nnpm ci\n")
+        < text.index("\nnpm run build\n")
+        < text.index('export NODE_ENV="production"')
+    )
     assert 'cp -a "$AGENTS_RUNNER_WORKSPACE"/scripts/install-fonts.sh /tmp/install-fonts.sh' in text
     assert "bash /tmp/install-fonts.sh" in text
 
@@ -82,7 +87,7 @@ def test_what_needs_the_project_works_in_the_workspace() -> None:
         ("run apt-get install -y jq", "apt-get install -y jq\n"),
         ("RUN <<EOF\napt-get install -y jq\nEOF", "apt-get install -y jq\n"),
         ("RUN <<-EOF\n\tapt-get install -y jq\n\tEOF", "apt-get install -y jq\n"),
-        ("RUN <<'EOF' cat > /etc/x\n$HOME\nEOF", "<<'EOF' cat > /etc/x\n$HOME\nEOF\n"),
+        ("RUN cat <<'EOF' > /etc/x\n$HOME\nEOF", "cat <<'EOF' > /etc/x\n$HOME\nEOF\n"),
         (
             "ADD https://example.com/t.gz /opt/t.gz",
             "curl -fsSL --create-dirs -o /opt/t.gz https://example.com/t.gz\n",
@@ -107,9 +112,8 @@ def test_a_backtick_as_escape(tmp_path: Path) -> None:
 
 
 def test_a_failing_part_of_a_sequence_is_passed_over_as_in_sh(tmp_path: Path) -> None:
-    found = dockerfile(
-        tmp_path, "FROM debian:12\nRUN mkdir /opt/a; mkdir /opt/b\nRUN set -eu; mkdir /opt/c; mkdir /opt/d\n"
-    )
+    text = "FROM debian:12\nRUN mkdir /opt/a; mkdir /opt/b\nRUN set -eu; mkdir /opt/c; mkdir /opt/d\n"
+    found = dockerfile(tmp_path, text)
     assert "(\nset +e\nmkdir /opt/a; mkdir /opt/b\n)\n" in cached(found)
 
 
@@ -182,15 +186,16 @@ def test_other_shells_and_programs(tmp_path: Path) -> None:
 def test_copies_of_single_files(tmp_path: Path) -> None:
     found = dockerfile(
         tmp_path,
-        "FROM debian:12\nCOPY --chmod=755 --chown=me tool.sh /usr/local/bin/\nCOPY conf /etc/conf\nADD a.tar.gz /opt\n"
+        "FROM debian:12\nCOPY --chmod=755 --chown=me tool.sh /usr/local/bin/\nCOPY conf /etc/conf\nADD a.tgz /opt\n"
         'COPY ["a b", "/opt/x/"]\nCOPY ../up /opt/up\n',
         **{"tool.sh": "x", "conf/a": "x"},
     )
     text = run(found)
     assert 'cp -a "$AGENTS_RUNNER_WORKSPACE"/tool.sh /usr/local/bin/\nchmod 755 /usr/local/bin/tool.sh' in text
-    assert 'mkdir -p /etc/conf\ncp -a "$AGENTS_RUNNER_WORKSPACE"/conf/. /etc/conf' in text
+    assert "mkdir -p /etc/conf\n" in cached(found)
+    assert 'cp -a "$AGENTS_RUNNER_WORKSPACE"/conf/. /etc/conf' in text
     assert "cp -a \"$AGENTS_RUNNER_WORKSPACE\"'/a b' /opt/x/" in text
-    assert "a.tar.gz" in whats(found)
+    assert "a.tgz" in whats(found)
     assert "../up" in whats(found)
 
 
@@ -200,7 +205,7 @@ def test_copies_of_single_files(tmp_path: Path) -> None:
         ("FROM a\nFOO bar\n", "line 2: 'FOO' is no instruction"),
         ("RUN x\nFROM a\n", "RUN before its FROM (line 1)"),
         ("# nothing\n", "has no FROM"),
-        ("FROM a\nRUN <<EOF\nx\n", "without its end EOF (line 2)"),
+        ("FROM a\nRUN <<EOF\nx\n", "without its end 'EOF' (line 2)"),
         ("FROM a\n" + "RUN x\n" * 2_100, "more than 2000 instructions"),
         ("FROM a\n" + "RUN x\n" * 500, "more than 400 commands"),
     ],
