@@ -158,6 +158,7 @@ def build_services(paths: Paths | None = None) -> Services:
         runner.close()
         keeper.close()
         owners.close()
+        desktop.close()
         engine.close()
         database.close()
 

@@ -129,7 +129,7 @@ def test_a_failed_desktop_build_keeps_the_environments_layer(desk: Desk, ready_b
         home=desk.cli.home,
         prefix=changed_program(tmp_path, "install.sh", "set -u\n", "set -u\n" + failing),
     )
-    name = desk.environment("no-desktop-build", base_image=ready_base)
+    name = desk.environment("no-desktop-build", base_image=ready_base, cached_preflight_script=CACHED + "true\n")
     done = changed("run", name, 'cat "$TOOLS/version"; wmctrl -m | head -n 1', "--json")
     assert done.phase("build.desktop")["cache"] == "fallback"
     assert done.phase("build.env")["cache"] == "built"
@@ -219,6 +219,19 @@ def test_the_agents_exit_code_and_signals_are_its_own(desk: Desk) -> None:
         assert (task.workspace / "got-term").exists()
     interrupt = "trap 'echo got INT' INT; kill -INT $$; echo after"
     assert desk.cli("run", name, interrupt, "--json").log[-2:] == ["got INT", "after"]
+
+
+@pytest.mark.parametrize(
+    ("size", "geometry"), [("1024x768", "1024 768"), ("800x60000", "1280 800"), ("-help", "1280 800")]
+)
+def test_the_screen_has_the_size_that_the_environment_wants(desk: Desk, size: str, geometry: str) -> None:
+    """A variable of the environment is none of the desktop layer's business."""
+    fields = {"cache_container_build": "false", "env_vars.DESKTOP_SIZE": size}
+    name = desk.environment(f"size-{geometry.replace(' ', '-')}-{len(size)}", **fields)
+    done = desk.cli("run", name, "xdotool getdisplaygeometry", "--json")
+    assert done.phase("build.desktop")["cache"] == "hit"
+    assert done.log[-1] == geometry
+    assert any("DESKTOP_SIZE is no size" in line for line in done.log) is (geometry == "1280 800")
 
 
 # --- what a person sees -------------------------------------------------------------------------------------

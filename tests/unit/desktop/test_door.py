@@ -8,6 +8,7 @@ import socket
 import tarfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from http.client import HTTPConnection, HTTPResponse
 
@@ -23,6 +24,7 @@ from agents_runner.desktop.keys import Keys, answers
 from agents_runner.engine.fake import Console, FakeEngine
 from agents_runner.engine.port import Ran
 
+ASKING = ThreadPoolExecutor(2)
 GREETING = b"RFB 003.008\n"
 
 
@@ -61,7 +63,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeEngine]:
 
 @pytest.fixture
 def door(engine: FakeEngine) -> Iterator[Door]:
-    made = Door(engine, user="1000:1000")
+    made = Door(engine, user="1000:1000", asking=ASKING)
     made.lead_to("box")
     yield made
     made.close()
@@ -158,7 +160,7 @@ def test_whether_a_token_opens_can_be_asked(door: Door) -> None:
 
 
 def test_before_it_leads_anywhere_it_says_try_again(engine: FakeEngine) -> None:
-    door = Door(engine, user="0:0")
+    door = Door(engine, user="0:0", asking=ASKING)
     try:
         assert ask(door, "/novnc/core/rfb.js").status == 404
         with enter(door, door.keys.control) as viewer, pytest.raises(ConnectionClosed) as closed:
@@ -181,7 +183,7 @@ def test_a_container_that_is_gone_closes_the_connection(door: Door, engine: Fake
 
 
 def test_closing_shows_everybody_out(engine: FakeEngine) -> None:
-    door = Door(engine, user="0:0")
+    door = Door(engine, user="0:0", asking=ASKING)
     door.lead_to("box")
     with enter(door, door.keys.control) as viewer:
         assert viewer.recv(timeout=30) == GREETING
@@ -195,16 +197,16 @@ def test_closing_shows_everybody_out(engine: FakeEngine) -> None:
 
 
 def test_it_is_opened_again_at_the_same_place(engine: FakeEngine) -> None:
-    first = Door(engine, user="0:0")
+    first = Door(engine, user="0:0", asking=ASKING)
     first.close()
-    again = Door(engine, user="0:0", again=first.keys)
+    again = Door(engine, user="0:0", asking=ASKING, again=first.keys)
     try:
         assert again.keys == first.keys
     finally:
         again.close()
     with socket.create_server(("127.0.0.1", 0)) as taken:
         wanted = Keys(port=taken.getsockname()[1], control="c", view="v")
-        other = Door(engine, user="0:0", again=wanted)
+        other = Door(engine, user="0:0", asking=ASKING, again=wanted)
         try:
             assert other.keys.port != wanted.port
             assert (other.keys.control, other.keys.view) == ("c", "v")
@@ -230,7 +232,7 @@ def test_nothing_is_logged(door: Door, caplog: pytest.LogCaptureFixture) -> None
 
 
 def test_tokens_are_long_and_each_its_own(engine: FakeEngine) -> None:
-    doors = [Door(engine, user="0:0") for _ in range(3)]
+    doors = [Door(engine, user="0:0", asking=ASKING) for _ in range(3)]
     try:
         tokens = [token for door in doors for token in (door.keys.control, door.keys.view)]
         assert len(set(tokens)) == 6
