@@ -151,12 +151,8 @@ def build_services(paths: Paths | None = None) -> Services:
         return folder.resolve()
 
     def close() -> None:
-        runner.close()
-        desktop.close()
-        keeper.close()
-        owners.close()
-        engine.close()
-        database.close()
+        for part in (runner, keeper, owners, desktop, engine, database):
+            part.close()
 
     images = ImageService(
         engine=engine,

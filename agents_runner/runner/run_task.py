@@ -394,6 +394,7 @@ class _Run:
         if self.tools.open_door is not None and self.config.headless_desktop_enabled:
             with contextlib.suppress(StoreError):
                 self._door = self.tools.open_door()
+                self._door.lead_to(state.id)
         left = dict(known.lines)
         try:
             for event in self._watched(state.id, engine.follow(state.id)):

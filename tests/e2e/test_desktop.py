@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import shutil
+import signal
 import socket
+import sqlite3
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -300,6 +303,32 @@ def test_view_only_cannot_type_whatever_the_page_says(desk: Desk, browser: Brows
             page.type("but this\n")
             until((task.workspace / "typed.txt").exists, what="the file")
         assert (task.workspace / "typed.txt").read_text() == "but this"
+
+
+def owner_of(task: RunningTask) -> int:
+    """The process that runs a task."""
+    with sqlite3.connect(f"file:{task.cli.home}/tasks.sqlite3?mode=ro", uri=True) as database:
+        return int(database.execute("SELECT owner_pid FROM tasks WHERE id = ?", (task.id,)).fetchone()[0])
+
+
+def test_after_a_kill_the_same_address_opens_again(desk: Desk, browser: Browser, tmp_path: Path) -> None:
+    name = desk.environment("killed")
+    with desk.running(name, f"xterm -bg '#123456' -geometry 100x30 & {WAITS}") as task:
+        url = task.ready().url()
+        with browser.open(url) as page:
+            page.wait_for_state("Connected")
+            os.kill(owner_of(task), signal.SIGKILL)
+            page.wait_for_state("Trying again")
+            # Any look at the tasks takes them up; the page finds its way back by itself.
+            until(lambda: task.desktop().code == 0, what="the door")
+            assert task.url() == url
+            page.wait_for_state("Connected")
+            until(lambda: page.pixels(*BLUE) > 100_000, what="the terminal")
+        (task.workspace / "stop").touch()
+        assert task.ended()["state"] == "succeeded"
+    last = tmp_path / "last.png"
+    desk.cli("tasks", "screenshot", task.id, str(last))
+    assert colour_count(last) > 100_000
 
 
 # --- who else can reach it ----------------------------------------------------------------------------------

@@ -87,7 +87,8 @@ def test_blocks(tmp_path: Path, text: str, *, errexit: bool) -> None:
 
 _LINE = st.sampled_from(
     """true;;false;;echo a;;echo $X;;X=1;;Y=2;;export Z=3;;cd sub;;cd sub && echo in;;true && false;;false && true
-    ! true;;false || echo b;;set -u;;set -e;;set +e;;set -euo pipefail;;f() { echo f; false; };;f;;f && echo c;;exit 0;;exit 2
+    ! true;;false || echo b;;set -u;;set -e;;set +e;;set -euo pipefail;;f() { echo f; false; };;f;;f && echo c
+    exit 0;;exit 2
     [ -d sub ] && echo d;;[ -d no ] && echo d
     if false; then echo e; fi;;while false; do :; done;;false | true
     if true; then false && true; fi;;true | false;;(exit 1);;{ false; };;# word
