@@ -53,6 +53,7 @@ def test_runs_become_steps_in_their_order() -> None:
         "Dockerfile line 23",
         "Dockerfile line 24",
         "Dockerfile line 25",
+        "Dockerfile line 29",
         "Dockerfile line 33",
     ]
     assert "\napt-get update\napt-get install -y --no-install-recommends build-essential libvips-dev\n" in text
@@ -102,6 +103,18 @@ def test_what_needs_the_project_works_in_the_workspace() -> None:
 def test_instructions_that_are_baked(tmp_path: Path, instruction: str, line: str) -> None:
     found = dockerfile(tmp_path, f"FROM debian:bookworm\n{instruction}\n")
     assert line in cached(found)
+
+
+def test_each_step_starts_where_docker_would(tmp_path: Path) -> None:
+    text = (
+        "FROM debian:12\nRUN curl -O https://e.com/a.deb\nRUN dpkg -i a.deb\n"
+        "WORKDIR /srv/x\nRUN touch y\nRUN touch z\n"
+    )
+    found = dockerfile(tmp_path, text)
+    assert run(found) == ""
+    for place, command in (("/", "curl -O https://e.com/a.deb"), ("/", "dpkg -i a.deb"), ("/srv/x", "touch z")):
+        assert f"\ncd {place}\n{command}\n" in cached(found)
+    assert cached(found).index("mkdir -p /srv/x\n") < cached(found).index("touch y")
 
 
 def test_a_backtick_as_escape(tmp_path: Path) -> None:
