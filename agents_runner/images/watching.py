@@ -109,8 +109,10 @@ class Watch:
         deadline = time.monotonic() + _SETTLE_S
         while True:
             state = self.engine.inspect(self.container)
-            if state is None:
+            late = time.monotonic() >= deadline
+            leaving = state is not None and state.status == "removing"
+            if state is None or (leaving and late):
                 raise ContainerMissing("The container is gone.", "It was removed from outside.")
-            if state.ended or time.monotonic() >= deadline:
+            if (state.ended and not leaving) or late:
                 return state
             time.sleep(0.005)
