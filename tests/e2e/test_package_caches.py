@@ -92,7 +92,7 @@ def scripts(mirror: Mirror) -> str:
         "# step: pacman\n"
         "pacman -Sy --noconfirm demo\nyes | pacman -Scc\n"
         "# step: pip\n"
-        f"pip install -q --trusted-host {mirror.host} -i {mirror.url}/pypi demo\n"
+        f"pip install -q --break-system-packages --trusted-host {mirror.host} -i {mirror.url}/pypi demo\n"
     )
 
 
