@@ -112,7 +112,8 @@ def build_services(paths: Paths | None = None) -> Services:
         background=in_background,
     )
 
-    desk = BuildDesk(root=paths.run / "builds", limit=settings.load()[0].max_builds or os.cpu_count() or 1)
+    limits = settings.load()[0]
+    desk = BuildDesk(root=paths.run / "builds", limit=limits.max_builds or os.cpu_count() or 1, failures=tasks.images)
     desktop = DesktopService(engine=engine, files=tasks)
     owners = Owners(folder=paths.run / "owners")
 
@@ -131,7 +132,7 @@ def build_services(paths: Paths | None = None) -> Services:
             desk=desk,
             open_door=desktop.open,
             keep_picture=desktop.keep_picture,
-            max_running=settings.load()[0].max_running_tasks,
+            max_running=limits.max_running_tasks,
         )
 
     runner = make_runner(environments.get)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 from typing import Any
 
 from agents_runner.cli.printing import say, say_json, table
+from agents_runner.cli.reading import read_text
 from agents_runner.core.assign import apply_assignments
 from agents_runner.core.environment import Environment, new_environment_id
 from agents_runner.core.errors import InvalidInput, UsageError
 from agents_runner.core.migrate import model_data
-from agents_runner.core.scripts import decode_script
 from agents_runner.runner.services import Services
 
 
@@ -24,22 +23,19 @@ def _assignments(sets: list[str]) -> list[tuple[str, str]]:
         if not equals or not field:
             raise UsageError(f"{text!r} is no assignment.", "Write --set field=value or --set field=@file.")
         if value.startswith("@"):
-            value = decode_script(_read(value[1:], field), field)
+            value = read_text(value[1:], field)
         pairs.append((field.strip(), value))
     return pairs
 
 
-def _read(path: str, field: str) -> bytes:
-    try:
-        return sys.stdin.buffer.read() if path == "-" else Path(path).expanduser().read_bytes()
-    except OSError as error:
-        raise InvalidInput(f"{path} cannot be read: {error.strerror}.", "Check its name.", field=field) from error
+def refuse_taken(services: Services, name: str) -> None:
+    """Raise InvalidInput for a name that an environment has already."""
+    if any(environment.name == name for environment in services.environments.list().environments):
+        raise InvalidInput(f"There is an environment {name!r} already.", "Choose another name.", field="name")
 
 
 def create(services: Services, args: argparse.Namespace) -> int:
-    listing = services.environments.list()
-    if any(environment.name == args.name for environment in listing.environments):
-        raise InvalidInput(f"There is an environment {args.name!r} already.", "Choose another name.", field="name")
+    refuse_taken(services, args.name)
     fields: dict[str, Any] = {"id": new_environment_id(args.name), "name": args.name}
     environment = _assigned(None, fields, args.sets)
     return _saved(services, environment, args)

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from agents_runner.cli.environment_commands import refuse_taken
 from agents_runner.cli.printing import say, say_json
 from agents_runner.core.environment import Environment
-from agents_runner.core.errors import InvalidInput, NotFound
+from agents_runner.core.errors import NotFound
 from agents_runner.core.listing import Problem
 from agents_runner.core.migrate import model_data
 from agents_runner.runner.importing import (
@@ -42,7 +43,7 @@ def import_(services: Services, args: argparse.Namespace) -> int:
 def _import_own(services: Services, args: argparse.Namespace, path: Path) -> int:
     """A file of this program, or of an older one."""
     if args.name:
-        _refuse_taken(services, args.name)
+        refuse_taken(services, args.name)
     report = services.import_environments(path, name=args.name, dry_run=args.dry_run)
     _print(args, report.environments, notes=report.notes, problems=report.problems)
     return 0 if report.environments else 1
@@ -50,7 +51,7 @@ def _import_own(services: Services, args: argparse.Namespace, path: Path) -> int
 
 def _import_found(services: Services, args: argparse.Namespace, found: Found, others: Sequence[Found]) -> int:
     if args.name:
-        _refuse_taken(services, args.name)
+        refuse_taken(services, args.name)
     draft = draft_of(found)
     taken = {environment.name for environment in services.environments.list().environments}
     environment = environment_of(draft, args.name, taken)
@@ -62,11 +63,6 @@ def _import_found(services: Services, args: argparse.Namespace, found: Found, ot
         environment = services.environments.save(environment)
     _print(args, (environment,), notes=notes, report=draft.report, draft=draft)
     return 0
-
-
-def _refuse_taken(services: Services, name: str) -> None:
-    if any(environment.name == name for environment in services.environments.list().environments):
-        raise InvalidInput(f"There is an environment {name!r} already.", "Choose another name.", field="name")
 
 
 def _print(

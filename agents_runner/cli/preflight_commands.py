@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from agents_runner.cli.printing import say, say_json
+from agents_runner.cli.reading import read_text
 from agents_runner.cli.task_commands import follow
 from agents_runner.core.errors import AgentsRunnerError, InvalidInput, UsageError
-from agents_runner.core.scripts import decode_script, normalise
+from agents_runner.core.scripts import normalise
 from agents_runner.preflight.marks import propose_marks, with_marks
 from agents_runner.preflight.split import SplitResult
 from agents_runner.preflight.split import split as split_script
@@ -20,17 +21,8 @@ from agents_runner.runner.services import Services
 from agents_runner.runner.test_preflight import has_scripts, preflight_test
 
 
-def _script(path: str, field: str = "file") -> str:
-    """A script as it was written, from a file or standard input."""
-    try:
-        data = sys.stdin.buffer.read() if path == "-" else Path(path).expanduser().read_bytes()
-    except OSError as error:
-        raise InvalidInput(f"{path} cannot be read: {error.strerror}.", "Check its name.", field=field) from error
-    return decode_script(data, field)
-
-
 def split(_services: Services, args: argparse.Namespace) -> int:
-    result = split_script(normalise(_script(args.file)))
+    result = split_script(normalise(read_text(args.file, "file")))
     cached = with_marks(result) if args.marks else result.cached
     if args.output:
         _write(Path(args.output), cached, result.run)
@@ -92,9 +84,9 @@ def _write(folder: Path, cached: str, run: str) -> None:
 
 def check(_services: Services, args: argparse.Namespace) -> int:
     warnings = check_script(
-        _script(args.file),
+        read_text(args.file, "file"),
         args.stage,
-        before=_script(args.before, "before") if args.before else "",
+        before=read_text(args.before, "before") if args.before else "",
         bash=shutil.which("bash"),
         shellcheck=shutil.which("shellcheck"),
     )

@@ -58,6 +58,16 @@ class ContainerSpec:
     platform: str = ""
 
 
+def task_container(task_id: str) -> str:
+    """The name of a task's container."""
+    return f"agents-runner-task-{task_id}"
+
+
+def build_container(key: str) -> str:
+    """The lock: names are unique on an engine, so whoever creates this container builds the layer of this key."""
+    return f"agents-runner-build-{key}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class ContainerState:
     """What `inspect` says. `status` is the engine's word: created, running, paused, exited, dead..."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from agents_runner.core import container as labels
-from agents_runner.core.container import CommitSpec, ContainerSpec, ImageInfo
+from agents_runner.core.container import CommitSpec, ContainerSpec, ImageInfo, build_container
 from agents_runner.core.environment import Resources
 from agents_runner.core.errors import (
     AgentsRunnerError,
@@ -39,11 +39,6 @@ _EMPTY_FOLDERS_OF_OURS = {CONTROL_PATH, CONTROL_PATH + "/in", CONTROL_PATH + "/s
 ReadState = Callable[[str], bytes | None]
 """Reads a file that the launcher left in its state folder."""
 HARMLESS_COMMAND = ("/bin/sh",)
-
-
-def container_name(key: str) -> str:
-    """The lock: names are unique on an engine, so whoever creates this container builds this layer."""
-    return f"agents-runner-build-{key}"
 
 
 def is_layer(image: ImageInfo | None, layer: Layer) -> bool:
@@ -145,7 +140,7 @@ class LayerBuild:
 
     def _build_alone(self, parent: ImageInfo, cache: str) -> Generator[Event, None, ImageInfo]:
         key = self.layer.key
-        folder = self.control.named(container_name(key), uid=self.options.uid, gid=self.options.gid)
+        folder = self.control.named(build_container(key), uid=self.options.uid, gid=self.options.gid)
         files = control_files(self._plan(parent, cache))
         spec = folder.prepare(self.engine, self._spec(parent, cache), files)
         try:
@@ -202,10 +197,10 @@ class LayerBuild:
         with self.desk.looking_after(key) as mine:
             if not mine or self.desk.others_wait(key):
                 return
-            state = self.engine.inspect(container_name(key))
+            state = self.engine.inspect(build_container(key))
             if state is not None and state.labels.get(labels.CONTAINER_INSTANCE) == self.instance:
                 self.engine.remove(state.id)
-                self.control.sweep(container_name(key))
+                self.control.sweep(build_container(key))
 
     def _plan(self, parent: ImageInfo, cache: str) -> LauncherPlan:
         return LauncherPlan(
@@ -225,7 +220,7 @@ class LayerBuild:
     def _spec(self, parent: ImageInfo, cache: str) -> ContainerSpec:
         launch = ("/bin/sh", LAUNCHER)
         return ContainerSpec(
-            name=container_name(self.layer.key),
+            name=build_container(self.layer.key),
             image=parent.id,
             # A CMD or ENTRYPOINT that the parent lacks could not be taken away again after the commit.
             entrypoint=launch if parent.entrypoint else None,
@@ -234,7 +229,7 @@ class LayerBuild:
             labels={
                 labels.CONTAINER_KIND: "build",
                 labels.CONTAINER_KEY: self.layer.key,
-                labels.CONTAINER_NAME: container_name(self.layer.key),
+                labels.CONTAINER_NAME: build_container(self.layer.key),
                 labels.CONTAINER_ENVIRONMENT: self.options.environment_name,
                 labels.CONTAINER_INSTANCE: self.instance,
                 **({labels.CONTAINER_CACHE: cache} if cache else {}),
@@ -315,7 +310,7 @@ class LayerBuild:
             container, parent, lambda name: self.engine.get_file(container, f"{STATE}/{name}")
         )
         self.engine.remove(container)
-        self.control.sweep(container_name(self.layer.key))
+        self.control.sweep(build_container(self.layer.key))
         return image
 
     def _finish(self, container: str, parent: ImageInfo, read: ReadState) -> Generator[Event, None, ImageInfo]:

@@ -6,10 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from agents_runner.core import container as labels
-from agents_runner.core.container import ContainerState, ImageInfo
+from agents_runner.core.container import ContainerState, ImageInfo, build_container
 from agents_runner.core.errors import EngineError, ImageMissing
 from agents_runner.engine.port import Engine
-from agents_runner.images.build import container_name
 from agents_runner.images.packagecaches import PackageCache, find_caches
 
 
@@ -196,7 +195,7 @@ def clean(engine: Engine, *, wanted: Callable[[Found], str], dry_run: bool) -> C
     keys = frozenset(
         state.labels.get(labels.CONTAINER_KEY, "")
         for state in running
-        if state.name == container_name(state.labels.get(labels.CONTAINER_KEY, ""))
+        if state.name == build_container(state.labels.get(labels.CONTAINER_KEY, ""))
     )
     parents = frozenset(state.image_id for state in running)
     plan = plan_clean(

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
-from agents_runner.core.container import CONTAINER_INSTANCE, ContainerState, ImageInfo
+from agents_runner.core.container import CONTAINER_INSTANCE, IMAGE_KEY, ContainerState, ImageInfo, build_container
 from agents_runner.core.errors import BuildFailed, Cancelled, ContainerMissing, EngineTimeout
 from agents_runner.core.events import Event, LogLine, Notice
 from agents_runner.core.imageplan import Layer
@@ -69,7 +69,7 @@ class _Following:
     followed: bool = False
 
     def run(self) -> Generator[Event, None, ImageInfo | None]:
-        name = f"agents-runner-build-{self.layer.key}"
+        name = build_container(self.layer.key)
         patience: float | None = None
         while True:
             self._check()
@@ -100,7 +100,7 @@ class _Following:
 
     def _result(self) -> ImageInfo | None:
         image = self.engine.find_image(self.layer.tag)
-        if image is not None and image.labels.get("io.agents-runner.image.key") == self.layer.key:
+        if image is not None and image.labels.get(IMAGE_KEY) == self.layer.key:
             return image
         reason = self.desk.failure(self.layer.key, self.asked_at)
         if reason or (self.followed and not self.ours):

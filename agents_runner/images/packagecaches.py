@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from agents_runner.core.container import VolumeInfo
 from agents_runner.core.imageplan import sha256
 from agents_runner.core.launch import CONTROL_PATH
 from agents_runner.engine.port import Engine
+from agents_runner.store import locks
 
 MOUNTED_AT = CONTROL_PATH + "/caches"
 KIND = "packages"
@@ -45,8 +45,12 @@ def held(engine: Engine, root: Path, *, instance: str, environment_id: str) -> I
     is for the builds of live processes, the look at the engine for those whose process died. `root` is private.
     """
     name = volume_name(instance, environment_id)
-    with _file_lock(root / f"{name}.lock") as mine:
-        if not mine or _users(engine, name):
+    lock = locks.take(root / f"{name}.lock")
+    if lock is None:
+        yield ""
+        return
+    with lock:
+        if _users(engine, name):
             yield ""
             return
         values = {
@@ -58,18 +62,6 @@ def held(engine: Engine, root: Path, *, instance: str, environment_id: str) -> I
         engine.create_volume(name, values)
         # A volume of that name that somebody else made is left alone.
         yield name if any(one.name == name for one in engine.list_volumes(values)) else ""
-
-
-@contextmanager
-def _file_lock(path: Path) -> Iterator[bool]:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with path.open("ab") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            yield False
-            return
-        yield True
 
 
 def _users(engine: Engine, name: str) -> tuple[str, ...]:

@@ -7,8 +7,6 @@ person about each other: whether a build still has somebody who looks after it, 
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import json
 import os
 import secrets
 import time
@@ -16,11 +14,12 @@ from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Protocol
+from typing import Protocol
 
-from agents_runner.core.errors import Cancelled
+from agents_runner.core.errors import Cancelled, StoreError
 from agents_runner.core.events import Event, Notice
 from agents_runner.images.watching import StopFlag
+from agents_runner.store import locks
 
 _STEP_S = 0.1
 
@@ -28,7 +27,7 @@ _STEP_S = 0.1
 class Desk(Protocol):
     """What a build asks of the others' builds."""
 
-    def slot(self, cancel: StopFlag) -> Generator[Event, None, AbstractContextManager[None]]:
+    def slot(self, cancel: StopFlag) -> Generator[Event, None, AbstractContextManager[object]]:
         """Wait until one more build may run; raises Cancelled."""
         ...
 
@@ -55,21 +54,28 @@ class Desk(Protocol):
         ...
 
 
+class Failures(Protocol):
+    """What the database remembers of failed builds; see `store.image_uses`."""
+
+    def build_failed(self, key: str, reason: str) -> None: ...
+    def recent_build_failure(self, key: str, within_s: float) -> str | None: ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class BuildDesk:
     """See `Desk`. `root` is a private folder that all processes of one person share; `limit` builds run at once."""
 
     root: Path
     limit: int
+    failures: Failures
 
-    def slot(self, cancel: StopFlag) -> Generator[Event, None, AbstractContextManager[None]]:
-        folder = self._folder("slots")
+    def slot(self, cancel: StopFlag) -> Generator[Event, None, AbstractContextManager[object]]:
         said = False
         while True:
             for number in range(max(1, self.limit)):
-                held = _locked(folder / str(number))
+                held = locks.take(self.root / "slots" / str(number))
                 if held is not None:
-                    return _holding(held)
+                    return held
             if not said:
                 said = True
                 yield Notice(message=f"{self.limit} other builds are running; this one waits for its turn.")
@@ -79,7 +85,7 @@ class BuildDesk:
 
     @contextmanager
     def looking_after(self, key: str) -> Iterator[bool]:
-        held = _locked(self._folder(key) / "builder")
+        held = locks.take(self.root / key / "builder")
         if held is None:
             yield False
             return
@@ -88,8 +94,8 @@ class BuildDesk:
 
     @contextmanager
     def waiting(self, key: str) -> Iterator[None]:
-        path = self._folder(key) / f"waits-{os.getpid()}-{secrets.token_hex(4)}"
-        held = _locked(path)
+        path = self.root / key / f"waits-{os.getpid()}-{secrets.token_hex(4)}"
+        held = locks.take(path)
         try:
             yield
         finally:
@@ -98,39 +104,32 @@ class BuildDesk:
                 held.close()
 
     def is_looked_after(self, key: str) -> bool:
-        return _is_locked(self.root / key / "builder")
+        return locks.is_taken(self.root / key / "builder")
 
     def others_wait(self, key: str) -> bool:
         found = False
-        for path in self._folder(key).glob("waits-*"):
-            if _is_locked(path):
+        for path in (self.root / key).glob("waits-*"):
+            if locks.is_taken(path):
                 found = True
             else:
                 path.unlink(missing_ok=True)  # its process died
         return found
 
     def failed(self, key: str, reason: str) -> None:
-        path = self._folder(key) / "failed"
-        with contextlib.suppress(OSError):
-            path.write_text(json.dumps({"at": time.time(), "reason": reason}), encoding="utf-8")
+        # A database that cannot be written costs another try, not the task.
+        with contextlib.suppress(StoreError):
+            self.failures.build_failed(key, reason)
 
     def failure(self, key: str, since: float) -> str:
-        try:
-            value = json.loads((self.root / key / "failed").read_text(encoding="utf-8"))
-            return str(value["reason"]) if float(value["at"]) >= since else ""
-        except (OSError, ValueError, KeyError, TypeError):
-            return ""
-
-    def _folder(self, name: str) -> Path:
-        folder = self.root / name
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return folder
+        with contextlib.suppress(StoreError):
+            return self.failures.recent_build_failure(key, time.time() - since) or ""
+        return ""
 
 
 class Alone:
     """A desk for one build that has the engine to itself."""
 
-    def slot(self, _cancel: StopFlag) -> Generator[Event, None, AbstractContextManager[None]]:
+    def slot(self, _cancel: StopFlag) -> Generator[Event, None, AbstractContextManager[object]]:
         yield from ()
         return contextlib.nullcontext()
 
@@ -151,31 +150,3 @@ class Alone:
 
     def failure(self, _key: str, _since: float) -> str:
         return ""
-
-
-@contextmanager
-def _holding(held: IO[bytes]) -> Iterator[None]:
-    with held:
-        yield
-
-
-def _locked(path: Path) -> IO[bytes] | None:
-    """The file, locked for as long as it is open; None if another one holds it."""
-    file = path.open("ab")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.close()
-        return None
-    return file
-
-
-def _is_locked(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except OSError:
-        return True
-    return False

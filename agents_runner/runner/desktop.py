@@ -7,6 +7,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from agents_runner.core.container import task_container
 from agents_runner.core.errors import NoDesktop, StoreError
 from agents_runner.core.launch import DockerRunnerConfig
 from agents_runner.core.task import Task
@@ -38,10 +39,6 @@ class TaskFiles(Protocol):
     def keep(self, task_id: str, name: str, data: bytes) -> None: ...
     def kept(self, task_id: str, name: str) -> bytes | None: ...
     def forget(self, task_id: str, name: str) -> None: ...
-
-
-def container_name(task_id: str) -> str:
-    return f"agents-runner-task-{task_id}"
 
 
 def take_picture(engine: Engine, container: str, user: str, timeout: float = PICTURE_TIMEOUT_S) -> bytes:
@@ -119,7 +116,7 @@ class DesktopService:
         config = DockerRunnerConfig.model_validate_json(self.files.config(task.id))
         if not config.headless_desktop_enabled:
             raise self._missing(task)
-        return Picture(data=take_picture(self.engine(), container_name(task.id), _user(config)), live=True)
+        return Picture(data=take_picture(self.engine(), task_container(task.id), _user(config)), live=True)
 
     def _missing(self, task: Task) -> NoDesktop:
         config = DockerRunnerConfig.model_validate_json(self.files.config(task.id))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from agents_runner.core import container as labels
-from agents_runner.core.container import ContainerSpec, ContainerState, ImageInfo
+from agents_runner.core.container import ContainerSpec, ContainerState, ImageInfo, task_container
 from agents_runner.core.environment import FolderWorkspace, GitWorkspace
 from agents_runner.core.errors import (
     AgentError,
@@ -61,10 +61,6 @@ STOP_GRACE_S = 5.0
 CANCELLED_EXIT = 130
 LAST_PICTURE_TIMEOUT_S = 5.0
 T = TypeVar("T")
-
-
-def container_name(task_id: str) -> str:
-    return f"agents-runner-task-{task_id}"
 
 
 def new_token() -> str:
@@ -117,7 +113,7 @@ def follow_task(config: DockerRunnerConfig, tools: Tools, known: Known) -> Itera
     The last event is its `TaskResult`. Raises ContainerMissing where there is nothing to take up.
     """
     run = _Run(config=config, prompt=b"", tools=tools, known=known)
-    name = container_name(config.task_id)
+    name = task_container(config.task_id)
     state = tools.engine.inspect(name)
     if state is None or state.status == "created":
         raise ContainerMissing("The task's container is not there, or never started.")
@@ -291,7 +287,7 @@ class _Run:
         self, base: ImageInfo, ensured: Ensured, start: StartPlan, mounts: tuple[Mount, ...]
     ) -> tuple[str, ControlFolder]:
         folder = self.tools.control.named(
-            container_name(self.config.task_id), uid=self.config.uid, gid=self.config.gid
+            task_container(self.config.task_id), uid=self.config.uid, gid=self.config.gid
         )
         files = control_files(self._launcher_plan(base, ensured, start, mounts))
         spec = folder.prepare(self.tools.engine, self._spec(base, ensured, mounts), files)
@@ -345,13 +341,13 @@ class _Run:
     def _spec(self, base: ImageInfo, ensured: Ensured, mounts: tuple[Mount, ...]) -> ContainerSpec:
         config = self.config
         return ContainerSpec(
-            name=container_name(config.task_id),
+            name=task_container(config.task_id),
             image=ensured.image_id,
             entrypoint=("/bin/sh", LAUNCHER),
             user="0:0" if base.user else "",
             labels={
                 labels.CONTAINER_KIND: "task",
-                labels.CONTAINER_NAME: container_name(config.task_id),
+                labels.CONTAINER_NAME: task_container(config.task_id),
                 labels.CONTAINER_TASK: config.task_id,
                 labels.CONTAINER_ENVIRONMENT: config.environment_id,
                 labels.CONTAINER_INSTANCE: config.instance,
@@ -406,7 +402,7 @@ class _Run:
             self._close_door()
             with contextlib.suppress(EngineError):
                 engine.remove(state.id)
-            self.tools.control.sweep(container_name(self.config.task_id))
+            self.tools.control.sweep(task_container(self.config.task_id))
 
     def _watched(self, container: str, stream: LogStream) -> Generator[Event, None, None]:
         engine = self.tools.engine

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from agents_runner.core.container import task_container
 from agents_runner.core.environment import Environment
 from agents_runner.core.errors import AgentsRunnerError, ContainerMissing
 from agents_runner.core.events import Event, StateChanged, TaskResult, TaskState
@@ -245,7 +246,7 @@ class TaskRunner:
         for task in self.records.unfinished():
             if self.owners.is_alive(task.owner_pid) or self._is_beginning(task):
                 continue
-            name = f"agents-runner-task-{task.id}"
+            name = task_container(task.id)
             state = self.engine().inspect(name)
             if not self.records.claim(task.id, task.owner_pid, self.owners.hold()):
                 continue
@@ -293,8 +294,8 @@ class TaskRunner:
         record = self.records.record(task.id)
         try:
             engine = self.engine()
-            engine.stop(f"agents-runner-task-{task.id}", 5.0)
-            engine.remove(f"agents-runner-task-{task.id}")
+            engine.stop(task_container(task.id), 5.0)
+            engine.remove(task_container(task.id))
         except AgentsRunnerError as error:
             log.warning("container of task %s: %s", task.id, error)
         result = TaskResult(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
+
+from agents_runner.store import locks
 
 
 @dataclass(kw_only=True)
@@ -27,10 +28,7 @@ class Owners:
         pid = os.getpid()
         with self._lock:
             if self._held is None:
-                self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-                file = self._path(pid).open("ab")
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                self._held = file
+                self._held = locks.take(self._path(pid))
         return pid
 
     def is_alive(self, pid: int | None) -> bool:
@@ -38,14 +36,13 @@ class Owners:
         if pid is None:
             return False
         path = self._path(pid)
-        try:
-            with path.open("rb") as file:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                path.unlink(missing_ok=True)
-        except FileNotFoundError:
+        if not path.exists():
             return False
-        except OSError:
+        held = locks.take(path)
+        if held is None:
             return True
+        with held:
+            path.unlink(missing_ok=True)
         return False
 
     def close(self) -> None:

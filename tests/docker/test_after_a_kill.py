@@ -8,7 +8,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ import pytest
 from agents_runner.engine.docker_engine import DockerEngine
 from tests.docker.conftest import MakeEnvironment
 from tests.support.cli import Cli
+from tests.support.waiting import until
 
 DATABASE = "tasks.sqlite3"
 OURS = {"io.agents-runner.container.kind": "task"}
@@ -31,13 +31,6 @@ done
 echo done >> /workspace/times
 exit {status}
 """
-
-
-def until(condition: Callable[[], object], seconds: float = 40) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it never came"
-        time.sleep(0.05)
 
 
 def killed_when(cli: Cli, name: str, prompt: str, sign: Callable[[str], bool]) -> str:
@@ -82,7 +75,7 @@ def ended(cli: Cli, task_id: str) -> dict[str, Any]:
         found.update(cli("tasks", "show", task_id, "--json").json)
         return found["state"] in ("succeeded", "failed", "cancelled")
 
-    until(is_over, 60)
+    until(is_over, timeout=60)
     return found
 
 
@@ -106,7 +99,7 @@ def test_f5_killed_while_the_agent_runs_and_taken_up_while_it_still_does(
     assert set(task["phases"]) >= {"start", "preflight.run", "agent", "collect"}
     assert all(seconds is not None for seconds in task["phases"].values())
     assert 1 < task["phases"]["agent"] < 60
-    until(lambda: engine.list_containers(OURS) == [])
+    until(lambda: engine.list_containers(OURS) == [], timeout=40)
     assert [path for path in (cli.home).rglob("agents-runner-task-*") if path.is_dir()] == []
 
 
@@ -116,7 +109,7 @@ def test_f5_ended_while_nobody_looked(
     name = make_environment(run_preflight_script="sleep 0.3; echo prepared")
     lines = 600
     task_id = killed_when(cli, name, COUNT.format(lines=lines, status=0), lambda line: line == "err 100\n")
-    until(lambda: engine.list_containers(OURS, running_only=True) == [])
+    until(lambda: engine.list_containers(OURS, running_only=True) == [], timeout=40)
     task = cli("tasks", "show", task_id, "--json").json
     assert (task["state"], task["exit_code"]) == ("succeeded", 0)
     check_lines(cli, task_id, lines)
@@ -129,7 +122,7 @@ def test_f5_killed_in_the_run_preflight_the_phases_are_told_as_they_were(
 ) -> None:
     name = make_environment(run_preflight_script="echo in-preflight; sleep 1.5")
     task_id = killed_when(cli, name, "echo agent; sleep 0.5", lambda line: line == "in-preflight\n")
-    until(lambda: engine.list_containers(OURS, running_only=True) == [])
+    until(lambda: engine.list_containers(OURS, running_only=True) == [], timeout=40)
     task = cli("tasks", "show", task_id, "--json").json
     assert task["state"] == "succeeded"
     assert 1.3 < task["phases"]["preflight.run"] < 10
@@ -153,7 +146,7 @@ def test_f5_killed_while_it_builds(engine: DockerEngine, make_environment: MakeE
 def test_f5_killed_before_anything_was_made(make_environment: MakeEnvironment, cli: Cli) -> None:
     name = make_environment(workspace="git+https://127.0.0.1:9/nothing")
     detached = cli("run", name, "true", "--detach", "--json").json
-    until(lambda: newest(cli)["state"] != "queued")
+    until(lambda: newest(cli)["state"] != "queued", timeout=40)
     owner = newest(cli)["owner_pid"]
     if newest(cli)["state"] == "preparing" and owner:
         os.kill(owner, signal.SIGKILL)
@@ -167,4 +160,4 @@ def test_f5_a_task_taken_up_can_be_stopped(engine: DockerEngine, make_environmen
     task_id = killed_when(cli, name, "echo running; sleep 300", lambda line: line == "running\n")
     assert cli("tasks", "show", task_id, "--json").json["state"] == "running"
     assert cli("tasks", "stop", task_id, "--json").json["state"] == "cancelled"
-    until(lambda: engine.list_containers(OURS) == [])
+    until(lambda: engine.list_containers(OURS) == [], timeout=40)

@@ -6,8 +6,8 @@ import subprocess
 
 from agents_runner.engine.docker_engine import DockerEngine
 from tests.docker.conftest import MakeEnvironment
-from tests.docker.test_layers import docker
 from tests.support.cli import Cli
+from tests.support.docker_program import docker
 
 
 def test_s10_look_alikes_and_images_in_use_stay(

@@ -14,7 +14,8 @@ import pytest
 from agents_runner.engine.docker_engine import connect
 from agents_runner.workspace.minibase import import_mini_base
 from tests.support.cli import Cli
-from tests.support.own_engine import OwnEngine, until
+from tests.support.own_engine import OwnEngine
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.skipif(
     os.geteuid() != 0 and os.environ.get("CI") != "true", reason="starting an engine of its own needs root"
@@ -118,4 +119,4 @@ def test_f8_a_full_disk_at_the_commit_falls_back(own: OwnEngine, own_cli: Cli, t
     done = own_cli("run", "test", "cat /opt/made", "--json")
     assert done.phase("build.env")["cache"] == "fallback", done.log
     assert done.log[-1] == "made"
-    until(lambda: not own_cli("images", "--json").json)
+    until(lambda: not own_cli("images", "--json").json, timeout=40)

@@ -14,14 +14,11 @@ from agents_runner.core import container as labels
 from agents_runner.engine.docker_engine import DockerEngine
 from tests.docker.conftest import MakeEnvironment
 from tests.support.cli import Cli
+from tests.support.docker_program import docker, docker_export
 
 SCRIPT = (
     "#!/bin/bash\n# canary-in-the-script\nmkdir -p /opt/x\necho data >/opt/x/file\nexport GREETING='hello there'\n"
 )
-
-
-def docker(*args: str, data: bytes | None = None) -> str:
-    return subprocess.run(["docker", *args], input=data, capture_output=True, check=True).stdout.decode()
 
 
 @pytest.fixture(
@@ -41,14 +38,6 @@ def parent(request: pytest.FixtureRequest, mini_base: str) -> Iterator[str]:
     docker("import", *changes, "-", ref, data=tar)
     yield ref
     docker("rmi", ref)
-
-
-def docker_export(image: str) -> bytes:
-    made = docker("create", image, "true").strip()
-    try:
-        return subprocess.run(["docker", "export", made], capture_output=True, check=True).stdout
-    finally:
-        docker("rm", made)
 
 
 def config(image: str) -> dict[str, object]:

@@ -17,8 +17,8 @@ from agents_runner.core import container as labels
 from agents_runner.core.container import CommitSpec, ContainerSpec
 from agents_runner.engine.docker_engine import DockerEngine
 from tests.docker.conftest import MakeEnvironment
-from tests.docker.test_layers import docker
 from tests.support.cli import Cli
+from tests.support.docker_program import docker
 from tests.support.many_images import FOREIGN, many_images, our_tag
 from tests.support.registry import Registry
 

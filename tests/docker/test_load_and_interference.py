@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,15 +17,10 @@ from agents_runner.engine.docker_engine import DockerEngine
 from agents_runner.runner.services import Services, TaskRequest
 from tests.docker.conftest import MakeEnvironment
 from tests.support.cli import Cli
+from tests.support.docker_program import docker
+from tests.support.waiting import until
 
 OURS = {"io.agents-runner.container.kind": "task"}
-
-
-def until(condition: Callable[[], object], seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it never came"
-        time.sleep(0.05)
 
 
 @pytest.fixture
@@ -62,7 +57,7 @@ def test_l1_twenty_tasks_do_not_disturb_each_other(
     tasks = [
         submit(services, name, prompt.format(number=number, lines=1000, code=number % 7)) for number in range(20)
     ]
-    until(lambda: all(services.tasks.get(task.id).state.final for task in tasks), 240)
+    until(lambda: all(services.tasks.get(task.id).state.final for task in tasks), timeout=240)
     for number, task in enumerate(tasks):
         done = services.tasks.get(task.id)
         assert done.exit_code == number % 7, done.error
@@ -121,10 +116,6 @@ def running(make_environment: MakeEnvironment, cli: Cli) -> Iterator[tuple[subpr
     finally:
         process.kill()
         process.communicate()
-
-
-def docker(*words: str) -> None:
-    subprocess.run(["docker", *words], check=True, capture_output=True)
 
 
 def test_f24_a_container_removed_from_outside(running: tuple[subprocess.Popen[str], str], cli: Cli) -> None:

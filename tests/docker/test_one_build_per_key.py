@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,16 +19,10 @@ from agents_runner.engine.docker_engine import DockerEngine
 from agents_runner.runner.services import Services, TaskRequest
 from tests.docker.conftest import MakeEnvironment
 from tests.support.cli import Cli
+from tests.support.waiting import until
 
 BUILDS = {"io.agents-runner.container.kind": "build"}
 SLOW = "echo building-now >&2; n=0; while [ ! -e /opt/go ] && [ $n -lt {seconds} ]; do sleep 0.2; n=$((n+1)); done\n"
-
-
-def until(condition: Callable[[], object], seconds: float = 30) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it never came"
-        time.sleep(0.05)
 
 
 @pytest.fixture
@@ -46,7 +40,7 @@ def submit(services: Services, name: str, prompt: str = "cat /opt/made") -> Task
 
 
 def ended(services: Services, tasks: list[Task]) -> list[Task]:
-    until(lambda: all(services.tasks.get(task.id).state.final for task in tasks), 120)
+    until(lambda: all(services.tasks.get(task.id).state.final for task in tasks), timeout=120)
     return [services.tasks.get(task.id) for task in tasks]
 
 
@@ -103,19 +97,19 @@ def test_f21_a_build_goes_on_for_those_who_wait(
 ) -> None:
     name = make_environment(cached_preflight_script=SLOW.format(seconds=25) + "echo made > /opt/made\n")
     first = submit(services, name)
-    until(lambda: "building-now" in texts(services, first))
+    until(lambda: "building-now" in texts(services, first), timeout=30)
     second = submit(services, name)
-    until(lambda: "building-now" in texts(services, second))
+    until(lambda: "building-now" in texts(services, second), timeout=30)
     began = time.monotonic()
     services.runner.stop(first.id)
-    until(lambda: services.tasks.get(first.id).state is TaskState.CANCELLED)
+    until(lambda: services.tasks.get(first.id).state is TaskState.CANCELLED, timeout=30)
     assert time.monotonic() - began < 5
     assert len(builds(engine)) == 1, "the other one still needs it"
     done = ended(services, [second])[0]
     assert done.state is TaskState.SUCCEEDED
     assert caches([done]) == ["built"]
     assert texts(services, done)[-1] == "made"
-    until(lambda: builds(engine) == [])
+    until(lambda: builds(engine) == [], timeout=30)
     assert list((services_home(services) / "run").glob("agents-runner-build-*")) == []
 
 
@@ -128,13 +122,13 @@ def test_f21_the_last_one_to_leave_stops_the_build(
 ) -> None:
     name = make_environment(cached_preflight_script=SLOW.format(seconds=150) + "echo made > /opt/made\n")
     tasks = [submit(services, name)]
-    until(lambda: "building-now" in texts(services, tasks[0]))
+    until(lambda: "building-now" in texts(services, tasks[0]), timeout=30)
     tasks.append(submit(services, name))
-    until(lambda: "building-now" in texts(services, tasks[1]))
+    until(lambda: "building-now" in texts(services, tasks[1]), timeout=30)
     for task in tasks:
         services.runner.stop(task.id)
-        until(lambda task=task: services.tasks.get(task.id).state is TaskState.CANCELLED, 2)
-    until(lambda: builds(engine) == [], 5)
+        until(lambda task=task: services.tasks.get(task.id).state is TaskState.CANCELLED, timeout=2)
+    until(lambda: builds(engine) == [], timeout=5)
     environment = services.environments.get(name)
     assert services.images.plan(environment).states == ("miss",), "half an image is none"
 

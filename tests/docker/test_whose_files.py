@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.docker.conftest import MakeEnvironment
-from tests.docker.test_layers import docker, docker_export
 from tests.support import sweep
 from tests.support.cli import Cli
+from tests.support.docker_program import docker, docker_export
 
 ADD_USER = (
     "printf 'tool:x:1000:1000:Tool:/home/tool:/bin/bash\\n' >>/etc/passwd\n"

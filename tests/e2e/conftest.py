@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from agents_runner.engine.docker_engine import DockerEngine
-from tests.e2e.desktops import Built, Desk, docker
+from tests.e2e.desktops import Built, Desk
 from tests.support.browser import Browser, chromium
 from tests.support.cli import Cli
+from tests.support.docker_program import docker
 
 
 @pytest.fixture(scope="session")

@@ -134,10 +134,6 @@ class Built:
     after: dict[str, Any]
 
 
-def docker(*args: str) -> str:
-    return subprocess.run(["docker", *args], capture_output=True, check=True, text=True).stdout
-
-
 def token_of(url: str) -> str:
     return url.partition("#token=")[2].partition("&")[0]
 

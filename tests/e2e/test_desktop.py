@@ -17,9 +17,10 @@ from pathlib import Path
 import pytest
 
 import agents_runner
-from tests.e2e.desktops import CACHED, RFB, Built, Desk, RunningTask, docker, greeting, refusal, token_of
+from tests.e2e.desktops import CACHED, RFB, Built, Desk, RunningTask, greeting, refusal, token_of
 from tests.support.browser import Browser
 from tests.support.cli import Cli
+from tests.support.docker_program import docker
 from tests.support.waiting import until
 
 BLUE = (0x12, 0x34, 0x56)

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.desktops import Desk, docker
+from tests.e2e.desktops import Desk
+from tests.support.docker_program import docker
 
 HIDE = r"""
 set -eu

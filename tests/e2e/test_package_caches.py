@@ -17,6 +17,7 @@ import pytest
 from agents_runner.core import container as labels
 from agents_runner.engine.docker_engine import DockerEngine
 from tests.support.cli import Cli
+from tests.support.docker_program import docker
 from tests.support.mirror import Mirror
 
 BASE = "agents-runner-test-managers:1"
@@ -43,10 +44,6 @@ dpkg-scanpackages . >Packages 2>/dev/null
 apt-get clean
 rm -rf /opt/make /opt/deb /var/lib/apt/lists/* /etc/apt/sources.list /etc/apt/sources.list.d/*
 """
-
-
-def docker(*args: str) -> str:
-    return subprocess.run(["docker", *args], capture_output=True, check=True, text=True).stdout
 
 
 @pytest.fixture(scope="session")

@@ -8,10 +8,10 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from tests.support.waiting import until
 
 
 @dataclass(kw_only=True)
@@ -61,7 +61,7 @@ class OwnEngine:
         ]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
-        until(self.answers, 60)
+        until(self.answers, timeout=60)
 
     def answers(self) -> bool:
         command = ["docker", "--host", self.host, "version"]
@@ -101,10 +101,3 @@ class OwnEngine:
             with contextlib.suppress(OSError):
                 if f"{self.folder}/exec/containerd/containerd.toml".encode() in path.read_bytes():
                     os.kill(int(path.parent.name), signal.SIGKILL)
-
-
-def until(condition: Callable[[], object], seconds: float = 40) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it never came"
-        time.sleep(0.05)

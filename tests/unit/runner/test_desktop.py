@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from agents_runner.core.container import ContainerSpec
+from agents_runner.core.container import ContainerSpec, task_container
 from agents_runner.core.environment import NoWorkspace
 from agents_runner.core.errors import NoDesktop, StoreError
 from agents_runner.core.events import TaskState
@@ -16,7 +16,7 @@ from agents_runner.desktop import inside
 from agents_runner.desktop.keys import Keys
 from agents_runner.engine.fake import Console, FakeEngine
 from agents_runner.engine.port import Ran
-from agents_runner.runner.desktop import DesktopService, container_name, last_picture
+from agents_runner.runner.desktop import DesktopService, last_picture
 
 PICTURE = b"\x89PNG\r\n\x1a\nand so on"
 CONFIG = DockerRunnerConfig(
@@ -63,7 +63,7 @@ def waits(_spec: ContainerSpec, console: Console) -> int:
 def engine() -> FakeEngine:
     made = FakeEngine(waits)
     made.add_image("base:1")
-    made.create(ContainerSpec(name=container_name("t"), image="base:1"))
+    made.create(ContainerSpec(name=task_container("t"), image="base:1"))
     return made
 
 
@@ -116,7 +116,7 @@ def test_keys_that_cannot_be_kept_leave_no_door_open(
 
 
 def test_a_picture_of_a_running_task(service: DesktopService, engine: FakeEngine) -> None:
-    engine.start(container_name("t"))
+    engine.start(task_container("t"))
     answers = [
         Ran(exit_code=0, stdout=PICTURE, stderr=b""),
         Ran(exit_code=3, stdout=b"", stderr=b"noise\nThere is no desktop in this container.\n"),
@@ -152,5 +152,5 @@ def test_an_environment_without_a_desktop_says_how_to_get_one(service: DesktopSe
 @pytest.mark.parametrize("data", [None, b"", b"not a picture", b"\x89PNG"])
 def test_what_is_no_picture_is_not_kept(engine: FakeEngine, data: bytes | None) -> None:
     if data is not None:
-        engine.put_file(container_name("t"), inside.LAST_PICTURE, data)
-    assert last_picture(engine, container_name("t")) is None
+        engine.put_file(task_container("t"), inside.LAST_PICTURE, data)
+    assert last_picture(engine, task_container("t")) is None
