@@ -39,6 +39,7 @@ printf '%s\n' 'Package: demo-deb' 'Version: 1' 'Architecture: all' 'Maintainer: 
 dpkg-deb --build /opt/deb /opt/out/apt/demo-deb_1_all.deb
 cd /opt/out/apt
 dpkg-scanpackages . >Packages 2>/dev/null
+apt-get clean
 rm -rf /opt/make /opt/deb /var/lib/apt/lists/* /etc/apt/sources.list /etc/apt/sources.list.d/*
 """
 
@@ -92,7 +93,7 @@ def scripts(mirror: Mirror) -> str:
         "# step: pacman\n"
         "pacman -Sy --noconfirm demo\nyes | pacman -Scc\n"
         "# step: pip\n"
-        f"pip install -q --trusted-host {mirror.host} -i {mirror.url}/pypi demo\n"
+        f"pip install -q --break-system-packages --trusted-host {mirror.host} -i {mirror.url}/pypi demo\n"
     )
 
 
