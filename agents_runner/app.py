@@ -30,6 +30,7 @@ from agents_runner.runner.task_runner import TaskRunner
 from agents_runner.runner.test_preflight import preflight_test
 from agents_runner.store.database import Database
 from agents_runner.store.environments import EnvironmentStore, check_environment
+from agents_runner.store.owners import Owners
 from agents_runner.store.paths import Paths
 from agents_runner.store.settings import SettingsStore
 from agents_runner.store.tasks import TaskStore
@@ -113,6 +114,7 @@ def build_services(paths: Paths | None = None) -> Services:
 
     desk = BuildDesk(root=paths.run / "builds", limit=settings.load()[0].max_builds or os.cpu_count() or 1)
     desktop = DesktopService(engine=engine, files=tasks)
+    owners = Owners(folder=paths.run / "owners")
 
     def make_runner(environment: Callable[[str], Environment]) -> TaskRunner:
         return TaskRunner(
@@ -125,6 +127,7 @@ def build_services(paths: Paths | None = None) -> Services:
             workspaces=paths.workspaces,
             accept_login=write_refreshed,
             image_used=tasks.image_started,
+            owners=owners,
             desk=desk,
             open_door=desktop.open,
             keep_picture=desktop.keep_picture,
@@ -134,20 +137,13 @@ def build_services(paths: Paths | None = None) -> Services:
     runner = make_runner(environments.get)
     runner.subscribe(keeper.listen)
 
+    def work_apart(task_id: str) -> None:
+        in_background(("tasks", "work", task_id))
+
     def detach(request: TaskRequest) -> Task:
         task = runner.prepare(request)
-        subprocess.Popen(
-            [sys.executable, "-m", "agents_runner", "tasks", "work", task.id],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        work_apart(task.id)
         return task
-
-    def folders() -> str:
-        paths.ensure()
-        return str(paths.data)
 
     def demo_folder() -> Path:
         folder = paths.workspaces / "demo"
@@ -155,10 +151,8 @@ def build_services(paths: Paths | None = None) -> Services:
         return folder.resolve()
 
     def close() -> None:
-        runner.close()
-        keeper.close()
-        engine.close()
-        database.close()
+        for part in (runner, keeper, owners, desktop, engine, database):
+            part.close()
 
     images = ImageService(
         engine=engine,
@@ -181,12 +175,15 @@ def build_services(paths: Paths | None = None) -> Services:
         engine_info=lambda: engine().info(),
         check_environment=check,
         doctor=lambda: run_doctor(
-            engine_info=lambda: engine().info(), folders=folders, agent_logins=registry.logins(Path.home())
+            engine_info=lambda: engine().info(),
+            folders=lambda: str(paths.ensure().data),
+            agent_logins=registry.logins(Path.home()),
         ),
         import_environments=environments.import_file,
         export_environment=environments.export,
         detach=detach,
         resume=runner.start,
+        recover=lambda here: runner.recover(None if here else work_apart),
         bench_startup=StartupBench(engine=engine, images=images, runner=make_runner, forget=tasks.delete).run,
         import_demo_base=lambda: import_mini_base(engine()),
         picture=lambda path, environment_id: write_picture(services, path, environment_id),

@@ -15,6 +15,8 @@ from pathlib import Path
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from PySide6.QtCore import QBuffer
+from PySide6.QtGui import QColor, QFontDatabase, QImage, QPainter
 from PySide6.QtWidgets import QMessageBox
 
 from agents_runner.core.environment import FolderWorkspace
@@ -31,6 +33,7 @@ from agents_runner.core.events import (
     TaskState,
 )
 from agents_runner.core.task import Task
+from agents_runner.runner.services import DesktopAddress, Picture
 from agents_runner.ui.images_page import CleanDialog
 from agents_runner.ui.import_dialog import ImportDialog
 from agents_runner.ui.snapshot import settle, write_snapshot
@@ -103,6 +106,21 @@ def building(task: Task, stop: threading.Event) -> Iterator[Event]:
     yield LogLine(stream="system", line="Building the layer system of agent-runner-env:bookworm-3f1a9c07d2be")
     for package in ("libnode108", "nodejs", "npm", "git", "git-man", "liberror-perl", "perl-modules"):
         yield LogLine(stream="stdout", line=f"Unpacking {package} ...")
+    stop.wait(60)
+    yield from fakes.ending(task, TaskState.CANCELLED, 130)
+
+
+def working(task: Task, stop: threading.Event) -> Iterator[Event]:
+    """An agent at work on a cached image with a desktop."""
+    yield StateChanged(state=TaskState.PREPARING)
+    yield StateChanged(state=TaskState.BUILDING)
+    for phase, seconds in ((Phase.BUILD_DESKTOP, 0.01), (Phase.BUILD_ENV, 0.01)):
+        yield PhaseStarted(phase=phase)
+        yield PhaseFinished(phase=phase, seconds=seconds, cache="hit")
+    yield StateChanged(state=TaskState.STARTING)
+    yield StateChanged(state=TaskState.RUNNING)
+    yield PhaseStarted(phase=Phase.AGENT)
+    yield LogLine(stream="stdout", line="12 passed (3.1 s)")
     stop.wait(60)
     yield from fakes.ending(task, TaskState.CANCELLED, 130)
 
@@ -257,8 +275,47 @@ def clean(window: MainWindow) -> None:
 Shot = tuple[str, int, tuple[int, int], fakes.FakeWorld, Act | None]
 
 
+class Screen:
+    """A desktop with a terminal on it, drawn."""
+
+    def address(self, task_id: str, *, view_only: bool = False) -> DesktopAddress:
+        return DesktopAddress(task=task_id, url="http://127.0.0.1:40123/", view_only=view_only)
+
+    def picture(self, _task_id: str) -> Picture:
+        image = QImage(1280, 800, QImage.Format.Format_RGB32)
+        image.fill(QColor("#3b5568"))
+        painter = QPainter(image)
+        painter.fillRect(0, 776, 1280, 24, QColor("#c8c8c8"))
+        for left, top, title in ((90, 70, "xterm"), (560, 190, "Web shop - Checkout")):
+            painter.fillRect(left, top, 620, 26, QColor("#d9d9d9"))
+            painter.setPen(QColor("#222222"))
+            painter.drawText(left + 10, top + 18, title)
+        painter.fillRect(90, 96, 620, 380, QColor("#101010"))
+        painter.setPen(QColor("#e0e0e0"))
+        painter.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
+        for number, line in enumerate(("$ npm test", "  12 passed (3.1 s)", "$ npx playwright open checkout", "")):
+            painter.drawText(104, 124 + 22 * number, line)
+        painter.fillRect(560, 216, 620, 420, QColor("#ffffff"))
+        painter.setPen(QColor("#222222"))
+        for number, line in enumerate(("Your basket", "1 x Teapot, blue          24.00", "Pay")):
+            painter.drawText(590, 266 + 34 * number, line)
+        painter.end()
+        buffer = QBuffer()
+        buffer.open(QBuffer.OpenModeFlag.WriteOnly)
+        image.save(buffer, "PNG")
+        return Picture(data=bytes(buffer.data().data()), live=True)
+
+
+def on_the_desktop(window: MainWindow) -> None:
+    run(window)
+    settle(window.settled)
+    window.task.tabs.setCurrentIndex(2)
+
+
 def shots() -> list[Shot]:
-    busy, failed, away = world(), world(), world()
+    busy, failed, away, screen, no_screen = world(), world(), world(), world(), world()
+    screen.runner.script = working
+    screen.desktop = Screen()
     busy.runner.script = building
     failed.runner.script = failing
     away.engine_error = EngineUnreachable(
@@ -282,6 +339,8 @@ def shots() -> list[Shot]:
         ("environments-error", ENVIRONMENTS, SMALL, world(), bad_input),
         ("empty", ENVIRONMENTS, SMALL, world(empty=True), None),
         ("new-task", NEW_TASK, SMALL, world(), None),
+        ("desktop", NEW_TASK, MIDDLE, screen, on_the_desktop),
+        ("desktop-none", NEW_TASK, SMALL, no_screen, on_the_desktop),
         ("task-done", NEW_TASK, MIDDLE, world(), run),
         ("task-failed", NEW_TASK, MIDDLE, failed, run),
         ("task-building", NEW_TASK, SMALL, busy, run),

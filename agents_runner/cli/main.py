@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 from collections.abc import Callable, Sequence
 
@@ -17,7 +18,7 @@ from agents_runner.cli import (
 )
 from agents_runner.cli.parser import build_parser
 from agents_runner.cli.printing import error_json, say, say_json
-from agents_runner.core.errors import AgentsRunnerError, InvalidInput
+from agents_runner.core.errors import AgentsRunnerError, EngineError, InvalidInput
 from agents_runner.runner.services import Services
 
 Command = Callable[[Services, argparse.Namespace], int]
@@ -63,6 +64,7 @@ def run_command(
             return open_window(getattr(args, "environment", ""))
         services = make_services()
         try:
+            _take_up(services, args)
             return COMMANDS[args.command, getattr(args, "action", "")](services, args)
         finally:
             services.close()
@@ -75,6 +77,14 @@ def run_command(
         # Whoever read our output has gone; there is nobody left to tell.
         sys.stderr.close()
         return 1
+
+
+def _take_up(services: Services, args: argparse.Namespace) -> None:
+    """Tasks that a killed process left are settled before anybody looks at tasks."""
+    if args.command == "tasks" and args.action != "work":
+        # Without an engine there is nothing to take up; the command itself says what it cannot do.
+        with contextlib.suppress(EngineError):
+            services.recover(False)
 
 
 def _report(error: AgentsRunnerError, *, as_json: bool) -> None:

@@ -75,7 +75,9 @@ class ContainerState:
     ports: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     """`3000/tcp` to the address and port on the host."""
     created: float = 0.0
-    """Seconds since the epoch, by the engine's clock."""
+    """Seconds since the epoch, by the engine's clock; `started` and `finished` likewise, 0 if it never was."""
+    started: float = 0.0
+    finished: float = 0.0
 
     @property
     def ended(self) -> bool:

@@ -17,7 +17,7 @@ import logging
 import socket
 import tarfile
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from importlib import resources
 from urllib.parse import urlsplit
 
@@ -48,10 +48,11 @@ _SILENT.disabled = True
 class Door:
     """One task's door. It is open from the beginning; pictures come once it is told the container."""
 
-    def __init__(self, engine: Engine, *, user: str, again: Keys | None = None) -> None:
+    def __init__(self, engine: Engine, *, user: str, asking: Executor, again: Keys | None = None) -> None:
         """`user` is the person's `uid:gid` in the container, `again` an earlier door's keys.
 
-        Raises StoreError where no port can be had.
+        `asking` has the threads that talk to the engine, which keeps a client for each: viewers come and go, those
+        threads stay. Raises StoreError where no port can be had.
         """
         self._engine = engine
         self._user = user
@@ -59,8 +60,7 @@ class Door:
         self._novnc: dict[str, bytes] | None = None
         self._lock = threading.Lock()
         self._viewers: set[ServerConnection] = set()
-        # The engine keeps a client for each thread that asks it: viewers come and go, these two stay.
-        self._asking = ThreadPoolExecutor(2, thread_name_prefix="desktop-engine")
+        self._asking = asking
         listening = _listen(again.port if again else 0)
         self.keys = Keys(
             port=listening.getsockname()[1],
@@ -96,7 +96,6 @@ class Door:
         for viewer in viewers:
             with contextlib.suppress(OSError):
                 viewer.socket.shutdown(socket.SHUT_RDWR)
-        self._asking.shutdown(wait=False, cancel_futures=True)
 
     # -- requests ----------------------------------------------------------------------------------
 

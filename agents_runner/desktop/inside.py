@@ -9,8 +9,8 @@ FOLDER = "/tmp/agents-runner-desktop"
 """Private folder of the person's: the VNC server's socket, logs, the display's name, the last picture."""
 LAST_PICTURE = FOLDER + "/last.png"
 SCRIPTS = CONTROL_PATH + "/in/desktop"
-CONNECT = ("socat", "STDIO", f"UNIX-CONNECT:{FOLDER}/vnc.sock")
-"""Standard input and output become the VNC server's socket."""
+CONNECT = ("socat", "STDIO", f"UNIX-CONNECT:{FOLDER}/vnc.sock,retry=250,interval=0.02")
+"""Standard input and output become the VNC server's socket; it may take some seconds to be there."""
 PICTURE = ("/bin/sh", SCRIPTS + "/picture.sh", "-")
 """A PNG of the screen on standard output; status 3 where there is no desktop."""
 NOVNC_TAR = (

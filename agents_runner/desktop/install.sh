@@ -74,8 +74,9 @@ check_rights() {
 
 # --- Debian, Ubuntu ----------------------------------------------------------------------------------------
 
-apt() {
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -o Acquire::Retries=3 -o DPkg::Lock::Timeout=120 "$@"
+apt() { # no sync after each file: a container that dies here is thrown away
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -o Acquire::Retries=3 -o DPkg::Lock::Timeout=120 \
+        -o Dpkg::Options::=--force-unsafe-io "$@"
 }
 
 install_debian() {

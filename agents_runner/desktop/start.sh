@@ -5,7 +5,7 @@
 # A service that ends is named on standard error with its last lines, now or at any later time.
 set -u
 folder=/tmp/agents-runner-desktop
-geometry=${AGENTS_RUNNER_DESKTOP_SIZE:-1280x800}
+geometry=${DESKTOP_SIZE:-1280x800}
 patience=30 # seconds until a service that neither answers nor ends is given up
 
 fail() {
@@ -61,6 +61,16 @@ settings() { # quiet ones of our own; what is started from the menu or by a key 
     printf 'session.%s\n' "keyFile: $own/keys" "menuFile: $own/menu" "appsFile: $own/apps" \
         "styleOverlay: $own/overlay" 'configVersion: 13' >"$own/init"
 }
+
+case $geometry in
+    *[!0-9x]* | x* | *x | *x*x* | ?????*x* | *x?????*) geometry='' ;;
+    *x*) ;;
+    *) geometry='' ;;
+esac
+if [ -z "$geometry" ]; then
+    echo "desktop: DESKTOP_SIZE is no size such as 1920x1080; the screen has 1280x800" >&2
+    geometry=1280x800
+fi
 
 umask 077
 rm -rf "$folder"

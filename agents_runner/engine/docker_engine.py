@@ -39,6 +39,7 @@ OLDEST_API = (1, 41)
 NEWEST_API = "1.52"
 """What is tested; a newer engine is asked in these words."""
 _WAIT_STEP_S = 0.05
+_POOLS = 2
 
 
 class DockerEngine:
@@ -80,10 +81,11 @@ class DockerEngine:
             version=version,
             timeout=CONTROL_TIMEOUT_S,
             tls=cast("Any", self._endpoint.tls or False),
-            max_pool_size=16,
+            max_pool_size=4,
         )
         # The machine's REQUESTS_CA_BUNDLE would push the engine's own certificates aside.
         client.trust_env = False
+        _keep_few_pools(client)
         return client
 
     def _negotiate(self) -> str:
@@ -319,6 +321,17 @@ class DockerEngine:
             client.close()
         if self._tunnel:
             self._tunnel.close()
+
+
+def _keep_few_pools(client: docker.APIClient) -> None:
+    """Over a unix socket docker-py keeps a pool, with an open connection, for each of the last 25 addresses asked.
+
+    Its own argument for that number is passed over by mistake. Twenty tasks would hold 500 connections.
+    """
+    adapter = getattr(client, "_custom_adapter", None)
+    pools = getattr(adapter, "pools", None)
+    if adapter is not None and pools is not None:
+        adapter.pools = type(pools)(_POOLS, dispose_func=lambda pool: pool.close())
 
 
 def connect(docker_host: str = "") -> DockerEngine:

@@ -101,6 +101,8 @@ def container_state(said: Mapping[str, Any]) -> ContainerState:
         image_id=str(said.get("Image") or ""),
         ports=ports,
         created=seconds(str(said.get("Created") or "")),
+        started=max(0.0, seconds(str(state.get("StartedAt") or ""))),
+        finished=max(0.0, seconds(str(state.get("FinishedAt") or ""))) if ended else 0.0,
     )
 
 

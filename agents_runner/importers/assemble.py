@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 from agents_runner.importers.model import Block, Gap, Scripts, ShellTools, SplitLike
 
@@ -13,6 +15,8 @@ SOFT = "set +e\n"
 """What `own_block` writes before commands that went on after a failure."""
 MAX_STEPS = 30
 """Each step is a layer, and an image cannot have more than about 120."""
+_OPTIONS = re.compile(r"(?P<above>(?:[ \t]*(?:#[^\n]*)?\n)*)(?P<options>set -[eu]*e[eu]*(?:o pipefail)?\n)")
+"""Options that stop at a failure, as a script's first line, and the comments above them."""
 _MOVES = re.compile(r"\b(?:cd|pushd|popd)\b")
 _SHOWN_MOVES = 40
 
@@ -137,7 +141,12 @@ def _split(
 
 def _text(pairs: Sequence[tuple[Block, str]], drop: set[tuple[int, str]]) -> _Text:
     text = _Text()
-    if len(pairs) == 1 and pairs[0][1].startswith(SOFT):
+    options = _OPTIONS.match(pairs[0][1]) if len(pairs) == 1 else None
+    if options is not None:
+        # Options stand first, so that every step gets them.
+        pairs = [(pairs[0][0], options["above"] + pairs[0][1][options.end() :])]
+        text.add(options["options"])
+    elif len(pairs) == 1 and pairs[0][1].startswith(SOFT):
         pairs = [(pairs[0][0], pairs[0][1].removeprefix(SOFT))]
     else:
         text.add(HEADER)
@@ -147,17 +156,28 @@ def _text(pairs: Sequence[tuple[Block, str]], drop: set[tuple[int, str]]) -> _Te
         text.blocks.append((first, block))
         if len(pairs) > 1:
             text.lines.append("")
-            if (number, "mark") not in drop and sum(what == "mark" for what in text.ours.values()) < MAX_STEPS:
+            few = sum(what == "mark" for what in text.ours.values()) < MAX_STEPS
+            if few and (number, "mark") not in drop and not (block.lasting and number):
                 text.own("mark", f"# step: {_line(block.name)}")
         moves = bool(block.place) and block.place != place and (number, "place") not in drop
         if len(pairs) > 1 or moves:
             text.lines.append(f"# {_line(block.name)}")
         if moves:
             text.own("place", f"cd {block.place}")
-        place = "" if _MOVES.search(body) and not body.startswith("(\n") else block.place or place
+            if block.baked:
+                text.generated.add(len(text.lines))
+        # Each step starts in the home folder; only the run preflight, where the workspace is, is one script.
+        if (
+            "AGENTS_RUNNER_WORKSPACE" not in block.place
+            or (number, "place") in drop
+            or (_MOVES.search(body) and not body.startswith("(\n"))
+        ):
+            place = ""
+        else:
+            place = block.place
         begin = len(text.lines) + 1
         text.add(body)
-        if block.generated:
+        if block.generated or block.baked:
             text.generated.update(range(begin, len(text.lines) + 1))
     return text
 
@@ -170,26 +190,29 @@ def _line(text: str) -> str:
 def _idle(split: SplitLike, text: _Text, dropped: set[tuple[int, str]]) -> set[tuple[int, str]]:
     """Marks without a cached statement behind them, and changes of folder for the run stage that serve nothing."""
     firsts = [first for first, _ in text.blocks]
-    idle: set[tuple[int, str]] = set()
-    for number, first in enumerate(firsts):
-        end = firsts[number + 1] if number + 1 < len(firsts) else len(text.lines) + 1
-        place = next((line for line, what in text.ours.items() if what == "place" and first <= line < end), 0)
-        stages: set[str] = set()
-        place_stage = ""
-        for one in split.statements:
-            last = one.start_line + one.text.rstrip("\n").count("\n")
-            if one.kind != "code" or not first <= last < end:
-                continue
-            if last == place:
-                place_stage = one.stage
-            else:
-                stages |= {"cached", "run"} if one.stage == "both" else {one.stage}
-        if "cached" not in stages:
-            idle.add((number, "mark"))
-        follows = number + 1 < len(firsts) and text.blocks[number + 1][1].place == text.blocks[number][1].place
-        if place_stage == "run" and "run" not in stages and not follows:
-            idle.add((number, "place"))
+    ends = [*firsts[1:], len(text.lines) + 1]
+    stages = [_stages(split, text, first, end) for first, end in zip(firsts, ends, strict=True)]
+    idle = {(number, "mark") for number, found in enumerate(stages) if "cached" not in found}
+    stage_at = {one.start_line + one.text.rstrip("\n").count("\n"): one.stage for one in split.statements}
+    places = {bisect_right(firsts, line) - 1: line for line, what in text.ours.items() if what == "place"}
+    owners = list(places)
+    for owner, following in zip(owners, [*owners[1:], len(firsts)], strict=False):
+        # It serves its own block and those behind it that say no place of their own.
+        served = range(owner, following)
+        if stage_at.get(places[owner]) == "run":
+            # The first that needs it says it itself.
+            idle |= {(number, "place") for number in takewhile(lambda number: "run" not in stages[number], served)}
     return idle - dropped
+
+
+def _stages(split: SplitLike, text: _Text, first: int, end: int) -> set[str]:
+    """The stages of a block's own statements."""
+    found: set[str] = set()
+    for one in split.statements:
+        last = one.start_line + one.text.rstrip("\n").count("\n")
+        if one.kind == "code" and first <= last < end and last not in text.ours:
+            found |= {"cached", "run"} if one.stage == "both" else {one.stage}
+    return found
 
 
 def _moved(split: SplitLike, text: _Text) -> list[str]:
@@ -200,7 +223,14 @@ def _moved(split: SplitLike, text: _Text) -> list[str]:
         if one.kind != "code" or one.stage != "run" or last in text.ours or one.text.strip() == HEADER.strip():
             continue
         code = next((line for line in one.text.split("\n") if line.strip() and not line.lstrip().startswith("#")), "")
-        inner = next((line for line in one.text.split("\n") if line.strip() not in {"(", "set +e", ""}), code)
+        inner = next(
+            (
+                line
+                for line in one.text.split("\n")
+                if line.strip() not in {"(", "set +e", ""} and not line.lstrip().startswith("#")
+            ),
+            code,
+        )
         shown = inner.strip() if code.strip() == "(" else code.strip()
         block = text.block_at(last)
         name = f"{block.name}: " if block is not None else ""

@@ -25,6 +25,9 @@ _SECRET = re.compile(
 )
 _PUBLIC = re.compile(r"PUBLIC|KEYRING|KEYMAP|KEYBOARD|_KEY_(?:ID|NAME|PATH|FILE)$", re.I)
 _SHOWN = 100
+_MOST = 100
+_MOST_BLOCKS = 400
+_MOST_SHOWN = 200
 
 
 def looks_secret(name: str) -> bool:
@@ -32,10 +35,10 @@ def looks_secret(name: str) -> bool:
     return bool(_SECRET.search(name)) and not _PUBLIC.search(name)
 
 
-def short(text: str) -> str:
+def short(text: str, limit: int = _SHOWN) -> str:
     """A text on one line, cut where it gets long; what no terminal should get is left out."""
     line = " ".join("".join(one if one.isprintable() else " " for one in text).split())
-    return line if len(line) <= _SHOWN else line[: _SHOWN - 3].rstrip() + "..."
+    return line if len(line) <= limit else line[: limit - 3].rstrip() + "..."
 
 
 @dataclass(kw_only=True)
@@ -59,8 +62,8 @@ class Collector:
     """Done at every task start."""
     remarks: list[str] = field(default_factory=list)
     """Comments at the end of the run preflight."""
-    gaps: list[Gap] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    _gaps: dict[Gap, None] = field(default_factory=dict)
+    _notes: dict[str, None] = field(default_factory=dict)
 
     # -- reading -----------------------------------------------------------------------------------
 
@@ -76,13 +79,10 @@ class Collector:
 
     def missing(self, what: str, why: str, hint: str = "") -> None:
         """Report something that is not carried over, once."""
-        gap = Gap(what=short(what), why=why, hint=hint)
-        if gap not in self.gaps:
-            self.gaps.append(gap)
+        self._gaps[Gap(what=short(what), why=short(why, 300), hint=short(hint, 300))] = None
 
     def note(self, sentence: str) -> None:
-        if sentence not in self.notes:
-            self.notes.append(sentence)
+        self._notes[short(sentence, 400)] = None
 
     # -- fields ------------------------------------------------------------------------------------
 
@@ -112,6 +112,9 @@ class Collector:
 
     def mount(self, text: str, shown: str = "") -> None:
         """A mount, if the rules for mounts allow it beside the others."""
+        if len(self.mounts) >= _MOST:
+            self.missing("more mounts", f"More than {_MOST} are named.")
+            return
         try:
             mounts: list[Mount] = [parse_mount(one) for one in (*self.mounts, text)]
             check_mounts(mounts, WORKSPACE_PATH)
@@ -123,6 +126,9 @@ class Collector:
     def port(self, text: str, shown: str = "") -> None:
         """A port, if the rules for ports allow it; one that is there already is passed over."""
         if text in self.ports:
+            return
+        if len(self.ports) >= _MOST:
+            self.missing("more ports", f"More than {_MOST} are named.")
             return
         try:
             parse_ports([*self.ports, text])
@@ -154,7 +160,11 @@ class Collector:
     # -- the result --------------------------------------------------------------------------------
 
     def draft(self, tools: ShellTools) -> Draft:
-        """Everything put together."""
+        """Everything put together. Raises InvalidInput for more commands than anybody would write."""
+        if len(self.setup) + len(self.start) > _MOST_BLOCKS:
+            raise InvalidInput(
+                f"The file holds more than {_MOST_BLOCKS} commands.", "Put them into a script, and import that."
+            )
         scripts = assemble(self.setup, self.start, self.remarks, known=tuple(self.env_vars), tools=tools)
         fields: dict[str, Any] = {
             "name": self.shown_name(),
@@ -171,7 +181,11 @@ class Collector:
             "ports": tuple(self.ports),
             "resources": self.resources,
         }
-        notes = [*self.notes]
+        notes = [*self._notes]
+        gaps = list(dict.fromkeys((*self._gaps, *scripts.gaps)))
+        if len(gaps) > _MOST_SHOWN:
+            left = len(gaps) - _MOST_SHOWN
+            gaps = [*gaps[:_MOST_SHOWN], Gap(what=f"{left} more things", why="The report would be too long.")]
         if scripts.cached:
             notes.append("The cached preflight is baked into an image: caching is on.")
         image = self.base_image or DEFAULT_BASE_IMAGE
@@ -185,8 +199,8 @@ class Collector:
             folder=self.project.root,
             name=fields["name"],
             fields={name: value for name, value in fields.items() if value},
-            report=(*self.gaps, *(gap for gap in scripts.gaps if gap not in self.gaps)),
-            notes=(*notes, *scripts.notes, *scripts.moved),
+            report=tuple(gaps),
+            notes=(*notes[:_MOST_SHOWN], *scripts.moved),
         )
 
     def shown_name(self) -> str:

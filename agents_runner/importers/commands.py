@@ -30,7 +30,7 @@ _CALL = re.compile(
     r"\A\s*(?:chmod\s+(?:\+x|a\+x|u\+x|755|0755)\s+(?P<made>\S+)\s*&&\s*)?"
     r"(?:sudo\s+)?(?:(?P<shell>/bin/bash|/usr/bin/env\s+bash|bash|/bin/sh|sh|dash)\s+"
     r"(?P<options>(?:-[eux]+\s+|-o\s+pipefail\s+|-i\s+|-l\s+)*))?"
-    r"(?P<path>[\w.@+/-]+|\"[\w.@+/ -]+\")\s*;?\s*\Z"
+    r"(?P<path>[\w.@+/-]+|\"[\w.@+/ -]+\")(?:\s*;)?\Z"
 )
 _OWN_NAME = re.compile(
     r"\$\{?(?:0|BASH_SOURCE|[1-9@*#])|\b(?:dirname|basename)\s+--?\s*\"?\$0|\bBASH_SOURCE\b|\bgetopts\b"
@@ -88,7 +88,7 @@ def _commented(text: str) -> str:
 
 def _inlined(c: Collector, name: str, text: str) -> Block | None:
     """The script of the project that a command calls, if it says the same in another place."""
-    match = _CALL.match(text)
+    match = _CALL.match(text.strip())
     if match is None or (match["made"] and match["made"].removeprefix("./") != match["path"].removeprefix("./")):
         return None
     path = match["path"].strip('"')

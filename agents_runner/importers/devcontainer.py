@@ -232,7 +232,7 @@ def _variable(c: Collector, key: str, name: str, text: str, substitution: Substi
         c.variable(name, "")
         if c.env_vars.pop(name, None) is not None:
             line = f'export {name}="{found.shell}"\n'
-            c.setup.append(Block(name=f"{key}.{name}", text=line, generated=True))
+            c.setup.append(Block(name=f"{key}.{name}", text=line, lasting=True, baked=True))
             c.note(f"{key}.{name} builds on the container's own value, so the cached preflight sets it.")
     else:
         c.variable(name, found.value)

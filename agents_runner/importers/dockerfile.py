@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 import shlex
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -106,6 +107,10 @@ class _State:
     """None for one that cannot be used."""
     default_shell: bool = True
     ran: bool = False
+    fed: bool = False
+    """True once files of the project came in: until then every step is the same for each task."""
+    links: dict[str, int] = field(default_factory=dict)
+    """Folder of `places` to the number of blocks that stood before it."""
 
     def known(self) -> dict[str, str]:
         return {**self.args, **self.env}
@@ -150,7 +155,7 @@ def add_dockerfile(
         escape=escape,
         overrides=overrides,
         globals=global_args,
-        repeated=frozenset(name for name in names if names.count(name) > 1),
+        repeated=frozenset(name for name, count in Counter(names).items() if count > 1),
         shell=("/bin/sh", "-c"),
     )
     first = len(c.setup)
@@ -158,7 +163,7 @@ def add_dockerfile(
         state.args, state.auto = {}, {}
         for one in stage.instructions:
             _HANDLERS[one.word](state, one)
-    _link_places(state, first)
+    _link_places(state, c.setup[first:])
 
 
 # -- stages -----------------------------------------------------------------------------------------
@@ -286,7 +291,7 @@ def _env(state: _State, one: Instruction) -> None:
 
 def _export(state: _State, one: Instruction, name: str, parts: list[Part], *, late: bool) -> None:
     line = f"export {name}={to_shell(parts, state.known())}\n"
-    state.c.setup.append(Block(name=f"ENV {name} (line {one.line})", text=line, lasting=True))
+    state.c.setup.append(Block(name=f"ENV {name} (line {one.line})", text=line, lasting=True, baked=not state.fed))
     if late:
         state.c.note(f"ENV {name} stands behind a RUN, so the cached preflight sets it at that place.")
     else:
@@ -334,7 +339,8 @@ def _run(state: _State, one: Instruction) -> None:
     prelude = _prelude(state, text, options)
     errexit = bool(re.search(r"(?<!\S)-[a-z]*e", options))
     name = f"Dockerfile line {one.line}: {_title(text)}"
-    state.c.setup.append(Block(name=name, text=text, errexit=errexit, place=place, prelude=prelude))
+    block = Block(name=name, text=text, errexit=errexit, place=place, prelude=prelude, baked=not state.fed)
+    state.c.setup.append(block)
 
 
 def _title(text: str) -> str:
@@ -485,6 +491,7 @@ def _copy_file(
     lines = [f"{_made(parent)}cp -a {what} {shlex.quote(destination)}{'/' if folder_target else ''}"]
     if "chmod" in flags and re.fullmatch(r"[0-7ugoarwxX+=,-]+", flags["chmod"]):
         lines.append(f"chmod {flags['chmod']} {shlex.quote(exact)}")
+    state.fed = True
     state.c.setup.append(Block(name=f"{one.word} {source} (line {one.line})", text="\n".join(lines) + "\n"))
     state.c.missing(
         f"{one.word} {source} {target} (line {one.line})",
@@ -521,6 +528,8 @@ def _map(state: _State, source: str, destination: str, one: Instruction, word: s
         return False
     if state.places.setdefault(home, offset) != offset:
         return False
+    state.fed = True
+    state.links.setdefault(home, len(state.c.setup))
     state.c.missing(
         f"{word} {source} to {destination} (line {one.line})",
         "A build has no files of the project.",
@@ -529,12 +538,12 @@ def _map(state: _State, source: str, destination: str, one: Instruction, word: s
     return True
 
 
-def _link_places(state: _State, first: int) -> None:
+def _link_places(state: _State, blocks: list[Block]) -> None:
     """Where a value or a command names a folder that is the workspace here, the folder becomes a link to it."""
-    texts = [*state.c.env_vars.values(), *(block.text for block in state.c.setup[first:])]
-    for home, offset in state.places.items():
+    texts = [*state.c.env_vars.values(), *(block.text for block in blocks)]
+    for home in sorted(state.places, key=lambda one: -state.links[one]):
         if home not in state.made:
-            state.c.link(home, _in_workspace(offset), texts, at=first)
+            state.c.link(home, _in_workspace(state.places[home]), texts, at=state.links[home])
 
 
 def _place(state: _State) -> str:
@@ -546,7 +555,12 @@ def _place(state: _State) -> str:
     if state.workdir not in _SYSTEM and state.workdir not in state.made:
         state.made.add(state.workdir)
         state.c.setup.append(
-            Block(name=f"WORKDIR {state.workdir}", text=f"mkdir -p {shlex.quote(state.workdir)}\n", generated=True)
+            Block(
+                name=f"WORKDIR {state.workdir}",
+                text=f"mkdir -p {shlex.quote(state.workdir)}\n",
+                lasting=True,
+                baked=True,
+            )
         )
     return shlex.quote(state.workdir)
 
@@ -565,7 +579,7 @@ def _write(state: _State, one: Instruction, body: str, name: str, target: str, *
     path = state.path(target)
     path = posixpath.join(path, name) if several or target.endswith("/") else path
     text = f"{_made(posixpath.dirname(path))}cat > {shlex.quote(path)} <<'{name}'\n{body}{name}\n"
-    state.c.setup.append(Block(name=f"{one.word} {path} (line {one.line})", text=text))
+    state.c.setup.append(Block(name=f"{one.word} {path} (line {one.line})", text=text, baked=not state.fed))
 
 
 def _fetch(state: _State, one: Instruction, url: str, target: str) -> None:
@@ -578,7 +592,7 @@ def _fetch(state: _State, one: Instruction, url: str, target: str) -> None:
         if target.endswith("/"):
             path = posixpath.join(path, posixpath.basename(url.split("?", 1)[0]))
         line = f"curl -fsSL --create-dirs -o {shlex.quote(path)} {shlex.quote(url)}\n"
-    state.c.setup.append(Block(name=f"ADD {url} (line {one.line})", text=line))
+    state.c.setup.append(Block(name=f"ADD {url} (line {one.line})", text=line, baked=not state.fed))
     state.c.note(f"ADD {url} (line {one.line}) became a download in the cached preflight.")
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from agents_runner.core.launch import WORKSPACE_PATH
 
-_EXPRESSION = re.compile(r"\$\{\{\s*(.*?)\s*\}\}", re.S)
+# Bounded: an unclosed one must not make each of the others look through the whole text.
+_EXPRESSION = re.compile(r"\$\{\{([^{}]{0,500})\}\}")
 _NAMED = re.compile(r"(secrets|env|matrix|vars)\.([A-Za-z_][\w-]*)\Z")
 _FIXED = {
     "github.workspace": WORKSPACE_PATH,
@@ -36,20 +37,21 @@ class Expressions:
         left: list[str] = []
 
         def fill(match: re.Match[str]) -> str:
-            found = self._known(match[1])
+            found = self._known(match[1].strip())
             if found is None:
                 left.append(match[0])
                 return match[0]
             return found
 
-        return _EXPRESSION.sub(fill, text), left
+        filled = _EXPRESSION.sub(fill, text)
+        return filled, left or _open(filled)
 
     def shell(self, text: str) -> tuple[str, list[str]]:
         """The same for a script: secrets become the variables that hold them."""
         left: list[str] = []
 
         def fill(match: re.Match[str]) -> str:
-            inner = match[1]
+            inner = match[1].strip()
             name = self.secret(inner)
             if name:
                 self.on_secret(name)
@@ -63,7 +65,7 @@ class Expressions:
             return found
 
         filled = _EXPRESSION.sub(fill, text)
-        return re.sub(r"(?<=\$)(\{?)GITHUB_WORKSPACE\b", r"\1AGENTS_RUNNER_WORKSPACE", filled), left
+        return re.sub(r"(?<=\$)(\{?)GITHUB_WORKSPACE\b", r"\1AGENTS_RUNNER_WORKSPACE", filled), left or _open(filled)
 
     def secret(self, inner: str) -> str:
         """The name of a secret, "" for every other expression."""
@@ -75,7 +77,7 @@ class Expressions:
     def whole_secret(self, text: str) -> str:
         """The name of the secret that a value is, "" if it is something else."""
         match = _EXPRESSION.fullmatch(text.strip())
-        return self.secret(match[1]) if match else ""
+        return self.secret(match[1].strip()) if match else ""
 
     def _known(self, inner: str) -> str | None:
         if _FIXED.get(inner):
@@ -91,11 +93,17 @@ class Expressions:
         return None
 
 
+def _open(text: str) -> list[str]:
+    """An expression that was not even recognised, such as one with braces in it."""
+    at = text.find("${{")
+    return [text[at : at + 40]] if at >= 0 else []
+
+
 def condition(text: str) -> bool | None:
     """What an `if:` says here: True, False, None if that is not known."""
     inner = text.strip()
     match = _EXPRESSION.fullmatch(inner)
-    inner = match[1] if match else inner
+    inner = match[1].strip() if match else inner
     if not inner or _TRUE.match(inner):
         return True
     return False if _FALSE.match(inner) else None

@@ -10,6 +10,8 @@ from agents_runner.core.errors import InvalidInput
 
 _DIRECTIVE = re.compile(r"#[ \t]*([A-Za-z]+)[ \t]*=[ \t]*(.*?)[ \t]*\Z")
 _HEREDOC = re.compile(r"""(?<!<)<<(-?)(?:"([^"\s]+)"|'([^'\s]+)'|([A-Za-z0-9_.+-]+))""")
+_MAX_HEREDOCS = 50
+_MAX_INSTRUCTIONS = 2_000
 _WITH_HEREDOC = {"RUN", "COPY", "ADD"}
 KNOWN = frozenset(
     [
@@ -78,6 +80,10 @@ def parse_instructions(text: str, name: str) -> tuple[tuple[Instruction, ...], s
         if not stripped or stripped.startswith("#"):
             at += 1
             continue
+        if len(found) >= _MAX_INSTRUCTIONS:
+            raise InvalidInput(
+                f"{name} has more than {_MAX_INSTRUCTIONS} instructions (line {at + 1}).", "Take fewer."
+            )
         first = at
         pieces, at = _logical(lines, at, escape)
         word, rest = _head(pieces)
@@ -148,6 +154,8 @@ def _flags(rest: str) -> tuple[tuple[tuple[str, str], ...], str]:
 def _heredocs(body: str, lines: list[str], at: int, name: str) -> tuple[tuple[Heredoc, ...], int]:
     found: list[Heredoc] = []
     for match in _HEREDOC.finditer(body):
+        if len(found) >= _MAX_HEREDOCS:
+            raise InvalidInput(f"{name} has too many here-documents (line {at}).", "Take fewer.")
         if _inside_quotes(body, match.start()):
             continue
         end = match[2] or match[3] or match[4]

@@ -142,8 +142,10 @@ class Block:
     """Lines that only they see."""
     generated: bool = False
     """Written here for something that the file asked for: known to belong into the image, and run as it stands."""
+    baked: bool = False
+    """Known to belong into the image, like what is generated, but commands of a shell of their own."""
     lasting: bool = False
-    """What it exports is meant for whoever comes later, so it stands as it is."""
+    """It stands as it is, since what it exports or makes is meant for whoever comes later; no step of its own."""
     tolerated: bool = False
     """A failure of theirs is passed over."""
 
@@ -155,5 +157,4 @@ class Scripts:
     cached: str = ""
     run: str = ""
     gaps: tuple[Gap, ...] = ()
-    notes: tuple[str, ...] = ()
     moved: tuple[str, ...] = ()

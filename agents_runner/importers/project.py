@@ -71,9 +71,10 @@ def read_limited(path: Path, name: str) -> bytes:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no path"
         raise NotFound(f"{name} cannot be read: {reason}.", "Check its name and rights.") from error
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise InvalidInput(f"{name} is no ordinary file.", "Choose a file.")
     with os.fdopen(handle, "rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise InvalidInput(f"{name} is no ordinary file.", "Choose a file.")
         try:
             data = file.read(MAX_BYTES + 1)
         except OSError as error:

@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+_LONGEST, _DEEPEST = 4_000, 20
+"""Bounds of one reference: what never ends must not be looked through again and again."""
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -79,9 +81,12 @@ def _reference(text: str, at: int) -> tuple[Ref, int] | None:
 
 def _closing(text: str, at: int) -> int:
     depth = 1
-    while at < len(text):
+    limit = min(len(text), at + _LONGEST)
+    while at < limit:
         if text.startswith("${", at):
             depth += 1
+            if depth > _DEEPEST:
+                return -1
             at += 2
             continue
         if text[at] == "}":

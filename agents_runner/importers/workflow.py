@@ -318,7 +318,7 @@ def _run(state: _Job, step: Mapping[str, Any], name: str, run: str) -> None:
     )
     c.steps([block])
     if exports:
-        c.steps([Block(name=f"{name}: variables", text=exports, generated=True)])
+        c.steps([Block(name=f"{name}: variables", text=exports, lasting=True)])
 
 
 def _step_variables(state: _Job, step: Mapping[str, Any], name: str) -> str:

@@ -22,6 +22,12 @@ if [ -z "$ar_token" ]; then
     exit 125
 fi
 
+# Seconds since the machine started, by the shell alone: how long a phase took is told even if nobody watched.
+ar_now() {
+    ar_clock=0
+    if [ -r /proc/uptime ]; then read -r ar_clock ar_rest </proc/uptime; fi
+}
+
 ar_mark() {
     printf '\036%s %s\n' "$ar_token" "$*"
 }
@@ -207,11 +213,13 @@ ar_environment() { # STAGE USER: everything the next program is to see
 
 ar_begin() { # PHASE
     ar_phase=$1
-    ar_mark "begin $1"
+    ar_now
+    ar_mark "begin $1 $ar_clock"
 }
 
 ar_end() { # PHASE
-    ar_mark "end $1 0"
+    ar_now
+    ar_mark "end $1 0 $ar_clock"
 }
 
 ar_shell_of() { # KIND: which program runs a script without a #! of its own
@@ -265,7 +273,8 @@ ar_script() { # NUMBER KIND WORDS...: runs scripts/NUMBER in a fresh shell, ends
         ar_give_back
     fi
     if [ "$ar_status" != 0 ]; then
-        ar_mark "end $ar_phase $ar_status"
+        ar_now
+        ar_mark "end $ar_phase $ar_status $ar_clock"
         exit "$ar_status"
     fi
 }
@@ -302,7 +311,8 @@ ar_desktop_install() { # where no layer holds it: as the user of the set-up scri
         ar_give_back
     fi
     [ "$ar_status" = 0 ] || ar_desktop=no
-    ar_mark "end desktop.install $ar_status"
+    ar_now
+    ar_mark "end desktop.install $ar_status $ar_clock"
 }
 
 ar_desktop_start() { # the services, as the person; they stay when the stage ends
@@ -320,7 +330,8 @@ ar_desktop_start() { # the services, as the person; they stay when the stage end
     if [ "$ar_status" = 0 ] && IFS= read -r ar_display <"$ar_desktop_folder/display"; then
         ar_desktop=yes
     fi
-    ar_mark "end desktop $ar_status"
+    ar_now
+    ar_mark "end desktop $ar_status $ar_clock"
 }
 
 ar_agent_with_desktop() { # COMMAND...: the agent as a child, since what a screen shows at its end is wanted
@@ -379,7 +390,8 @@ ar_agent() { # COMMAND...: becomes the agent, as the person, in the workspace, w
         ar_mark "agent-missing $1"
         exit 127
     fi
-    ar_mark 'begin agent'
+    ar_now
+    ar_mark "begin agent $ar_clock"
     if [ "$ar_desktop" = yes ]; then
         ar_agent_with_desktop "$@"
     fi

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from agents_runner.preflight.status import may_fail_quietly
 from agents_runner.preflight.syntax import Tree, tree_of
 from agents_runner.preflight.tables import words
 
@@ -104,7 +105,10 @@ def own_block(  # noqa: PLR0911 - one way out a form
         if alone:
             return _with_newline(text if errexit else SOFT + text)
         return _subshell(text, errexit=errexit, prelude="")
-    return _with_newline(_torn(tree, code))
+    torn = _torn(tree, code)
+    if not alone and torn is None and may_fail_quietly(tree, tuple(tree.root.children), errexit=True):
+        return _closed(tree, code[-1])
+    return _with_newline(torn or text)
 
 
 def option_changes(text: str) -> bool:
@@ -227,16 +231,23 @@ def _is_plain(node: Node) -> bool:
 # -- chains -----------------------------------------------------------------------------------------
 
 
-def _torn(tree: Tree, code: list[Node]) -> str:
-    """The text, with a chain of `&&` at its end as separate lines: under `set -e` they mean the same."""
+def _torn(tree: Tree, code: list[Node]) -> str | None:
+    """The text with the chain of `&&` at its end as lines, which say the same under `set -e`; None without one."""
     last = code[-1]
-    text = tree.source.decode("utf-8")
     links = _chain(tree, last)
     behind = tree.source[last.end_byte :].strip()
     if len(links) < 2 or behind or not tree.is_alone(last) or any(n.type == "function_definition" for n in code):
-        return text
+        return None
     head = tree.source[: last.start_byte].decode("utf-8")
     return head + "\n".join(links)
+
+
+def _closed(tree: Tree, last: Node) -> str:
+    """The text with its last statement in a subshell, whose status counts where the statement's own would not."""
+    if not tree.is_alone(last):
+        return _subshell(tree.source.decode("utf-8"), errexit=True, prelude="")
+    head = tree.source[: last.start_byte].decode("utf-8")
+    return head + _subshell(tree.source[last.start_byte :].decode("utf-8"), errexit=True, prelude="")
 
 
 def _chain(tree: Tree, node: Node) -> list[str]:
@@ -255,7 +266,9 @@ def _chain(tree: Tree, node: Node) -> list[str]:
         links.insert(0, parts[2])
         node = parts[0]
     links.insert(0, node)
-    if any(link.type not in _LINK or _has_heredoc(link) for link in links):
+    if any(link.type not in _LINK for link in links[:-1]) or links[-1].type in {"list", "negated_command"}:
+        return []
+    if any(_has_heredoc(link) for link in links):
         return []
     texts = [tree.text_of(link) for link in links[:-1]]
     return [*texts, tree.source[links[-1].start_byte : tail].decode("utf-8")]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from agents_runner.core.errors import NoDesktop, StoreError
@@ -66,6 +67,8 @@ class DesktopService:
 
     engine: EngineFactory
     files: TaskFiles
+    asking: Executor = field(default_factory=lambda: ThreadPoolExecutor(4, thread_name_prefix="desktop-engine"))
+    """Threads that talk to the engine for all doors."""
 
     # -- for the task itself -----------------------------------------------------------------------
 
@@ -78,13 +81,16 @@ class DesktopService:
         from agents_runner.desktop.door import Door
 
         task_id = config.task_id
-        door = Door(engine, user=_user(config), again=self._keys(task_id))
+        door = Door(engine, user=_user(config), asking=self.asking, again=self._keys(task_id))
         try:
             self.files.keep(task_id, KEYS_FILE, door.keys.to_json())
         except StoreError:
             door.close()
             raise
         return _KeptDoor(door=door, forget=lambda: self.files.forget(task_id, KEYS_FILE))
+
+    def close(self) -> None:
+        self.asking.shutdown(wait=False, cancel_futures=True)
 
     def keep_picture(self, task_id: str, data: bytes) -> None:
         self.files.keep(task_id, PICTURE_FILE, data)

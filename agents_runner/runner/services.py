@@ -296,7 +296,7 @@ class Services:
     detach: Callable[[TaskRequest], Task]
     """Like `runner.submit`, but in a process of its own that outlives this one."""
     resume: Callable[[str], None]
-    """Start a task that was recorded by `detach`."""
+    """Start a task that was recorded by `detach`, or take up one whose process died."""
     bench_startup: Callable[[Environment, int], Generator[Event | str, None, StartupFigures]]
     """Measure starts of an environment, so many times; yields events of a build and lines, returns the figures."""
     import_demo_base: Callable[[], str]
@@ -308,6 +308,8 @@ class Services:
     desktop: DesktopPort = NoDesktops()
     demo_folder: Callable[[], Path | None] = lambda: None
     """The folder that the demonstration works in, made if it is not there."""
+    recover: Callable[[bool], tuple[str, ...]] = lambda _here: ()
+    """Take up the tasks of processes that died, on threads of this one (True) or apart; returns their ids."""
     window_opened: Callable[[], None] = lambda: None
     """Starts what is done once in a while: collecting and refreshing, on a thread of its own."""
     discover: Callable[[Path], Sequence[ImportOffer]] | None = None

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from agents_runner.core.environment import Environment
-from agents_runner.core.errors import AgentsRunnerError
+from agents_runner.core.errors import AgentsRunnerError, ContainerMissing
 from agents_runner.core.events import Event, StateChanged, TaskResult, TaskState
 from agents_runner.core.launch import AgentLaunch, DockerRunnerConfig
 from agents_runner.core.task import Task, new_task_id
@@ -25,10 +24,13 @@ from agents_runner.runner.agent_events import with_agent_messages
 from agents_runner.runner.desktop import DoorPort
 from agents_runner.runner.plan_launch import Host, check_prompt, plan_launch, without_caches
 from agents_runner.runner.recording import Record, recorded
-from agents_runner.runner.run_task import Tools, run_task
+from agents_runner.runner.run_task import Known, Tools, follow_task, run_task
 from agents_runner.runner.services import Listener, TaskRequest
 from agents_runner.runner.test_preflight import NO_AGENT
 
+DETACH_PATIENCE_S = 60.0
+"""How long a detached task may wait for its own process to begin, in seconds."""
+HAND_OVER_S = 15.0
 STOP_POLL_S = 0.5
 """How often a running task looks whether another process asked it to stop, in seconds."""
 log = logging.getLogger(__name__)
@@ -43,8 +45,21 @@ class TaskRecords(Protocol):
     def config(self, task_id: str) -> str: ...
     def record(self, task_id: str) -> Record: ...
     def own(self, task_id: str, pid: int) -> None: ...
+    def claim(self, task_id: str, old: int | None, new: int) -> bool: ...
+    def unfinished(self) -> tuple[Task, ...]: ...
+    def container_lines(self, task_id: str) -> Mapping[str, int] | None: ...
     def request_stop(self, task_id: str) -> None: ...
     def stop_requested(self, task_id: str) -> bool: ...
+
+
+class OwnersPort(Protocol):
+    """Which processes of the application live."""
+
+    def hold(self) -> int:
+        """Say that this one does; returns its number."""
+        ...
+
+    def is_alive(self, pid: int | None) -> bool: ...
 
 
 class StopFlag:
@@ -83,6 +98,7 @@ class TaskRunner:
     """Agent, path below home, host path, bytes given, bytes found: write a refreshed login back, if allowed."""
     image_used: Callable[[str, str], None]
     """Told a tag and an environment's id."""
+    owners: OwnersPort
     desk: Desk = field(default_factory=Alone)
     open_door: Callable[[DockerRunnerConfig, Engine], DoorPort] | None = None
     """Opens the way to a task's desktop."""
@@ -144,7 +160,7 @@ class TaskRunner:
             return
         task = self.records.get(task_id)
         self.records.request_stop(task_id)
-        if not task.state.final and not _alive(task.owner_pid):
+        if not task.state.final and not self.owners.is_alive(task.owner_pid):
             self._end_orphan(task)
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
@@ -172,7 +188,7 @@ class TaskRunner:
     def _work(self, task_id: str, flag: StopFlag) -> None:
         record = self.records.record(task_id)
         try:
-            self.records.own(task_id, os.getpid())
+            self.records.own(task_id, self.owners.hold())
             for event in recorded(self._events(task_id, flag), record):
                 self._tell(task_id, (event,))
         except Exception:
@@ -206,8 +222,66 @@ class TaskRunner:
             desk=self.desk,
             asked_at=self.records.get(task_id).created,
         )
-        prompt = self.records.prompt(task_id).encode("utf-8")
-        yield from with_agent_messages(run_task(config, prompt, tools), agent)
+        lines = self.records.container_lines(task_id)
+        if lines is None:
+            prompt = self.records.prompt(task_id).encode("utf-8")
+            events = run_task(config, prompt, tools)
+        else:
+            events = follow_task(config, tools, _known(self.records.get(task_id), lines))
+        try:
+            yield from with_agent_messages(events, agent)
+        except ContainerMissing:
+            yield from failed(task_id, _died(self.records.get(task_id)))
+
+    # -- tasks whose process died --------------------------------------------------------------------
+
+    def recover(self, spawn: Callable[[str], None] | None = None) -> tuple[str, ...]:
+        """Take up the tasks of processes that died; returns their ids.
+
+        With `spawn` a task that still runs goes to a process of its own, and the others are settled before this
+        returns; without it all are taken up on this process's threads. Raises EngineErrors, with nothing done.
+        """
+        taken: list[str] = []
+        for task in self.records.unfinished():
+            if self.owners.is_alive(task.owner_pid) or self._is_beginning(task):
+                continue
+            name = f"agents-runner-task-{task.id}"
+            state = self.engine().inspect(name)
+            if not self.records.claim(task.id, task.owner_pid, self.owners.hold()):
+                continue
+            taken.append(task.id)
+            if state is None or state.status == "created" or self.records.container_lines(task.id) is None:
+                self.engine().remove(name)
+                self._close_record(task.id, failed(task.id, _died(task)))
+            elif spawn is None:
+                self.start(task.id)
+            elif state.running:
+                spawn(task.id)
+                self._handed_over(task.id)
+            else:
+                self._work(task.id, StopFlag(partial(self.records.stop_requested, task.id)))
+        return tuple(taken)
+
+    def _handed_over(self, task_id: str) -> None:
+        """Wait until the other process works on it: until then it would look as if nobody did."""
+        mine = self.owners.hold()
+        end = time.monotonic() + HAND_OVER_S
+        while self.records.get(task_id).owner_pid == mine and time.monotonic() < end:
+            time.sleep(0.05)
+
+    def _is_beginning(self, task: Task) -> bool:
+        """True for a task that waits for its turn here, or whose process has just been started."""
+        with self._lock:
+            mine = task.id in self._flags
+        return mine or (task.owner_pid is None and time.time() - task.created < DETACH_PATIENCE_S)
+
+    def _close_record(self, task_id: str, events: Iterator[Event]) -> None:
+        record = self.records.record(task_id)
+        try:
+            for event in recorded(events, record):
+                self._tell(task_id, (event,))
+        finally:
+            record.close()
 
     def _crashed(self, task_id: str, record: Record) -> None:
         error = AgentsRunnerError("The task ended by an error of the application.", "Its log file has the details.")
@@ -247,20 +321,31 @@ def failed(task_id: str, error: AgentsRunnerError) -> Generator[Event, None, Non
     )
 
 
+_DIED = {
+    TaskState.QUEUED: "before the task began",
+    TaskState.PREPARING: "while the task was prepared",
+    TaskState.BUILDING: "while the task's image was looked for or built",
+    TaskState.STARTING: "while the task's container was started",
+    TaskState.RUNNING: "while the task ran, and its container is gone",
+}
+
+
+def _died(task: Task) -> AgentsRunnerError:
+    when = _DIED.get(task.state, "in the middle of the task")
+    return AgentsRunnerError(f"The application ended {when}.", "Run it again; what was built is used.")
+
+
+def _known(task: Task, lines: Mapping[str, int]) -> Known:
+    return Known(
+        lines=lines,
+        begun=frozenset(record.phase for record in task.phases),
+        finished=frozenset(record.phase for record in task.phases if record.seconds is not None),
+        notices=frozenset(task.notices),
+    )
+
+
 def _read(path: str) -> bytes | None:
     try:
         return Path(path).read_bytes()
     except OSError:
         return None
-
-
-def _alive(pid: int | None) -> bool:
-    if pid is None:
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -38,6 +38,7 @@ class EnvironmentsPage(QWidget):
     run_wanted = Signal(str)
     changed = Signal(object)
     test_requested = Signal(str, bool)
+    test_all_requested = Signal()
     """An environment's id, and whether to test it fresh: without any cached image."""
 
     def __init__(self, services: Services, jobs: Jobs, analyzer: Analyzer) -> None:
@@ -113,6 +114,7 @@ class EnvironmentsPage(QWidget):
         self.form.folder_chosen.connect(self._discover)
         self.form.offer.acted.connect(self._import)
         self.form.preflight.test_wanted.connect(self._test)
+        self.form.preflight.test_all_wanted.connect(self.test_all_requested)
         self.plan = PlanLine(self._services, self._jobs)
         self._said = plain(role="good")
         self._said.setObjectName("env-said")

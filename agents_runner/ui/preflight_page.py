@@ -61,6 +61,7 @@ class PreflightPage(QWidget):
     """`state` tells the form's values now; the editors are the form's own, and only Apply changes their texts."""
 
     test_wanted = Signal(bool)
+    test_all_wanted = Signal()
     """True: fresh, without any cached image."""
 
     def __init__(
@@ -106,6 +107,8 @@ class PreflightPage(QWidget):
             (True, "&Fresh, without any cached image"),
         ):
             menu.addAction(text, partial(self.test_wanted.emit, fresh))
+        menu.addSeparator()
+        menu.addAction("&All environments, as tasks would", self.test_all_wanted.emit)
         self.test_button.setMenu(menu)
         self.test_button.hide()
         self.banner = Banner("preflight-banner", "Auto-split...")

@@ -29,9 +29,10 @@ class Desk:
     base: str
     folder: Path
     """Workspaces are below it, one an environment."""
-    _tasks: list[str] = field(default_factory=list)
+    made: list[str] = field(default_factory=list)
+    """Names of the environments."""
 
-    def environment(self, name: str = "desk", *, edit: bool = False, run_as: Cli | None = None, **fields: str) -> str:
+    def environment(self, name: str = "desk", *, edit: bool = False, **fields: str) -> str:
         workspace = self.folder / name
         workspace.mkdir(exist_ok=True)
         owner = self.folder.stat()
@@ -53,7 +54,9 @@ class Desk:
                 path.write_text(value)
                 value = f"@{path}"  # noqa: PLW2901
             sets += ["--set", f"{key}={value}"]
-        (run_as or self.cli)("env", "edit" if edit else "create", name, *sets)
+        self.cli("env", "edit" if edit else "create", name, *sets)
+        if not edit:
+            self.made.append(name)
         return name
 
     def plan(self, name: str, cli: Cli | None = None) -> dict[str, Any]:
@@ -62,6 +65,11 @@ class Desk:
 
     def states(self, name: str, cli: Cli | None = None) -> list[tuple[str, str]]:
         return [(layer["kind"], layer["state"]) for layer in self.plan(name, cli)["layers"]]
+
+    def remove_layers(self, name: str) -> None:
+        """Exactly this environment's, the highest first: those of others are the whole session's."""
+        for layer in reversed(self.plan(name)["layers"]):
+            subprocess.run(["docker", "rmi", "--no-prune", layer["tag"]], capture_output=True, check=False)
 
     @contextlib.contextmanager
     def running(self, name: str, prompt: str) -> Iterator[RunningTask]:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import shutil
+import signal
 import socket
+import sqlite3
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -129,7 +132,7 @@ def test_a_failed_desktop_build_keeps_the_environments_layer(desk: Desk, ready_b
         home=desk.cli.home,
         prefix=changed_program(tmp_path, "install.sh", "set -u\n", "set -u\n" + failing),
     )
-    name = desk.environment("no-desktop-build", base_image=ready_base)
+    name = desk.environment("no-desktop-build", base_image=ready_base, cached_preflight_script=CACHED + "true\n")
     done = changed("run", name, 'cat "$TOOLS/version"; wmctrl -m | head -n 1', "--json")
     assert done.phase("build.desktop")["cache"] == "fallback"
     assert done.phase("build.env")["cache"] == "built"
@@ -178,7 +181,7 @@ def test_an_ordinary_user_with_sudo_installs_what_is_missing(person_desk: Desk, 
         assert "Name: Fluxbox" in done.log
     finally:
         docker("rm", "-f", made)
-        person_desk.cli("clean")
+        person_desk.remove_layers("person")
         subprocess.run(["docker", "rmi", "--no-prune", ref], capture_output=True, check=False)
 
 
@@ -219,6 +222,19 @@ def test_the_agents_exit_code_and_signals_are_its_own(desk: Desk) -> None:
         assert (task.workspace / "got-term").exists()
     interrupt = "trap 'echo got INT' INT; kill -INT $$; echo after"
     assert desk.cli("run", name, interrupt, "--json").log[-2:] == ["got INT", "after"]
+
+
+@pytest.mark.parametrize(
+    ("size", "geometry"), [("1024x768", "1024 768"), ("800x60000", "1280 800"), ("-help", "1280 800")]
+)
+def test_the_screen_has_the_size_that_the_environment_wants(desk: Desk, size: str, geometry: str) -> None:
+    """A variable of the environment is none of the desktop layer's business."""
+    fields = {"cache_container_build": "false", "env_vars.DESKTOP_SIZE": size}
+    name = desk.environment(f"size-{geometry.replace(' ', '-')}-{len(size)}", **fields)
+    done = desk.cli("run", name, "xdotool getdisplaygeometry", "--json")
+    assert done.phase("build.desktop")["cache"] == "hit"
+    assert done.log[-1] == geometry
+    assert any("DESKTOP_SIZE is no size" in line for line in done.log) is (geometry == "1280 800")
 
 
 # --- what a person sees -------------------------------------------------------------------------------------
@@ -287,6 +303,32 @@ def test_view_only_cannot_type_whatever_the_page_says(desk: Desk, browser: Brows
             page.type("but this\n")
             until((task.workspace / "typed.txt").exists, what="the file")
         assert (task.workspace / "typed.txt").read_text() == "but this"
+
+
+def owner_of(task: RunningTask) -> int:
+    """The process that runs a task."""
+    with sqlite3.connect(f"file:{task.cli.home}/tasks.sqlite3?mode=ro", uri=True) as database:
+        return int(database.execute("SELECT owner_pid FROM tasks WHERE id = ?", (task.id,)).fetchone()[0])
+
+
+def test_after_a_kill_the_same_address_opens_again(desk: Desk, browser: Browser, tmp_path: Path) -> None:
+    name = desk.environment("killed")
+    with desk.running(name, f"xterm -bg '#123456' -geometry 100x30 & {WAITS}") as task:
+        url = task.ready().url()
+        with browser.open(url) as page:
+            page.wait_for_state("Connected")
+            os.kill(owner_of(task), signal.SIGKILL)
+            page.wait_for_state("Trying again")
+            # Any look at the tasks takes them up; the page finds its way back by itself.
+            until(lambda: task.desktop().code == 0, what="the door")
+            assert task.url() == url
+            page.wait_for_state("Connected")
+            until(lambda: page.pixels(*BLUE) > 100_000, what="the terminal")
+        (task.workspace / "stop").touch()
+        assert task.ended()["state"] == "succeeded"
+    last = tmp_path / "last.png"
+    desk.cli("tasks", "screenshot", task.id, str(last))
+    assert colour_count(last) > 100_000
 
 
 # --- who else can reach it ----------------------------------------------------------------------------------

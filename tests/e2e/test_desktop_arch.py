@@ -26,8 +26,8 @@ package() { # NAME REPOSITORY: packs /opt/make/NAME
     (cd "$folder" && bsdtar -cf - .PKGINFO $(ls) | zstd -q -o "/opt/$2/$1-1-1-any.pkg.tar.zst")
 }
 while read -r name programs; do
-    mkdir -p "/opt/make/$name/usr/bin" "/opt/make/$name/usr/share/doc/$name"
-    echo "$name" >"/opt/make/$name/usr/share/doc/$name/README"
+    mkdir -p "/opt/make/$name/usr/bin" "/opt/make/$name/usr/share/arch-doc"
+    echo "$name" >"/opt/make/$name/usr/share/arch-doc/$name"
     for program in $programs; do
         mv "/usr/bin/$program" "/opt/real/$program"
         printf '#!/bin/sh\nexec /opt/real/%s "$@"\n' "$program" >"/opt/make/$name/usr/bin/$program"
@@ -44,10 +44,10 @@ imagemagick import
 socat socat
 ttf-dejavu
 END
-mkdir -p /opt/make/novnc/usr/share/webapps /opt/make/websockify/usr/share/doc/websockify
+mkdir -p /opt/make/novnc/usr/share/webapps /opt/make/websockify/usr/share/websockify
 mv /usr/share/novnc /opt/make/novnc/usr/share/webapps/novnc
 package novnc aur
-mv /usr/bin/websockify /opt/make/websockify/usr/share/doc/websockify/
+mv /usr/bin/websockify /opt/make/websockify/usr/share/websockify/
 package websockify aur
 repo-add -q /opt/repo/here.db.tar.gz /opt/repo/*.pkg.tar.zst
 cat >/etc/pacman.conf <<'END'
@@ -89,7 +89,7 @@ chmod 755 /usr/bin/yay
 """
 LOOK = (
     "wmctrl -m | head -n 1; xdotool getdisplaygeometry; pacman -Q | sort; "
-    "ls -d /usr/share/webapps/novnc /opt/agents-runner/novnc 2>/dev/null"
+    "ls -d /usr/share/webapps/novnc /opt/agents-runner/novnc 2>/dev/null; true"
 )
 NAMES = ("fluxbox", "imagemagick", "socat", "tigervnc", "ttf-dejavu", "wmctrl", "xdotool", "xterm")
 PACKAGES = [f"{name} 1-1" for name in NAMES]
@@ -121,7 +121,8 @@ def variant(arch: str, person_desk: Desk, request: pytest.FixtureRequest) -> Ite
     finally:
         docker("rm", "-f", made)
     yield ref
-    person_desk.cli("clean", "--unused")
+    for name in person_desk.made:
+        person_desk.remove_layers(name)
     subprocess.run(["docker", "rmi", "--no-prune", ref], capture_output=True, check=False)
 
 

@@ -39,6 +39,7 @@ printf '%s\n' 'Package: demo-deb' 'Version: 1' 'Architecture: all' 'Maintainer: 
 dpkg-deb --build /opt/deb /opt/out/apt/demo-deb_1_all.deb
 cd /opt/out/apt
 dpkg-scanpackages . >Packages 2>/dev/null
+# A base as they are published: what its own making downloaded is not in it.
 apt-get clean
 rm -rf /opt/make /opt/deb /var/lib/apt/lists/* /etc/apt/sources.list /etc/apt/sources.list.d/*
 """
@@ -106,10 +107,11 @@ def make(cli: Cli, folder: Path, script: str, *, name: str = "cached", base: str
     return name
 
 
+# pip's own store of downloads is what the volume takes the place of: without one it stays in the image.
 LOOK = (
     "find / -xdev \\( -path /proc -o -path /sys -o -path /dev -o -path /run -o -path /tmp \\) -prune -o"
     " \\( -type f -o -type l \\) -printf '%p %s %l\\n' | grep -v -e '\\.pyc ' -e /var/log/ -e /var/cache/ldconfig"
-    " -e /etc/hostname -e /etc/hosts -e /etc/resolv.conf | LC_ALL=C sort"
+    " -e /root/.cache/pip/ -e /etc/hostname -e /etc/hosts -e /etc/resolv.conf | LC_ALL=C sort"
 )
 
 

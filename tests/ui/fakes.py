@@ -35,8 +35,10 @@ from agents_runner.runner.recording import recorded
 from agents_runner.runner.services import (
     CachedImage,
     CleanReport,
+    DesktopPort,
     KeptImage,
     Listener,
+    NoDesktops,
     PlannedImage,
     Services,
     StartupFigures,
@@ -338,6 +340,7 @@ class FakeWorld:
     offers: tuple[Offer, ...] = ()
     """What every folder holds; empty: there is no port to discover anything."""
     discovered: list[Path] = field(default_factory=list)
+    desktop: DesktopPort = field(default_factory=NoDesktops)
     test_preflight: bool = False
     """Whether there is a port to test scripts with."""
     tested: list[tuple[str, bool]] = field(default_factory=list)
@@ -375,7 +378,7 @@ class FakeWorld:
             engine_info=self._engine_info,
             check_environment=self._check,
             doctor=lambda: (),
-            import_environments=lambda _path: ImportReport(environments=()),
+            import_environments=lambda _path, **_options: ImportReport(environments=()),
             export_environment=lambda _name: "",
             detach=self.runner.submit,
             resume=lambda _task: None,
@@ -384,6 +387,7 @@ class FakeWorld:
             picture=lambda _path, _id: None,
             wait=lambda _seconds: None,
             close=self.runner.close,
+            desktop=self.desktop,
             discover=self._discover if self.offers else None,
             test_preflight=self._test if self.test_preflight else None,
         )

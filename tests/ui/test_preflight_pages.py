@@ -753,6 +753,19 @@ def test_preflight_is_tested_as_a_task(open_window: Open, world: FakeWorld) -> N
     driver.wait(driver.window.task.isVisible)
 
 
+def test_all_environments_are_tested(open_window: Open, world: FakeWorld) -> None:
+    world.test_preflight = True
+    world.add("Website", cached_preflight_script="echo one\n")
+    world.add("Shop", run_preflight_script="echo two\n")
+    world.add("Empty")
+    driver = opened(open_window)
+    menu = driver.find("test-preflight-menu", QMenu)
+    next(action for action in menu.actions() if "All environments" in action.text()).trigger()
+    driver.wait(lambda: sorted(world.tested) == [("shop", False), ("website", False)])
+    driver.wait(driver.window.tasks.isVisible)
+    driver.settle()
+
+
 # -- the whole way --------------------------------------------------------------------------------------------------
 
 
