@@ -21,7 +21,7 @@ MINI = 'for n in {1..40}; do head -c 5000000 /dev/urandom >"/file-$n"; sleep 0.1
 
 
 def main() -> None:
-    args = benching.arguments("Starts.", runs=3)
+    args = benching.arguments("Starts.", base="debian", runs=3)
     with benching.bench_services() as (services, engine):
         base = benching.base_image(engine, args.base)
         env = environment(base, PACKAGES if args.base == "debian" else MINI, run="export TASK=1\n")

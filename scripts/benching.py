@@ -25,11 +25,11 @@ from agents_runner.workspace.minibase import import_mini_base  # noqa: E402
 from tests.support.debian import debian_base  # noqa: E402
 
 
-def arguments(description: str, **defaults: int) -> argparse.Namespace:
+def arguments(description: str, base: str = "mini", **defaults: int) -> argparse.Namespace:
     """`--json`, `--base`, and a number for each default."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument("--base", default="mini", choices=("mini", "debian"), help="base image (mini)")
+    parser.add_argument("--base", default=base, choices=("mini", "debian"), help=f"base image ({base})")
     for name, value in defaults.items():
         parser.add_argument(f"--{name}", type=int, default=value, help=f"({value})")
     return parser.parse_args()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import queue
 import signal
 import sys
 from collections.abc import Iterator
@@ -11,9 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from agents_runner.cli.inbox import Inbox
 from agents_runner.cli.printing import EventJson, event_text, say, say_json, table
 from agents_runner.core.errors import InvalidInput
-from agents_runner.core.events import Event, TaskResult
+from agents_runner.core.events import TaskResult
 from agents_runner.core.task import Task
 from agents_runner.runner.services import Services, TaskRequest
 
@@ -47,16 +47,14 @@ def run(services: Services, args: argparse.Namespace) -> int:
 
 def follow(services: Services, request: TaskRequest, *, as_json: bool) -> int:
     """Run a task and print what happens; returns its exit code."""
-    events: queue.Queue[Event] = queue.Queue()
-    with _listening(services, events):
+    with _listening(services) as events:
         task = services.runner.submit(request)
         return _shown(services, task.id, events, as_json=as_json)
 
 
 def work(services: Services, args: argparse.Namespace) -> int:
     """Run a task that was recorded by `run --detach`, without printing."""
-    events: queue.Queue[Event] = queue.Queue()
-    with _listening(services, events):
+    with _listening(services) as events:
         services.resume(args.id)
         while not isinstance(event := events.get(), TaskResult):
             pass
@@ -64,19 +62,17 @@ def work(services: Services, args: argparse.Namespace) -> int:
 
 
 @contextmanager
-def _listening(services: Services, events: queue.Queue[Event]) -> Iterator[None]:
-    def listener(_task: str, batch: tuple[Event, ...]) -> None:
-        for event in batch:
-            events.put(event)
-
-    stop = services.runner.subscribe(listener)
+def _listening(services: Services) -> Iterator[Inbox]:
+    inbox = Inbox()
+    stop = services.runner.subscribe(inbox.listener)
     try:
-        yield
+        yield inbox
     finally:
         stop()
+        inbox.close()
 
 
-def _shown(services: Services, task_id: str, events: queue.Queue[Event], *, as_json: bool) -> int:
+def _shown(services: Services, task_id: str, events: Inbox, *, as_json: bool) -> int:
     """Print events until the result; the first Ctrl-C stops the task, a second ends at once."""
     encoder = EventJson()
     with _stopping(services, task_id):

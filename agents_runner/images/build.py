@@ -22,7 +22,7 @@ from agents_runner.core.errors import (
 )
 from agents_runner.core.events import Event, LayerDone, LogLine, Notice
 from agents_runner.core.imageplan import RECIPE_VERSION, Layer
-from agents_runner.core.launch import CONTROL_PATH, WORKSPACE_PATH
+from agents_runner.core.launch import WORKSPACE_PATH
 from agents_runner.engine.port import Engine
 from agents_runner.images import desktop
 from agents_runner.images.control import ControlFolders
@@ -35,7 +35,6 @@ from agents_runner.launcher.files import LAUNCHER, STATE, LauncherPlan, Stage, c
 from agents_runner.launcher.marks import Mark, OutputParser
 
 TAIL_LINES = 20
-_EMPTY_FOLDERS_OF_OURS = {CONTROL_PATH, CONTROL_PATH + "/in", CONTROL_PATH + "/state", MOUNTED_AT}
 ReadState = Callable[[str], bytes | None]
 """Reads a file that the launcher left in its state folder."""
 HARMLESS_COMMAND = ("/bin/sh",)
@@ -314,16 +313,7 @@ class LayerBuild:
         return image
 
     def _finish(self, container: str, parent: ImageInfo, read: ReadState) -> Generator[Event, None, ImageInfo]:
-        """Look at what the container changed, add the carried exports, commit, look again, tag."""
-        strays = [
-            change.path
-            for change in self.engine.changes(container)
-            if change.path.startswith(CONTROL_PATH + "/") and change.path not in _EMPTY_FOLDERS_OF_OURS
-        ]
-        if strays:
-            raise BuildFailed(
-                f"The build left files of the launcher behind ({strays[0]}).", "They must not end up in an image."
-            )
+        """Add the carried exports, commit, look at the result, tag; the launcher saw that nothing of ours is left."""
         yield from self._carry_exports(container, parent, read)
         image_id = self.engine.commit(container, self._commit_spec(parent))
         image = self.engine.find_image(image_id)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from agents_runner.core import container as labels
 from agents_runner.core.container import VolumeInfo
+from agents_runner.core.errors import EngineRefused
 from agents_runner.core.imageplan import sha256
 from agents_runner.core.launch import CONTROL_PATH
 from agents_runner.engine.port import Engine
@@ -16,6 +18,7 @@ from agents_runner.store import locks
 
 MOUNTED_AT = CONTROL_PATH + "/caches"
 KIND = "packages"
+SIZES_PATIENCE_S = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +76,7 @@ def _users(engine: Engine, name: str) -> tuple[str, ...]:
 def find_caches(engine: Engine, *, sizes: bool = True) -> tuple[PackageCache, ...]:
     """All of ours, by name. Sizes take the engine some time, so they are asked for only if there are caches."""
     found = [one for one in engine.list_volumes({labels.VOLUME_KIND: KIND}) if _is_ours(one)]
-    known = engine.volume_sizes() if found and sizes else {}
+    known = _sizes(engine) if found and sizes else {}
     return tuple(
         PackageCache(
             name=one.name,
@@ -85,6 +88,18 @@ def find_caches(engine: Engine, *, sizes: bool = True) -> tuple[PackageCache, ..
         )
         for one in sorted(found, key=lambda one: one.name)
     )
+
+
+def _sizes(engine: Engine) -> Mapping[str, int]:
+    """Older engines refuse to measure while they do so for somebody else: asked again for a while, then unknown."""
+    deadline = time.monotonic() + SIZES_PATIENCE_S
+    while True:
+        try:
+            return engine.volume_sizes()
+        except EngineRefused:
+            if time.monotonic() >= deadline:
+                return {}
+        time.sleep(0.1)
 
 
 def _is_ours(volume: VolumeInfo) -> bool:

@@ -127,7 +127,6 @@ FAULTS: list[tuple[str, Exception]] = [
     ("commit", errors.NoSpace("full")),
     ("commit", errors.EngineTimeout("slow")),
     ("tag", errors.EngineRefused("no")),
-    ("changes", errors.EngineRefused("no")),
 ]
 
 
