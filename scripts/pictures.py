@@ -15,8 +15,8 @@ from pathlib import Path
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from PySide6.QtCore import QBuffer
-from PySide6.QtGui import QColor, QFontDatabase, QImage, QPainter
+from PySide6.QtCore import QBuffer, QIODevice, QRect, Qt
+from PySide6.QtGui import QColor, QFont, QImage, QPainter
 from PySide6.QtWidgets import QMessageBox
 
 from agents_runner.core.environment import FolderWorkspace
@@ -33,7 +33,7 @@ from agents_runner.core.events import (
     TaskState,
 )
 from agents_runner.core.task import Task
-from agents_runner.runner.services import DesktopAddress, Picture
+from agents_runner.ui.application import application
 from agents_runner.ui.images_page import CleanDialog
 from agents_runner.ui.import_dialog import ImportDialog
 from agents_runner.ui.snapshot import settle, write_snapshot
@@ -120,7 +120,8 @@ def working(task: Task, stop: threading.Event) -> Iterator[Event]:
     yield StateChanged(state=TaskState.STARTING)
     yield StateChanged(state=TaskState.RUNNING)
     yield PhaseStarted(phase=Phase.AGENT)
-    yield LogLine(stream="stdout", line="12 passed (3.1 s)")
+    for line in ("opening http://localhost:3000/orders/last-week", "48 passed, 48 total"):
+        yield LogLine(stream="stdout", line=line)
     stop.wait(60)
     yield from fakes.ending(task, TaskState.CANCELLED, 130)
 
@@ -140,6 +141,64 @@ def failing(task: Task, _stop: threading.Event) -> Iterator[Event]:
     for event in fakes.Failing(error, lines)(task, _stop):
         if not isinstance(event, StateChanged) or event.state.final:
             yield event
+
+
+ORDERS = (
+    ("Order", "Customer", "Placed", "Total"),
+    ("#4182", "M. Okafor", "Mon 09:12", "84.00"),
+    ("#4183", "L. Brandt", "Mon 11:40", "19.90"),
+    ("#4187", "S. Ito", "Tue 08:03", "230.50"),
+    ("#4190", "A. Novak", "Wed 17:26", "47.25"),
+    ("#4195", "R. Silva", "Fri 10:55", "112.00"),
+)
+TERMINAL = (
+    "$ npm run dev",
+    "  ready on http://localhost:3000",
+    "  GET /orders/last-week 200 in 41 ms",
+    "$ npm test",
+    "  48 passed, 48 total",
+    "$ _",
+)
+
+
+def screen() -> bytes:
+    """What a task's screen may look like: a browser, a terminal, a task bar."""
+    image = QImage(1280, 800, QImage.Format.Format_RGB32)
+    image.fill(QColor("#3b4a5a"))
+    painter = QPainter(image)
+    painter.setRenderHint(QPainter.RenderHint.TextAntialiasing)
+
+    def frame(place: QRect, title: str, inside: str) -> None:
+        painter.fillRect(place, QColor("#d9dde2"))
+        painter.fillRect(place.adjusted(2, 28, -2, -2), QColor(inside))
+        painter.setPen(QColor("#20262c"))
+        painter.setFont(QFont("DejaVu Sans", 10))
+        painter.drawText(place.adjusted(12, 0, 0, 28 - place.height()), Qt.AlignmentFlag.AlignVCenter, title)
+
+    frame(QRect(60, 40, 860, 560), "Orders of the last week - Chromium", "#ffffff")
+    painter.fillRect(QRect(62, 68, 856, 40), QColor("#eef0f3"))
+    painter.drawText(84, 93, "localhost:3000/orders/last-week")
+    painter.setFont(QFont("DejaVu Sans", 20, QFont.Weight.Bold))
+    painter.drawText(100, 168, "Orders of the last week")
+    for number, cells in enumerate(ORDERS):
+        painter.setFont(QFont("DejaVu Sans", 12, QFont.Weight.Bold if number == 0 else QFont.Weight.Normal))
+        for column, cell in enumerate(cells):
+            painter.drawText(100 + column * 200, 226 + number * 48, cell)
+        painter.fillRect(QRect(100, 242 + number * 48, 780, 1), QColor("#d9dde2"))
+    frame(QRect(640, 430, 580, 300), "xterm", "#101418")
+    painter.setPen(QColor("#c9f0d8"))
+    painter.setFont(QFont("DejaVu Sans Mono", 13))
+    for number, line in enumerate(TERMINAL):
+        painter.drawText(658, 490 + number * 30, line)
+    painter.fillRect(QRect(0, 772, 1280, 28), QColor("#20262c"))
+    painter.setPen(QColor("#d9dde2"))
+    painter.setFont(QFont("DejaVu Sans", 10))
+    painter.drawText(16, 791, "Workspace 1      Chromium      xterm")
+    painter.end()
+    buffer = QBuffer()
+    buffer.open(QIODevice.OpenModeFlag.WriteOnly)
+    image.save(buffer, "PNG")
+    return bytes(buffer.data().data())
 
 
 def world(*, empty: bool = False) -> fakes.FakeWorld:
@@ -275,37 +334,6 @@ def clean(window: MainWindow) -> None:
 Shot = tuple[str, int, tuple[int, int], fakes.FakeWorld, Act | None]
 
 
-class Screen:
-    """A desktop with a terminal on it, drawn."""
-
-    def address(self, task_id: str, *, view_only: bool = False) -> DesktopAddress:
-        return DesktopAddress(task=task_id, url="http://127.0.0.1:40123/", view_only=view_only)
-
-    def picture(self, _task_id: str) -> Picture:
-        image = QImage(1280, 800, QImage.Format.Format_RGB32)
-        image.fill(QColor("#3b5568"))
-        painter = QPainter(image)
-        painter.fillRect(0, 776, 1280, 24, QColor("#c8c8c8"))
-        for left, top, title in ((90, 70, "xterm"), (560, 190, "Web shop - Checkout")):
-            painter.fillRect(left, top, 620, 26, QColor("#d9d9d9"))
-            painter.setPen(QColor("#222222"))
-            painter.drawText(left + 10, top + 18, title)
-        painter.fillRect(90, 96, 620, 380, QColor("#101010"))
-        painter.setPen(QColor("#e0e0e0"))
-        painter.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
-        for number, line in enumerate(("$ npm test", "  12 passed (3.1 s)", "$ npx playwright open checkout", "")):
-            painter.drawText(104, 124 + 22 * number, line)
-        painter.fillRect(560, 216, 620, 420, QColor("#ffffff"))
-        painter.setPen(QColor("#222222"))
-        for number, line in enumerate(("Your basket", "1 x Teapot, blue          24.00", "Pay")):
-            painter.drawText(590, 266 + 34 * number, line)
-        painter.end()
-        buffer = QBuffer()
-        buffer.open(QBuffer.OpenModeFlag.WriteOnly)
-        image.save(buffer, "PNG")
-        return Picture(data=bytes(buffer.data().data()), live=True)
-
-
 def on_the_desktop(window: MainWindow) -> None:
     run(window)
     settle(window.settled)
@@ -313,9 +341,10 @@ def on_the_desktop(window: MainWindow) -> None:
 
 
 def shots() -> list[Shot]:
-    busy, failed, away, screen, no_screen = world(), world(), world(), world(), world()
-    screen.runner.script = working
-    screen.desktop = Screen()
+    busy, failed, away, drawn, no_screen = world(), world(), world(), world(), world()
+    drawn.runner.script = working
+    drawn.desktop.data = screen()
+    no_screen.desktop.sentence = "This task has no desktop. Turn the desktop on in its environment and run it again."
     busy.runner.script = building
     failed.runner.script = failing
     away.engine_error = EngineUnreachable(
@@ -339,7 +368,7 @@ def shots() -> list[Shot]:
         ("environments-error", ENVIRONMENTS, SMALL, world(), bad_input),
         ("empty", ENVIRONMENTS, SMALL, world(empty=True), None),
         ("new-task", NEW_TASK, SMALL, world(), None),
-        ("desktop", NEW_TASK, MIDDLE, screen, on_the_desktop),
+        ("desktop", NEW_TASK, MIDDLE, drawn, on_the_desktop),
         ("desktop-none", NEW_TASK, SMALL, no_screen, on_the_desktop),
         ("task-done", NEW_TASK, MIDDLE, world(), run),
         ("task-failed", NEW_TASK, MIDDLE, failed, run),
@@ -353,6 +382,8 @@ def shots() -> list[Shot]:
 
 
 def main() -> None:
+    # Text is drawn before the first window is there.
+    application()
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).resolve().parents[1] / "docs" / "images"
     folder.mkdir(parents=True, exist_ok=True)
     for dark in (False, True):

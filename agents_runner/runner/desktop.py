@@ -111,19 +111,21 @@ class DesktopService:
         kept = self.files.kept(task.id, PICTURE_FILE)
         if task.state.final:
             if kept is None:
-                raise self._missing(task)
+                raise self._missing(task, picture=True)
             return Picture(data=kept, live=False)
         config = DockerRunnerConfig.model_validate_json(self.files.config(task.id))
         if not config.headless_desktop_enabled:
             raise self._missing(task)
         return Picture(data=take_picture(self.engine(), task_container(task.id), _user(config)), live=True)
 
-    def _missing(self, task: Task) -> NoDesktop:
+    def _missing(self, task: Task, *, picture: bool = False) -> NoDesktop:
         config = DockerRunnerConfig.model_validate_json(self.files.config(task.id))
         if not config.headless_desktop_enabled:
             return NoDesktop(
                 f"Task {task.id} has no desktop.", "Turn the desktop on in its environment and run it again."
             )
+        if task.state.final and picture:
+            return NoDesktop(f"Task {task.id} has ended without a last picture of its desktop.")
         if task.state.final:
             hint = "`agents-runner tasks screenshot` gives its last picture, where there is one."
             return NoDesktop(f"Task {task.id} has ended, and its desktop with it.", hint)

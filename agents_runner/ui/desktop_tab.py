@@ -1,147 +1,144 @@
-"""A task's desktop on its page: a picture that renews itself, the live view, the browser, and what is kept of it."""
+"""The *Desktop* tab of a task: its screen as pictures, live in a process of its own, or in the browser."""
 
 from __future__ import annotations
 
-import json
-import sys
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-from PySide6.QtCore import QProcess, Qt, QTimer, QUrl, Slot
-from PySide6.QtGui import (
-    QDesktopServices,
-    QGuiApplication,
-    QHideEvent,
-    QImage,
-    QPainter,
-    QPaintEvent,
-    QShowEvent,
-    QWindow,
-)
+from PySide6.QtCore import Qt, QTimer, Slot
+from PySide6.QtGui import QHideEvent, QImage, QShowEvent, QWindow
 from PySide6.QtWidgets import QCheckBox, QFileDialog, QStackedWidget, QVBoxLayout, QWidget
 
-from agents_runner.core.errors import AgentsRunnerError, StoreError
+from agents_runner.core.errors import AgentsRunnerError, NoDesktop, StoreError
 from agents_runner.core.task import Task
-from agents_runner.runner.services import DesktopAddress, Picture, Services
-from agents_runner.ui import live_view
-from agents_runner.ui.jobs import Jobs, Latest
+from agents_runner.runner.services import DesktopPort
+from agents_runner.ui import browser, live_process
+from agents_runner.ui.jobs import Jobs
+from agents_runner.ui.screen import Screen
 from agents_runner.ui.tokens import GRID
-from agents_runner.ui.widgets import ElidedLabel, brief, button, plain, row
+from agents_runner.ui.widgets import Banner, ElidedLabel, brief, button, plain, row, set_role, tip
 
-POLL_MS = 1500
-"""Milliseconds between two pictures while the tab is looked at."""
-_EXTRA = "Needs the extra `agents-runner[desktop]`; without it the desktop opens in the browser."
+PICTURE_MS = 1500
+_TRIES_AT_END = 3
+_WITH_EXTRA = "Show the screen live, here in the window"
+_WITHOUT_EXTRA = (
+    "Opens the system's browser. For a live view in this window install the extra: "
+    "pip install 'agents-runner[desktop]'"
+)
 
 
-class PictureView(QWidget):
-    """A picture, as large as fits, in its own proportions; without one a sentence in its place."""
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """A picture as it came (PNG) and as Qt paints it."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.setObjectName("desktop-picture")
-        self.setAccessibleName("Picture of the desktop")
-        self.setMinimumHeight(GRID * 12)
-        self.image = QImage()
-        self._says = plain("", "muted", wrap=True)
-        self._says.setObjectName("desktop-empty")
-        self._says.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        layout = QVBoxLayout(self)
-        layout.addWidget(self._says)
-
-    def show_image(self, image: QImage) -> None:
-        self.image = image
-        self._says.hide()
-        self.update()
-
-    def show_text(self, text: str) -> None:
-        self.image = QImage()
-        self._says.setText(brief(text))
-        self._says.show()
-        self.update()
-
-    def paintEvent(self, _event: QPaintEvent) -> None:
-        if self.image.isNull():
-            return
-        size = self.image.size().scaled(self.size(), Qt.AspectRatioMode.KeepAspectRatio)
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-        left, top = (self.width() - size.width()) // 2, (self.height() - size.height()) // 2
-        smooth = Qt.TransformationMode.SmoothTransformation
-        painter.drawImage(left, top, self.image.scaled(size, Qt.AspectRatioMode.IgnoreAspectRatio, smooth))
-        painter.end()
+    data: bytes
+    image: QImage
+    live: bool
 
 
 class DesktopTab(QWidget):
-    """Asks for pictures only while somebody looks; `open_url` and `has_live_view` can be replaced in tests."""
+    """Shows the screen of the task that it was given last; asks for pictures only while it can be seen."""
 
-    def __init__(self, services: Services, jobs: Jobs) -> None:
+    def __init__(self, port: DesktopPort, jobs: Jobs) -> None:
         super().__init__()
-        self._services = services
+        self._port = port
         self._jobs = jobs
-        self._pictures = Latest(jobs)
         self._task: Task | None = None
-        self._data = b""
-        self._away = ""
-        """What was said while no picture came; it goes with the next one."""
-        self._process: QProcess | None = None
-        self._container: QWidget | None = None
-        self.open_url: Callable[[str], bool] = lambda url: QDesktopServices.openUrl(QUrl(url))
-        self.live_command: list[str] = [sys.executable, "-m", "agents_runner.ui.live_view"]
-        self.picture = PictureView()
+        self._shown: Shown | None = None
+        self._asking = False
+        self._complete = False
+        self._tries = _TRIES_AT_END
+        self._embedded: QWidget | None = None
+        self._has_extra = live_process.available()
+        self._make()
+        self._lay_out()
+        self._timer = QTimer(self)
+        self._timer.setInterval(PICTURE_MS)
+        self._timer.timeout.connect(self._ask)
+        self._live = live_process.LiveProcess(self)
+        self._live.opened.connect(self._live_opened)
+        self._live.ended.connect(self._live_ended)
+
+    def _make(self) -> None:
+        self._status = ElidedLabel(role="muted")
+        self._status.setObjectName("desktop-status")
+        self._trouble = Banner("desktop-trouble", "&Reconnect", lines=2)
+        self._trouble.acted.connect(self._live_clicked)
+        self._empty = plain(role="muted", wrap=True)
+        self._empty.setObjectName("desktop-empty")
+        self._empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._empty.setContentsMargins(GRID * 4, GRID, GRID * 4, GRID)
+        self._screen = Screen("desktop-screen")
         self._stack = QStackedWidget()
-        self._stack.addWidget(self.picture)
-        self.says = ElidedLabel(role="muted")
-        self.says.setObjectName("desktop-said")
-        self.view_only = QCheckBox("&View only")
-        self.view_only.setObjectName("desktop-view-only")
-        self.view_only.setToolTip("Look without being able to click or type")
-        self.live = button("Li&ve view", "desktop-live", hint="The desktop itself, in this window")
-        self.live.clicked.connect(self._live_clicked)
-        self.browser = button("Open in &browser", "desktop-browser", hint="The desktop itself, in your browser")
-        self.browser.clicked.connect(self._browser_clicked)
-        self.save = button("Save scree&nshot...", "desktop-save", hint="The picture that is shown, as a PNG file")
-        self.save.clicked.connect(self._save_clicked)
+        self._stack.addWidget(self._empty)
+        self._stack.addWidget(self._screen)
+        hint = _WITH_EXTRA if self._has_extra else _WITHOUT_EXTRA
+        self._live_button = button("&Live view", "desktop-live", hint=hint)
+        self._live_button.clicked.connect(self._live_clicked)
+        self._open = button("&Open in browser", "desktop-open", hint="Work on the screen in the system's browser")
+        self._open.clicked.connect(self._open_clicked)
+        self._view_only = QCheckBox("&View only")
+        self._view_only.setObjectName("desktop-view-only")
+        self._view_only.setToolTip(tip("Look without keys and clicks; holds for what is opened from now on"))
+        self._save = button(
+            "Save screens&hot ...", "desktop-save", hint="Save the picture that is shown as a PNG file"
+        )
+        self._save.clicked.connect(self._save_clicked)
+
+    def _lay_out(self) -> None:
         layout = QVBoxLayout(self)
         layout.setContentsMargins(GRID, GRID, GRID, GRID)
+        layout.setSpacing(GRID)
+        layout.addLayout(row(self._live_button, self._open, self._view_only, self._save))
+        layout.addWidget(self._trouble)
+        layout.addWidget(self._status)
         layout.addWidget(self._stack, 1)
-        layout.addLayout(row(self.live, self.browser, self.view_only, self.save, self.says, grows=4))
-        self._timer = QTimer(self)
-        self._timer.setInterval(POLL_MS)
-        self._timer.timeout.connect(self._ask)
-        self.has_live_view: Callable[[], bool] = live_view.is_there
 
-    # -- showing -----------------------------------------------------------------------------------
+    # -- the task ----------------------------------------------------------------------------------
 
     def show_task(self, task: Task) -> None:
-        """Another task, or the same one further on."""
-        changed = self._task is None or self._task.id != task.id
-        over = task.state.final and (changed or self._task is None or not self._task.state.final)
-        self._task = task
-        if changed:
-            self.end_live()
-            self._data = b""
-            self.picture.show_text("No picture yet.")
-            self.says.set_text("")
-        if over:
-            self.end_live()
+        """Another task, or the same one as it is now."""
+        before, self._task = self._task, task
+        if before is None or before.id != task.id:
+            self._forget()
+        elif task.state.final and not before.state.final:
+            self._end_live()
         self._refresh()
-        if self.isVisible() and (changed or over):
+        if before is None or before.id != task.id or before.state.final != task.state.final:
             self._ask()
 
+    def shut_down(self) -> None:
+        """Nothing is asked any more, and the live view goes with the window."""
+        self._timer.stop()
+        self._end_live()
+
+    def _forget(self) -> None:
+        self._end_live()
+        self._shown = None
+        self._complete = False
+        self._tries = _TRIES_AT_END
+        self._screen.show_image(QImage())
+        self._trouble.show_text("")
+        self._say("")
+        self._empty.setText("Waiting for the first picture of the screen ...")
+
     def _refresh(self) -> None:
-        running = self._task is not None and not self._task.state.final
-        for one in (self.browser, self.view_only):
-            one.setEnabled(running)
-        there = self.has_live_view()
-        self.live.setEnabled(running)
-        self.live.setText("End li&ve view" if self._process is not None else "Li&ve view")
-        self.live.setToolTip("The desktop itself, in this window" if there else _EXTRA)
-        self.save.setEnabled(bool(self._data))
+        reachable = self._task is not None and not self._task.state.final
+        self._live_button.setEnabled(reachable)
+        self._live_button.setText("End &live view" if self._live.running() else "&Live view")
+        self._open.setEnabled(reachable)
+        self._view_only.setEnabled(reachable)
+        self._save.setEnabled(self._shown is not None)
+        if self._embedded is not None:
+            self._stack.setCurrentWidget(self._embedded)
+        else:
+            self._stack.setCurrentWidget(self._empty if self._shown is None else self._screen)
+
+    # -- pictures ----------------------------------------------------------------------------------
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
         self._timer.start()
-        self._refresh()
         self._ask()
 
     def hideEvent(self, event: QHideEvent) -> None:
@@ -150,153 +147,169 @@ class DesktopTab(QWidget):
 
     @Slot()
     def _ask(self) -> None:
-        """The next picture. A desktop that is not there yet, or was away, is simply asked for again."""
-        if self._task is None or not self.isVisible() or self._process is not None:
+        task = self._task
+        if task is None or self._asking or self._complete or self._embedded is not None:
             return
-        if self._task.state.final:
-            self._timer.stop()
-        task_id = self._task.id
-        self._pictures.run(
-            lambda: self._services.desktop.picture(task_id),
-            lambda picture: self._shown(task_id, picture),
-            lambda error: self._missing(task_id, error),
+        if not self.isVisible() or self.window().isMinimized():
+            return
+        self._asking = True
+        port, last = self._port, self._shown
+        self._jobs.run(
+            lambda: _picture(port, task.id, last),
+            lambda shown: self._came(task, shown),
+            lambda error: self._missing(task, error),
         )
 
-    def _shown(self, task_id: str, picture: Picture) -> None:
-        if self._task is None or self._task.id != task_id:
+    def _came(self, task: Task, shown: Shown) -> None:
+        self._asking = False
+        if self._task is None or self._task.id != task.id:
+            self._ask()
             return
-        image = QImage.fromData(picture.data)
-        if image.isNull():
-            return
-        self._data = picture.data
-        self.picture.show_image(image)
-        if not picture.live:
-            self.says.set_text("The last picture, from when the task ended.")
-        elif self.says.whole_text() == self._away:
-            self.says.set_text("")
-        self._away = ""
+        if self._shown is None or shown.image is not self._shown.image:
+            self._screen.show_image(shown.image)
+        self._shown = shown
+        self._complete = not shown.live
+        if shown.live:
+            self._say("The screen as it is now.")
+        else:
+            self._say("The task has ended; this is the last picture of its screen.")
         self._refresh()
 
-    def _missing(self, task_id: str, error: AgentsRunnerError) -> None:
-        if self._task is None or self._task.id != task_id:
+    def _missing(self, task: Task, error: AgentsRunnerError) -> None:
+        self._asking = False
+        if self._task is None or self._task.id != task.id:
+            self._ask()
             return
-        if self._data:
-            self._away = str(error)  # what was seen last stays
-            self.says.set_text(self._away)
+        if task.state.final and isinstance(error, NoDesktop):
+            # The record of the end may come a moment after the word of it.
+            self._tries -= 1
+            self._complete = self._tries <= 0
+        if self._shown is None:
+            self._say("")
+            self._empty.setText(brief(str(error)))
         else:
-            self.picture.show_text(str(error))
+            self._say(f"An older picture: {error}", role="busy")
+        self._refresh()
+
+    def _say(self, text: str, role: str = "muted") -> None:
+        set_role(self._status, role)
+        self._status.set_text(text)
+        self._status.setVisible(bool(text))
 
     # -- actions -----------------------------------------------------------------------------------
 
-    @Slot()
-    def _browser_clicked(self) -> None:
-        self._with_address(self._open)
+    def _tell(self, sentence: str, *, reconnect: bool = False) -> None:
+        self._trouble.show_text(sentence, action=reconnect)
 
-    def _with_address(self, act: Callable[[DesktopAddress], None]) -> None:
+    def _fail(self, error: AgentsRunnerError) -> None:
+        self._tell(str(error))
+
+    @Slot()
+    def _open_clicked(self) -> None:
         if self._task is None:
             return
-        task_id, only = self._task.id, self.view_only.isChecked()
+        port, task_id, view_only = self._port, self._task.id, self._view_only.isChecked()
+        self._tell("")
         self._jobs.run(
-            lambda: self._services.desktop.address(task_id, view_only=only),
-            act,
-            lambda error: self.says.set_text(str(error)),
+            lambda: browser.ticket(port.address(task_id, view_only=view_only).url), self._open_ticket, self._fail
         )
 
-    def _open(self, address: DesktopAddress) -> None:
-        if not self.open_url(address.url):
-            self.says.set_text("No browser could be opened. `agents-runner tasks desktop` prints the address.")
-
-    @Slot()
-    def _save_clicked(self) -> None:
-        if self._task is None or not self._data:
-            return
-        data, name = self._data, f"desktop-{self._task.id}.png"
-        chosen, _ = QFileDialog.getSaveFileName(self, "Save screenshot", name, "Pictures (*.png)")
-        if chosen:
-            self.save_to(Path(chosen), data)
-
-    def save_to(self, path: Path, data: bytes) -> None:
-        """Write the picture on a thread; what stands in the way is one sentence."""
-
-        def write() -> None:
-            try:
-                path.write_bytes(data)
-            except OSError as error:
-                raise StoreError(f"{path} cannot be written: {error.strerror}.", "Choose another place.") from error
-
-        self._jobs.run(
-            write,
-            lambda _: self.says.set_text(f"Saved as {path}."),
-            lambda error: self.says.set_text(str(error)),
-        )
-
-    # -- the live view -----------------------------------------------------------------------------
+    def _open_ticket(self, ticket: str) -> None:
+        if not browser.open_url(ticket):
+            self._tell("The system has no browser to open it with. `agents-runner tasks desktop` prints the address.")
 
     @Slot()
     def _live_clicked(self) -> None:
-        if self._process is not None:
-            self.end_live()
+        if self._task is None or self._task.state.final:
+            return
+        if not self._has_extra:
+            self._open_clicked()
+            return
+        if self._live.running():
+            self._end_live()
+            self._say("")
+            self._refresh()
             self._ask()
-        elif self.has_live_view():
-            self._with_address(self._begin_live)
+            return
+        port, task_id, view_only = self._port, self._task.id, self._view_only.isChecked()
+        self._tell("")
+        self._jobs.run(
+            lambda: port.address(task_id, view_only=view_only).url,
+            lambda url: self._start_live(task_id, url),
+            lambda error: self._tell(str(error), reconnect=True),
+        )
+
+    def _start_live(self, task_id: str, url: str) -> None:
+        if self._task is not None and self._task.id == task_id and not self._task.state.final:
+            self._end_live()
+            self._say("The live view opens ...")
+            self._live.start(url, f"Desktop of task {task_id}")
+            self._refresh()
+
+    @Slot(int)
+    def _live_opened(self, window: int) -> None:
+        if window:
+            # The window belongs to the other process: its end leaves an empty place here, nothing worse.
+            self._embedded = QWidget.createWindowContainer(QWindow.fromWinId(window), self)
+            self._embedded.setObjectName("desktop-embedded")
+            self._embedded.setAccessibleName("Live view of the task's screen")
+            self._stack.addWidget(self._embedded)
+            self._say("Live.")
+            self._refresh()
+            self._embedded.setFocus()
         else:
-            self._browser_clicked()
+            self._say("The live view is in a window of its own.")
 
-    def _begin_live(self, address: DesktopAddress) -> None:
-        if self._process is not None or self._task is None:
-            return
-        process = QProcess(self)
-        process.setProgram(self.live_command[0])
-        process.setArguments(self.live_command[1:])
-        process.setProcessChannelMode(QProcess.ProcessChannelMode.ForwardedErrorChannel)
-        process.readyReadStandardOutput.connect(self._live_said)
-        process.finished.connect(self._live_over)
-        process.errorOccurred.connect(self._live_over)
-        self._process = process
-        process.start()
-        said = {"url": address.url, "title": f"Desktop of task {self._task.id}"}
-        process.write((json.dumps(said) + "\n").encode("ascii"))
-        self.says.set_text("The live view is starting ...")
+    @Slot(str)
+    def _live_ended(self, sentence: str) -> None:
+        self._drop_embedded()
+        self._tell(sentence, reconnect=True)
         self._refresh()
-
-    @Slot()
-    def _live_said(self) -> None:
-        if self._process is None:
-            return
-        words = bytes(self._process.readAllStandardOutput().data()).decode("ascii", "replace").split()
-        if words[:1] != ["window"] or len(words) < 2 or not words[1].isdigit():
-            return
-        self.says.set_text("")
-        if QGuiApplication.platformName() != "xcb":
-            self.picture.show_text("The live view is in a window of its own.")
-            return
-        foreign = QWindow.fromWinId(int(words[1]))
-        if foreign is not None:
-            self._container = QWidget.createWindowContainer(foreign, self)
-            self._container.setObjectName("desktop-live-view")
-            self._stack.addWidget(self._container)
-            self._stack.setCurrentWidget(self._container)
-
-    @Slot()
-    def _live_over(self) -> None:
-        if self._process is None:
-            return
-        self.end_live()
-        self.says.set_text("The live view ended. Live view opens it again.")
         self._ask()
 
-    def end_live(self) -> None:
-        """End the live view's program, if there is one; the window stays as it is."""
-        process, self._process = self._process, None
-        container, self._container = self._container, None
-        self._stack.setCurrentWidget(self.picture)
-        if container is not None:
-            self._stack.removeWidget(container)
-            container.deleteLater()
-        if process is not None:
-            process.blockSignals(True)
-            process.closeWriteChannel()
-            process.kill()
-            process.waitForFinished(1000)
-            process.deleteLater()
-        self._refresh()
+    def _end_live(self) -> None:
+        self._live.stop()
+        self._drop_embedded()
+
+    def _drop_embedded(self) -> None:
+        embedded, self._embedded = self._embedded, None
+        if embedded is not None:
+            self._stack.removeWidget(embedded)
+            embedded.deleteLater()
+
+    @Slot()
+    def _save_clicked(self) -> None:
+        if self._task is None or self._shown is None:
+            return
+        # What is saved is what was seen, however long the choice of a name takes.
+        data = self._shown.data
+        dialog = QFileDialog(self, "Save the screenshot", f"{self._task.id}.png", "PNG pictures (*.png)")
+        dialog.setObjectName("desktop-save-dialog")
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setDefaultSuffix("png")
+        dialog.fileSelected.connect(lambda path: self._write(Path(path), data))
+        dialog.open()
+
+    def _write(self, path: Path, data: bytes) -> None:
+        self._tell("")
+        self._jobs.run(lambda: _save(path, data), lambda _: self._tell(f"Saved as {path}."), self._fail)
+
+
+def _picture(port: DesktopPort, task_id: str, last: Shown | None) -> Shown:
+    """On a job's thread; the same bytes are not decoded twice."""
+    came = port.picture(task_id)
+    if last is not None and last.data == came.data:
+        return Shown(data=came.data, image=last.image, live=came.live)
+    image = QImage.fromData(came.data)
+    if image.isNull():
+        raise NoDesktop("The picture of the screen cannot be read.")
+    return Shown(data=came.data, image=image, live=came.live)
+
+
+def _save(path: Path, data: bytes) -> None:
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        reason = error.strerror or "the disk refuses"
+        raise StoreError(f"The screenshot cannot be saved as {path}: {reason}.", "Choose another file.") from error

@@ -108,7 +108,7 @@ class TaskPage(QWidget):
         self.tabs.setMinimumHeight(GRID * 16)
         self.tabs.addTab(self.log, "Log")
         self.tabs.addTab(self.messages, "Agent")
-        self.desktop = DesktopTab(self._services, self._jobs)
+        self.desktop = DesktopTab(self._services.desktop, self._jobs)
         self.tabs.addTab(self.desktop, "Desktop")
         self._back = button("&Back to tasks", "task-back", hint="Back to the list (Escape)")
         self._back.clicked.connect(self.back)
@@ -148,8 +148,8 @@ class TaskPage(QWidget):
         self._say("")
         self._trouble.show_text("")
         self._ask_story()
-        self._refresh()
         self.tabs.setCurrentIndex(0)
+        self._refresh()
 
     def focus_first(self) -> None:
         (self.stop if self.stop.isEnabled() else self.log).setFocus()

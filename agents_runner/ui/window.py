@@ -275,7 +275,7 @@ class MainWindow(QMainWindow):
             self._down = True
             self._retry.stop()
             self._unsubscribe()
-            self.task.desktop.end_live()
+            self.task.desktop.shut_down()
             self.jobs.close()
             self.analyzer.close()
 

@@ -55,6 +55,7 @@ def open_window(qtbot: QtBot, world: FakeWorld) -> Iterator[Callable[[], Driver]
         world.images.list_gate,
         world.engine_gate,
         world.runner.submit_gate,
+        world.desktop.gate,
     ):
         gate.release()
     for window in made:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from agents_runner.core.container import EngineInfo
 from agents_runner.core.environment import COLORS, Environment
-from agents_runner.core.errors import AgentsRunnerError, InvalidInput, NotFound
+from agents_runner.core.errors import AgentsRunnerError, InvalidInput, NoDesktop, NotFound
 from agents_runner.core.events import (
     AgentMessage,
     Cache,
@@ -35,10 +35,10 @@ from agents_runner.runner.recording import recorded
 from agents_runner.runner.services import (
     CachedImage,
     CleanReport,
-    DesktopPort,
+    DesktopAddress,
     KeptImage,
     Listener,
-    NoDesktops,
+    Picture,
     PlannedImage,
     Services,
     StartupFigures,
@@ -304,6 +304,32 @@ class FakeImages:
         )
 
 
+@dataclass
+class FakeDesktop:
+    """See `DesktopPort`; without `data` there is no picture, `live` is whether the task still has its screen."""
+
+    data: bytes = b""
+    live: bool = True
+    url: str = "http://127.0.0.1:9/#token="
+    token: str = "secret-0123456789abcdef"
+    sentence: str = "The desktop is not there (yet)."
+    gate: Gate = field(default_factory=Gate)
+    address_error: AgentsRunnerError | None = None
+    addresses: list[bool] = field(default_factory=list)
+
+    def address(self, task_id: str, *, view_only: bool = False) -> DesktopAddress:
+        self.addresses.append(view_only)
+        if self.address_error is not None:
+            raise self.address_error
+        return DesktopAddress(task=task_id, url=self.url + self.token, view_only=view_only)
+
+    def picture(self, task_id: str) -> Picture:
+        self.gate()
+        if not self.data:
+            raise NoDesktop(self.sentence)
+        return Picture(data=self.data, live=self.live)
+
+
 @dataclass(frozen=True)
 class Offer:
     """See `ImportOffer`."""
@@ -340,7 +366,7 @@ class FakeWorld:
     offers: tuple[Offer, ...] = ()
     """What every folder holds; empty: there is no port to discover anything."""
     discovered: list[Path] = field(default_factory=list)
-    desktop: DesktopPort = field(default_factory=NoDesktops)
+    desktop: FakeDesktop = field(default_factory=FakeDesktop)
     test_preflight: bool = False
     """Whether there is a port to test scripts with."""
     tested: list[tuple[str, bool]] = field(default_factory=list)
