@@ -30,4 +30,6 @@ class Settings(BaseModel):
     docker_host: str = ""
     """An engine's address; empty follows DOCKER_HOST and the current Docker context."""
     agents: dict[str, CustomAgent] = Field(default_factory=dict)
+    secret_storage: Literal["keyring", "file"] = "keyring"
+    """Where values of secrets are kept; `file`, a private file of ours, only after a person chose it."""
     max_running_tasks: int = Field(default=8, ge=1, le=200)
