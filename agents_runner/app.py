@@ -18,11 +18,13 @@ from agents_runner.runner.doctor import run_doctor
 from agents_runner.runner.image_service import ImageService
 from agents_runner.runner.login import write_refreshed
 from agents_runner.runner.plan_launch import Host, problems_of, this_host
+from agents_runner.runner.secret_service import EnvironmentsWithSecrets, SecretService
 from agents_runner.runner.services import Services, TaskRequest
 from agents_runner.runner.task_runner import TaskRunner
 from agents_runner.store.database import Database
 from agents_runner.store.environments import EnvironmentStore, check_environment
 from agents_runner.store.paths import Paths
+from agents_runner.store.secret_values import ChosenSecrets, FileSecrets, KeyringSecrets
 from agents_runner.store.settings import SettingsStore
 from agents_runner.store.tasks import TaskStore
 from agents_runner.workspace.minibase import import_mini_base
@@ -57,10 +59,16 @@ def build_services(paths: Paths | None = None) -> Services:
     paths = (paths or Paths.find()).ensure()
     settings = SettingsStore(paths=paths)
     database = Database(paths)
-    environments = EnvironmentStore(paths=paths)
+    files = EnvironmentStore(paths=paths)
     tasks = TaskStore(paths=paths, database=database)
     engine = EngineSource(settings)
     instance = paths.instance_id()
+    values = ChosenSecrets(
+        keyring=KeyringSecrets(instance=instance),
+        file=FileSecrets(folder=paths.secrets, damaged=paths.damaged_data),
+        storage=lambda: settings.load()[0].secret_storage,
+    )
+    environments = EnvironmentsWithSecrets(environments=files, values=values)
 
     def host() -> Host:
         return this_host(paths.data, instance, engine().info())
@@ -83,6 +91,7 @@ def build_services(paths: Paths | None = None) -> Services:
                 found.append((error.field, error.message, error.hint))
         return tuple(found)
 
+    secrets = SecretService(environments=environments, values=values, check_environment=check)
     runner = TaskRunner(
         engine=engine,
         host=host,
@@ -93,6 +102,7 @@ def build_services(paths: Paths | None = None) -> Services:
         workspaces=paths.workspaces,
         accept_login=write_refreshed,
         image_used=tasks.image_used,
+        secret_values=secrets.values_of,
         max_running=settings.load()[0].max_running_tasks,
     )
 
@@ -121,12 +131,20 @@ def build_services(paths: Paths | None = None) -> Services:
         engine.close()
         database.close()
 
-    images = ImageService(engine=engine, host=host, environments=environments.list, uses=tasks, run_dir=paths.run)
+    images = ImageService(
+        engine=engine,
+        host=host,
+        environments=environments.list,
+        uses=tasks,
+        run_dir=paths.run,
+        secret_values=secrets.values_of,
+    )
     services = Services(
         environments=environments,
         tasks=tasks,
         runner=runner,
         images=images,
+        secrets=secrets,
         agents=lambda: registry.agent_names(settings.load()[0]),
         settings=lambda: settings.load()[0],
         save_settings=settings.save,
@@ -135,8 +153,8 @@ def build_services(paths: Paths | None = None) -> Services:
         doctor=lambda: run_doctor(
             engine_info=lambda: engine().info(), folders=folders, agent_logins=registry.logins(Path.home())
         ),
-        import_environments=environments.import_file,
-        export_environment=environments.export,
+        import_environments=files.import_file,
+        export_environment=files.export,
         detach=detach,
         resume=runner.start,
         import_demo_base=lambda: import_mini_base(engine()),

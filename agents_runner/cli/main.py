@@ -6,7 +6,14 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from agents_runner.cli import demo_commands, environment_commands, image_commands, preflight_commands, task_commands
+from agents_runner.cli import (
+    demo_commands,
+    environment_commands,
+    image_commands,
+    preflight_commands,
+    secret_commands,
+    task_commands,
+)
 from agents_runner.cli.parser import build_parser
 from agents_runner.cli.printing import error_json, say, say_json
 from agents_runner.core.errors import AgentsRunnerError, InvalidInput
@@ -25,6 +32,7 @@ COMMANDS: dict[tuple[str, str], Command] = {
     ("env", "import"): environment_commands.import_,
     ("env", "export"): environment_commands.export,
     ("env", "delete"): environment_commands.delete,
+    ("env", "secret"): secret_commands.secret,
     ("plan", ""): image_commands.plan,
     ("build", ""): image_commands.build,
     ("run", ""): task_commands.run,

@@ -6,6 +6,7 @@ import argparse
 from typing import NoReturn
 
 from agents_runner import __version__
+from agents_runner.cli import secret_commands
 from agents_runner.core.errors import UsageError
 
 
@@ -71,6 +72,7 @@ def _env(commands: Commands[Parser]) -> None:
     _json(actions.add_parser("import", help="read environments from a file")).add_argument("file")
     _json(actions.add_parser("export", help="print an environment's file")).add_argument("name")
     _json(actions.add_parser("delete", help="move an environment to the trash")).add_argument("name")
+    secret_commands.add_parsers(actions.add_parser("secret", help="an environment's secrets"))
 
 
 def _run(commands: Commands[Parser]) -> None:

@@ -133,7 +133,9 @@ def check_secret_value(name: str, value: str, *, as_variable: bool = False) -> N
             f"The value of {name} holds a NUL character.", "Encode it, with base64 for example.", field=FIELD
         )
     if size > MAX_VALUE_BYTES:
-        raise InvalidInput(f"The value of {name} is over {MAX_VALUE_BYTES // 1024} KiB.", "Mount a file.", field=FIELD)
+        raise InvalidInput(
+            f"The value of {name} is over {MAX_VALUE_BYTES // 1024} KiB.", "Mount a file.", field=FIELD
+        )
 
 
 def secret_input(names: Iterable[str], values: Mapping[str, str]) -> bytes:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Generator
 
 from agents_runner.core.container import ContainerState, ImageInfo
-from agents_runner.core.errors import BuildFailed, Cancelled, ContainerMissing, EngineTimeout
+from agents_runner.core.errors import BuildFailed, Cancelled, ContainerMissing, LimitReached
 from agents_runner.core.events import Event, LogLine, Notice
 from agents_runner.core.imageplan import Layer
 from agents_runner.engine.port import Engine
@@ -74,7 +74,7 @@ def _log(engine: Engine, state: ContainerState, cancel: StopFlag, deadline: floa
         for item in watch.run(engine.follow(state.id)):
             if isinstance(item, LogLine) and "\x1e" not in item.line:
                 yield item
-    except (ContainerMissing, EngineTimeout):
+    except (ContainerMissing, LimitReached):
         # Its builder removed it, or took too long: what became of it is looked up by the caller.
         return
 

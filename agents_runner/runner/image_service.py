@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -15,6 +15,7 @@ from agents_runner.core.events import Event
 from agents_runner.core.imageplan import ImagePlan
 from agents_runner.core.launch import DockerRunnerConfig
 from agents_runner.core.listing import Listing
+from agents_runner.core.secrets import SecretGrant, SecretValues
 from agents_runner.core.task import new_task_id
 from agents_runner.engine.port import Engine, EngineFactory
 from agents_runner.images import catalogue
@@ -23,6 +24,7 @@ from agents_runner.images.ensure import Ensurer, look
 from agents_runner.images.planning import plan_image, plan_start
 from agents_runner.runner.base_image import base_image
 from agents_runner.runner.plan_launch import Host, plan_launch
+from agents_runner.runner.redacting import redacted
 from agents_runner.runner.run_task import build_options, new_token
 from agents_runner.runner.services import CachedImage, CleanReport, KeptImage, PlannedImage
 
@@ -44,6 +46,8 @@ class ImageService:
     environments: Callable[[], Listing]
     uses: ImageUses
     run_dir: Path
+    secret_values: Callable[[str, Iterable[SecretGrant]], SecretValues] = lambda _id, _grants: SecretValues()
+    """Environment id and grants to the values; raises InvalidInput for one that has none."""
 
     def plan(self, environment: Environment) -> PlannedImage:
         config = self._config(environment)
@@ -71,13 +75,20 @@ class ImageService:
 
     def build(self, environment: Environment, *, force: bool = False) -> Iterator[Event]:
         config = self._config(environment)
+        grants = (grant for grant in config.secrets if grant.seen_by("build"))
+        values = self.secret_values(environment.id, grants)
+        yield from redacted(self._build(config, values, force=force), values.values())
+
+    def _build(
+        self, config: DockerRunnerConfig, values: SecretValues, *, force: bool
+    ) -> Generator[Event, None, None]:
         engine = self.engine()
         never = threading.Event()
         base = yield from base_image(engine, config, never)
         ensurer = Ensurer(
             engine=engine,
             control=self._control(engine, config),
-            options=build_options(config),
+            options=build_options(config, values),
             cancel=never,
             instance=config.instance,
             force=force,

@@ -7,7 +7,7 @@ import os
 import secrets
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
@@ -21,6 +21,7 @@ from agents_runner.core.errors import (
     Cancelled,
     EngineError,
     ImageMissing,
+    LimitReached,
     MountRefused,
     PortInUse,
     StageFailed,
@@ -38,19 +39,24 @@ from agents_runner.core.events import (
 )
 from agents_runner.core.launch import WORKSPACE_PATH, DockerRunnerConfig
 from agents_runner.core.mounts import Mount
+from agents_runner.core.secrets import SECRETS_PATH, SecretGrant, SecretValues, secret_input
 from agents_runner.engine.port import Engine
 from agents_runner.images.build import BuildOptions
 from agents_runner.images.control import ControlFolder, ControlFolders
 from agents_runner.images.ensure import Ensured, Ensurer
 from agents_runner.images.planning import StartPlan, plan_image, plan_start
 from agents_runner.images.watching import StopFlag, Watch
-from agents_runner.launcher.files import LAUNCHER, LauncherPlan, control_files
+from agents_runner.launcher.files import LAUNCHER, LauncherPlan, control_files, secrets_for
 from agents_runner.launcher.marks import Mark, OutputParser
 from agents_runner.runner.base_image import base_image
+from agents_runner.runner.limits import Limits
+from agents_runner.runner.redacting import redacted
 from agents_runner.workspace.git import Clone, without_credentials
 
 TAIL_LINES = 20
 STOP_GRACE_S = 5.0
+LIMIT_GRACE_S = 1.0
+LIMIT_WAIT_S = 30.0
 CANCELLED_EXIT = 130
 T = TypeVar("T")
 
@@ -78,10 +84,19 @@ class Tools:
     on_login_used: Callable[[str, str, bytes, bytes], None] = lambda _target, _path, _old, _new: None
     """Told a login file's path below the home folder and on the host, the bytes given and found at the end."""
     on_image_used: Callable[[str], None] = lambda _tag: None
+    secrets: Mapping[str, str] = field(default_factory=SecretValues)
+    """Values of the plan's secrets, by name."""
 
 
 def run_task(config: DockerRunnerConfig, prompt: bytes, tools: Tools) -> Iterator[Event]:
-    """Run one task; the last event is its `TaskResult`. Closing the generator removes its container."""
+    """Run one task; the last event is its `TaskResult`. Closing the generator removes its container.
+
+    No event holds a secret's value.
+    """
+    yield from redacted(_events(config, prompt, tools), tools.secrets.values())
+
+
+def _events(config: DockerRunnerConfig, prompt: bytes, tools: Tools) -> Generator[Event, None, None]:
     run = _Run(config=config, prompt=prompt, tools=tools)
     try:
         yield from run.all()
@@ -174,7 +189,7 @@ class _Run:
         ensurer = Ensurer(
             engine=self.tools.engine,
             control=self.tools.control,
-            options=build_options(self.config),
+            options=build_options(self.config, self.tools.secrets),
             cancel=self.tools.cancel,
             instance=self.config.instance,
             new_token=new_token,
@@ -219,7 +234,7 @@ class _Run:
     ) -> Generator[Event, None, None]:
         container, folder = self._created(base, ensured, start, mounts)
         try:
-            yield from self._started(container)
+            yield from self._started(container, self._secrets(start))
         finally:
             with contextlib.suppress(EngineError):
                 self.tools.engine.remove(container)
@@ -233,7 +248,7 @@ class _Run:
             container_name(self.config.task_id), uid=self.config.uid, gid=self.config.gid
         )
         files = control_files(self._launcher_plan(base, start, mounts))
-        spec = folder.prepare(self.tools.engine, self._spec(base, ensured, mounts), files)
+        spec = folder.prepare(self.tools.engine, self._spec(base, ensured, mounts, start), files)
         try:
             container = self.tools.engine.create(spec)
             folder.deliver(self.tools.engine, container, files)
@@ -276,10 +291,15 @@ class _Run:
             login=self._login,
             agent=config.agent,
             prompt=self.prompt,
+            secrets=self._secrets(start),
         )
 
-    def _spec(self, base: ImageInfo, ensured: Ensured, mounts: tuple[Mount, ...]) -> ContainerSpec:
+    def _secrets(self, start: StartPlan) -> tuple[SecretGrant, ...]:
+        return secrets_for(self.config.secrets, start.stages, agent=self.config.agent is not None)
+
+    def _spec(self, base: ImageInfo, ensured: Ensured, mounts: tuple[Mount, ...], start: StartPlan) -> ContainerSpec:
         config = self.config
+        secrets = bool(self._secrets(start))
         return ContainerSpec(
             name=container_name(config.task_id),
             image=ensured.image_id,
@@ -297,13 +317,17 @@ class _Run:
             resources=config.resources,
             init=True,
             platform=config.platform,
+            memory_folders=(SECRETS_PATH,) if secrets else (),
+            stdin=secrets,
         )
 
-    def _started(self, container: str) -> Generator[Event, None, None]:
+    def _started(self, container: str, secrets: tuple[SecretGrant, ...]) -> Generator[Event, None, None]:
         engine = self.tools.engine
-        stream = engine.attach(container)
+        stream = engine.attach(container, stdin=bool(secrets))
         try:
             engine.start(container)
+            if secrets:
+                stream.send(secret_input((grant.name for grant in secrets), self.tools.secrets))
         except BaseException:
             stream.close()
             raise
@@ -313,9 +337,11 @@ class _Run:
         watch = Watch(
             engine=engine, container=container, parser=OutputParser(self.config.token), cancel=self.tools.cancel
         )
+        limits = Limits(self.config)
         lines = watch.run(stream)
         try:
             while True:
+                watch.deadline = limits.deadline(self._phase)
                 item = next(lines)
                 if isinstance(item, LogLine):
                     self._tail.append(item.line)
@@ -327,6 +353,10 @@ class _Run:
         except Cancelled:
             engine.stop(container, STOP_GRACE_S)
             raise
+        except LimitReached:
+            self._failed = limits.error(self._phase, tuple(self._tail))
+            engine.stop(container, LIMIT_GRACE_S)
+            state = engine.wait(container, LIMIT_WAIT_S)
         yield from self._over(container, state)
 
     def _ports(self, container: str) -> Generator[Event, None, None]:
@@ -411,7 +441,7 @@ def _ending(code: int, *, oom: bool) -> tuple[str, str]:
     return f"The agent ended with exit code {code}.", ""
 
 
-def build_options(config: DockerRunnerConfig) -> BuildOptions:
+def build_options(config: DockerRunnerConfig, secrets: Mapping[str, str]) -> BuildOptions:
     return BuildOptions(
         uid=config.uid,
         gid=config.gid,
@@ -420,4 +450,6 @@ def build_options(config: DockerRunnerConfig) -> BuildOptions:
         token="",
         resources=config.resources,
         environment_name=config.environment_id,
+        secrets=secrets,
+        grants=config.secrets,
     )

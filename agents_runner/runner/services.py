@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
@@ -12,6 +12,7 @@ from agents_runner.core.environment import Environment
 from agents_runner.core.events import Event
 from agents_runner.core.imageplan import ImagePlan
 from agents_runner.core.listing import ImportReport, Listing, Problem
+from agents_runner.core.secrets import SecretGrant, SecretUse, SecretValues
 from agents_runner.core.settings import Settings
 from agents_runner.core.task import Task
 
@@ -90,6 +91,16 @@ class Check:
     hint: str = ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class ShownSecret:
+    """A secret of an environment without its value."""
+
+    name: str
+    stages: tuple[str, ...]
+    as_variable: bool
+    has_value: bool
+
+
 class EnvironmentsPort(Protocol):
     """Environments on disk. Quick enough for a worker thread; never call it on the window's."""
 
@@ -104,6 +115,27 @@ class EnvironmentsPort(Protocol):
 
     def delete(self, environment_id: str) -> None:
         """Move its file to the trash folder beside the others."""
+        ...
+
+
+class SecretsPort(Protocol):
+    """Secrets of environments, by the environment's name or id. A keyring may take seconds: never on the window's
+    thread. All raise NotFound and StoreError; nothing that they raise holds a value."""
+
+    def list(self, name_or_id: str) -> tuple[ShownSecret, ...]: ...
+    def set(self, name_or_id: str, name: str, value: str, use: SecretUse | None = None) -> str:
+        """Keep a value; a new name joins the environment, `use` says which stages see it (None: as it was).
+
+        Returns a sentence that the person should know, or "". Raises InvalidInput.
+        """
+        ...
+
+    def delete(self, name_or_id: str, name: str) -> None:
+        """Remove the value and the name."""
+        ...
+
+    def values_of(self, environment_id: str, grants: Iterable[SecretGrant]) -> SecretValues:
+        """The values for a task. Raises InvalidInput at `secrets` for the first one that has none."""
         ...
 
 
@@ -173,6 +205,7 @@ class Services:
     tasks: TasksPort
     runner: RunnerPort
     images: ImagesPort
+    secrets: SecretsPort
     agents: Callable[[], tuple[str, ...]]
     """Names of the agents that can be chosen, built-in first."""
     settings: Callable[[], Settings]
@@ -212,7 +245,9 @@ __all__ = [
     "PlannedImage",
     "Problem",
     "RunnerPort",
+    "SecretsPort",
     "Services",
+    "ShownSecret",
     "TaskRequest",
     "TasksPort",
 ]

@@ -6,7 +6,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +16,7 @@ from agents_runner.core.environment import Environment
 from agents_runner.core.errors import AgentsRunnerError
 from agents_runner.core.events import Event, StateChanged, TaskResult, TaskState
 from agents_runner.core.launch import AgentLaunch, DockerRunnerConfig
+from agents_runner.core.secrets import SecretGrant, SecretValues
 from agents_runner.core.task import Task, new_task_id
 from agents_runner.engine.port import EngineFactory
 from agents_runner.images.control import ControlFolders
@@ -80,6 +81,8 @@ class TaskRunner:
     """Agent, path below home, host path, bytes given, bytes found: write a refreshed login back, if allowed."""
     image_used: Callable[[str, str], None]
     """Told a tag and an environment's id."""
+    secret_values: Callable[[str, Iterable[SecretGrant]], SecretValues] = lambda _id, _grants: SecretValues()
+    """Environment id and grants to the values; raises InvalidInput for one that has none."""
     max_running: int = 8
     _pool: ThreadPoolExecutor = field(init=False)
     _flags: dict[str, StopFlag] = field(default_factory=dict)
@@ -110,6 +113,7 @@ class TaskRunner:
         config = plan_launch(environment, task_id=task_id, agent=launch, host=host, kind=request.kind)
         if request.fresh:
             config = without_caches(config)
+        self.secret_values(environment.id, config.secrets)
         task = Task(
             id=task_id,
             environment_id=environment.id,
@@ -181,6 +185,7 @@ class TaskRunner:
         try:
             engine = self.engine()
             local = engine.info().local
+            values = self.secret_values(config.environment_id, config.secrets)
         except AgentsRunnerError as error:
             yield from failed(task_id, error)
             return
@@ -193,6 +198,7 @@ class TaskRunner:
             read_login=_read,
             on_login_used=lambda target, path, old, new: self.accept_login(agent, target, path, old, new),
             on_image_used=lambda tag: self.image_used(tag, config.environment_id),
+            secrets=values,
         )
         prompt = self.records.prompt(task_id).encode("utf-8")
         yield from with_agent_messages(run_task(config, prompt, tools), agent)
