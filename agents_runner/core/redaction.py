@@ -13,6 +13,7 @@ MIN_SECRET = 6
 """Shorter values are not looked for: they would blank ordinary text."""
 _SHOWN = 4
 """A line may end with fewer characters than this of a secret's beginning; what follows them is masked."""
+_ARMOUR = re.compile(r"-----(?:BEGIN|END) [A-Z0-9 ]+-----\Z")
 _LONGEST = 8192
 """Characters of a form that is looked for over several lines."""
 _ANSI = re.compile(r"\x1b(?:\[[0-9;:?<=>!]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[()#][0-9A-Za-z]|[@-Z\\-_])")
@@ -36,9 +37,8 @@ def _forms(secret: str) -> set[str]:
     forms = {secret, secret.strip(), quote(raw, safe=""), quoted, json.dumps(secret, ensure_ascii=False)[1:-1]}
     forms |= {secret.replace("'", "'\\''"), *_base64_forms(raw)}
     # A secret of several lines is never on one line of a log: each of them is looked for by itself.
-    forms.add(re.sub(r"[\r\n]+", "", secret))
-    for line in re.split(r"[\r\n]+", secret):
-        forms |= {line, line.strip()}
+    lines = [line.strip() for line in re.split(r"[\r\n]+", secret) if not _ARMOUR.match(line.strip())]
+    forms |= {"".join(lines), *lines}
     return {form for form in forms if len(form) >= MIN_SECRET}
 
 
@@ -75,7 +75,9 @@ class Redactor:
         """For each stream: which form its last line ended in, and how many of its characters were there."""
         self._ends: dict[str, list[tuple[int, int]]] = {}
         for number, form in enumerate(self._forms):
-            for length in range(1, len(form)) if len(form) <= _LONGEST and "\n" not in form else ():
+            # A ruler of dashes is no beginning of a key.
+            over_lines = len(form) <= _LONGEST and "\n" not in form and not form.startswith("-----BEGIN")
+            for length in range(1, len(form)) if over_lines else ():
                 self._ends.setdefault(form[max(0, length - _SHOWN) : length], []).append((number, length))
 
     def __bool__(self) -> bool:
