@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from agents_runner.agents import registry
@@ -14,15 +16,22 @@ from agents_runner.core.errors import InvalidInput
 from agents_runner.core.launch import AgentLaunch
 from agents_runner.core.task import Task
 from agents_runner.engine.port import Engine
+from agents_runner.images.sharing import BuildDesk
+from agents_runner.runner.bench import StartupBench
+from agents_runner.runner.desktop import DesktopService
 from agents_runner.runner.doctor import run_doctor
+from agents_runner.runner.housekeeping import Housekeeper, WatchedEnvironments
 from agents_runner.runner.image_service import ImageService
+from agents_runner.runner.importing import read_offers
 from agents_runner.runner.login import write_refreshed
 from agents_runner.runner.plan_launch import Host, problems_of, this_host
 from agents_runner.runner.secret_service import EnvironmentsWithSecrets, SecretService
 from agents_runner.runner.services import Services, TaskRequest
 from agents_runner.runner.task_runner import TaskRunner
+from agents_runner.runner.test_preflight import preflight_test
 from agents_runner.store.database import Database
 from agents_runner.store.environments import EnvironmentStore, check_environment
+from agents_runner.store.owners import Owners
 from agents_runner.store.paths import Paths
 from agents_runner.store.secret_values import ChosenSecrets, FileSecrets, KeyringSecrets
 from agents_runner.store.settings import SettingsStore
@@ -92,34 +101,60 @@ def build_services(paths: Paths | None = None) -> Services:
         return tuple(found)
 
     secrets = SecretService(environments=environments, values=values, check_environment=check)
-    runner = TaskRunner(
-        engine=engine,
-        host=host,
-        environment=environments.get,
-        agent_launch=agent_launch,
-        records=tasks,
-        run_dir=paths.run,
-        workspaces=paths.workspaces,
-        accept_login=write_refreshed,
-        image_used=tasks.image_used,
-        secret_values=secrets.values_of,
-        max_running=settings.load()[0].max_running_tasks,
+
+    def in_background(words: tuple[str, ...]) -> None:
+        """Run the command line with these words in a process of its own that outlives this one."""
+        with paths.background_log.open("ab") as out:
+            subprocess.Popen(
+                [sys.executable, "-m", "agents_runner", *words],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+            )
+
+    keeper = Housekeeper(
+        images=lambda: images,
+        uses=tasks.images,
+        environments=environments,
+        environment_of=lambda task: tasks.get(task).environment_id,
+        policy=lambda: settings.load()[0].cache,
+        background=in_background,
     )
+
+    desk = BuildDesk(root=paths.run / "builds", limit=settings.load()[0].max_builds or os.cpu_count() or 1)
+    desktop = DesktopService(engine=engine, files=tasks)
+    owners = Owners(folder=paths.run / "owners")
+
+    def make_runner(environment: Callable[[str], Environment]) -> TaskRunner:
+        return TaskRunner(
+            engine=engine,
+            host=host,
+            environment=environment,
+            agent_launch=agent_launch,
+            records=tasks,
+            run_dir=paths.run,
+            workspaces=paths.workspaces,
+            accept_login=write_refreshed,
+            image_used=tasks.image_started,
+            secret_values=secrets.values_of,
+            owners=owners,
+            desk=desk,
+            open_door=desktop.open,
+            keep_picture=desktop.keep_picture,
+            max_running=settings.load()[0].max_running_tasks,
+        )
+
+    runner = make_runner(environments.get)
+    runner.subscribe(keeper.listen)
+
+    def work_apart(task_id: str) -> None:
+        in_background(("tasks", "work", task_id))
 
     def detach(request: TaskRequest) -> Task:
         task = runner.prepare(request)
-        subprocess.Popen(
-            [sys.executable, "-m", "agents_runner", "tasks", "work", task.id],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        work_apart(task.id)
         return task
-
-    def folders() -> str:
-        paths.ensure()
-        return str(paths.data)
 
     def demo_folder() -> Path:
         folder = paths.workspaces / "demo"
@@ -127,20 +162,22 @@ def build_services(paths: Paths | None = None) -> Services:
         return folder.resolve()
 
     def close() -> None:
-        runner.close()
-        engine.close()
-        database.close()
+        for part in (runner, keeper, owners, desktop, engine, database):
+            part.close()
 
     images = ImageService(
         engine=engine,
         host=host,
         environments=environments.list,
-        uses=tasks,
+        uses=tasks.images,
         run_dir=paths.run,
+        desk=desk,
+        policy=lambda: settings.load()[0].cache,
+        after_build=keeper.built,
         secret_values=secrets.values_of,
     )
     services = Services(
-        environments=environments,
+        environments=WatchedEnvironments(store=environments, saved=keeper.saved),
         tasks=tasks,
         runner=runner,
         images=images,
@@ -151,17 +188,25 @@ def build_services(paths: Paths | None = None) -> Services:
         engine_info=lambda: engine().info(),
         check_environment=check,
         doctor=lambda: run_doctor(
-            engine_info=lambda: engine().info(), folders=folders, agent_logins=registry.logins(Path.home())
+            engine_info=lambda: engine().info(),
+            folders=lambda: str(paths.ensure().data),
+            agent_logins=registry.logins(Path.home()),
         ),
         import_environments=files.import_file,
         export_environment=files.export,
         detach=detach,
         resume=runner.start,
+        recover=lambda here: runner.recover(None if here else work_apart),
+        bench_startup=StartupBench(engine=engine, images=images, runner=make_runner, forget=tasks.delete).run,
         import_demo_base=lambda: import_mini_base(engine()),
         picture=lambda path, environment_id: write_picture(services, path, environment_id),
         wait=time.sleep,
         close=close,
+        desktop=desktop,
         demo_folder=demo_folder,
+        window_opened=keeper.started,
+        discover=read_offers,
+        test_preflight=lambda environment, fresh: runner.submit(preflight_test(environment, fresh=fresh)),
     )
     return services
 
@@ -177,6 +222,7 @@ def open_window(environment_id: str = "") -> int:
     from agents_runner.ui.window import run_window
 
     services = build_services()
+    services.window_opened()
     try:
         return run_window(services, environment_id=environment_id)
     finally:

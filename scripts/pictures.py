@@ -15,6 +15,10 @@ from pathlib import Path
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from PySide6.QtCore import QBuffer
+from PySide6.QtGui import QColor, QFontDatabase, QImage, QPainter
+from PySide6.QtWidgets import QMessageBox
+
 from agents_runner.core.environment import FolderWorkspace
 from agents_runner.core.errors import AgentsRunnerError, EngineUnreachable
 from agents_runner.core.events import (
@@ -29,14 +33,36 @@ from agents_runner.core.events import (
     TaskState,
 )
 from agents_runner.core.task import Task
+from agents_runner.runner.services import DesktopAddress, Picture
 from agents_runner.ui.images_page import CleanDialog
+from agents_runner.ui.import_dialog import ImportDialog
 from agents_runner.ui.snapshot import settle, write_snapshot
+from agents_runner.ui.split_review import SplitReview
 from agents_runner.ui.window import ENVIRONMENTS, IMAGES, NEW_TASK, TASKS, MainWindow
 from tests.ui import fakes
 
 SCRIPT = (
     "#!/bin/bash\nset -euo pipefail\n# step: system\napt-get update\napt-get install -y nodejs npm git\n"
     "# step: agents\nnpm install -g @openai/codex\nexport NODE_ENV=development\n"
+)
+LEGACY = (
+    "#!/bin/bash\nset -euo pipefail\n# tools that every task needs\nsudo pacman -Syu --noconfirm nodejs npm\n"
+    "npm i -g pnpm typescript\nVERSION=1.2\n"
+    "curl -fsSL https://example.org/tool-$VERSION.tgz | sudo tar -xz -C /opt\n"
+    'mkdir -p "$HOME/cache-${AGENTS_RUNNER_TASK_ID}"\nexport NODE_ENV=development\n'
+    "if [ -f package-lock.json ]; then\n  npm ci\nfi\n./scripts/prepare.sh --all || true\n"
+)
+CARELESS = (
+    "#!/bin/bash\nset -e\napt-get install nodejs\nnpm install -g pnpm\n"
+    "cat > /etc/tool.conf <<EOF\nhome = $HOME\nEOF\n"
+    "export API_TOKEN=ghp_0123456789abcdefghijklmnopqrstuvwxyz\nservice postgresql start\n"
+    'echo "for $AGENTS_RUNNER_TASK_ID"\nnpm ci\napt-get install -y git  # the quiet way\nif true; then\n'
+    "# step: inside\necho one\nfi\nexit 0\necho never\n"
+)
+LONG_SCRIPT = "".join(
+    f'# step: part {n}\nexport PART_{n}="$HOME/part-{n}"\nmkdir -p "$PART_{n}"\n'
+    f"npm install -g tool-{n}@1.{n}\ncat > /etc/part-{n}.conf <<'EOF'\nname = part {n}\nEOF\n"
+    for n in range(720)
 )
 LONG = "An environment with a name that is much longer than anybody would think of, and then some more of it"
 PROMPT = "Add a page that lists the orders of the last week."
@@ -84,6 +110,21 @@ def building(task: Task, stop: threading.Event) -> Iterator[Event]:
     yield from fakes.ending(task, TaskState.CANCELLED, 130)
 
 
+def working(task: Task, stop: threading.Event) -> Iterator[Event]:
+    """An agent at work on a cached image with a desktop."""
+    yield StateChanged(state=TaskState.PREPARING)
+    yield StateChanged(state=TaskState.BUILDING)
+    for phase, seconds in ((Phase.BUILD_DESKTOP, 0.01), (Phase.BUILD_ENV, 0.01)):
+        yield PhaseStarted(phase=phase)
+        yield PhaseFinished(phase=phase, seconds=seconds, cache="hit")
+    yield StateChanged(state=TaskState.STARTING)
+    yield StateChanged(state=TaskState.RUNNING)
+    yield PhaseStarted(phase=Phase.AGENT)
+    yield LogLine(stream="stdout", line="12 passed (3.1 s)")
+    stop.wait(60)
+    yield from fakes.ending(task, TaskState.CANCELLED, 130)
+
+
 def failing(task: Task, _stop: threading.Event) -> Iterator[Event]:
     """A build that falls back, and a run preflight that fails."""
     yield StateChanged(state=TaskState.PREPARING)
@@ -113,6 +154,14 @@ def world(*, empty: bool = False) -> fakes.FakeWorld:
         workspace=FolderWorkspace(path="/srv"),
     )
     made.add(LONG, agent="claude", color="violet")
+    made.add(
+        "Old shop", cache_container_build=True, run_preflight_script=LEGACY, preflight_script=LEGACY, color="rose"
+    )
+    made.add("Unsplit", run_preflight_script=LEGACY, preflight_script="echo older\n", color="sky")
+    made.add("Careless", cache_container_build=True, cached_preflight_script=CARELESS, color="slate")
+    made.add("Long script", cache_container_build=True, cached_preflight_script=LONG_SCRIPT, color="teal")
+    made.offers = (fakes.Offer(),)
+    made.test_preflight = True
     made.add("Scratch", agent="shell", color="amber")
     made.images.images = tuple(fakes.image(number, in_use=number == 1) for number in range(4))
     made.runner.script = cached_run
@@ -139,6 +188,62 @@ def world(*, empty: bool = False) -> fakes.FakeWorld:
 
 def cached_tab(window: MainWindow) -> None:
     window.environments.form.tabs.setCurrentIndex(1)
+
+
+def legacy(window: MainWindow) -> None:
+    """A script that is not split, while caching is on."""
+    window.environments.select("old-shop")
+    cached_tab(window)
+
+
+def warned(window: MainWindow) -> None:
+    """Warnings of every kind, and the find bar."""
+    window.environments.select("careless")
+    cached_tab(window)
+    window.environments.form.preflight.cached.find_bar.open_bar()
+    window.environments.form.preflight.cached.find_bar.line.setText("apt-get")
+
+
+def long_script(window: MainWindow) -> None:
+    window.environments.select("long-script")
+    cached_tab(window)
+    settle(window.settled)
+    window.environments.form.preflight.cached.editor.go_to_line(2500)
+
+
+def review(window: MainWindow) -> None:
+    """Auto-split, with one statement selected."""
+    legacy(window)
+    window.environments.form.preflight.auto_split()
+    settle(window.settled)
+    dialog = window.findChild(SplitReview)
+    assert dialog is not None
+    dialog.view.selectRow(4)
+    settle(window.settled)
+
+
+def moved(window: MainWindow) -> None:
+    review(window)
+    dialog = window.findChild(SplitReview)
+    assert dialog is not None
+    dialog.move_to("run")
+    settle(window.settled)
+
+
+def question(window: MainWindow) -> None:
+    window.environments.select("unsplit")
+    window.environments.form.editors.cache_container.setChecked(True)
+
+
+def offer(window: MainWindow) -> None:
+    window.environments.form.editors.path.setText("/srv/shop")
+    window.environments.form.folder_chosen.emit("/srv/shop")
+
+
+def importing(window: MainWindow) -> None:
+    offer(window)
+    settle(window.settled)
+    window.environments.form.offer.acted.emit()
 
 
 def long_names(window: MainWindow) -> None:
@@ -170,8 +275,47 @@ def clean(window: MainWindow) -> None:
 Shot = tuple[str, int, tuple[int, int], fakes.FakeWorld, Act | None]
 
 
+class Screen:
+    """A desktop with a terminal on it, drawn."""
+
+    def address(self, task_id: str, *, view_only: bool = False) -> DesktopAddress:
+        return DesktopAddress(task=task_id, url="http://127.0.0.1:40123/", view_only=view_only)
+
+    def picture(self, _task_id: str) -> Picture:
+        image = QImage(1280, 800, QImage.Format.Format_RGB32)
+        image.fill(QColor("#3b5568"))
+        painter = QPainter(image)
+        painter.fillRect(0, 776, 1280, 24, QColor("#c8c8c8"))
+        for left, top, title in ((90, 70, "xterm"), (560, 190, "Web shop - Checkout")):
+            painter.fillRect(left, top, 620, 26, QColor("#d9d9d9"))
+            painter.setPen(QColor("#222222"))
+            painter.drawText(left + 10, top + 18, title)
+        painter.fillRect(90, 96, 620, 380, QColor("#101010"))
+        painter.setPen(QColor("#e0e0e0"))
+        painter.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
+        for number, line in enumerate(("$ npm test", "  12 passed (3.1 s)", "$ npx playwright open checkout", "")):
+            painter.drawText(104, 124 + 22 * number, line)
+        painter.fillRect(560, 216, 620, 420, QColor("#ffffff"))
+        painter.setPen(QColor("#222222"))
+        for number, line in enumerate(("Your basket", "1 x Teapot, blue          24.00", "Pay")):
+            painter.drawText(590, 266 + 34 * number, line)
+        painter.end()
+        buffer = QBuffer()
+        buffer.open(QBuffer.OpenModeFlag.WriteOnly)
+        image.save(buffer, "PNG")
+        return Picture(data=bytes(buffer.data().data()), live=True)
+
+
+def on_the_desktop(window: MainWindow) -> None:
+    run(window)
+    settle(window.settled)
+    window.task.tabs.setCurrentIndex(2)
+
+
 def shots() -> list[Shot]:
-    busy, failed, away = world(), world(), world()
+    busy, failed, away, screen, no_screen = world(), world(), world(), world(), world()
+    screen.runner.script = working
+    screen.desktop = Screen()
     busy.runner.script = building
     failed.runner.script = failing
     away.engine_error = EngineUnreachable(
@@ -179,11 +323,24 @@ def shots() -> list[Shot]:
     )
     return [
         ("environments", ENVIRONMENTS, MIDDLE, world(), cached_tab),
+        ("preflight-small", ENVIRONMENTS, SMALL, world(), cached_tab),
+        ("preflight-unsplit", ENVIRONMENTS, SMALL, world(), legacy),
+        ("preflight-unsplit-large", ENVIRONMENTS, LARGE, world(), legacy),
+        ("preflight-warnings", ENVIRONMENTS, MIDDLE, world(), warned),
+        ("preflight-warnings-small", ENVIRONMENTS, SMALL, world(), warned),
+        ("preflight-long", ENVIRONMENTS, LARGE, world(), long_script),
+        ("split-review", ENVIRONMENTS, LARGE, world(), review),
+        ("split-review-moved", ENVIRONMENTS, SMALL, world(), moved),
+        ("caching-question", ENVIRONMENTS, MIDDLE, world(), question),
+        ("import-offer", ENVIRONMENTS, SMALL, world(), offer),
+        ("import", ENVIRONMENTS, MIDDLE, world(), importing),
         ("environments-small", ENVIRONMENTS, SMALL, world(), None),
         ("long-names", ENVIRONMENTS, SMALL, world(), long_names),
         ("environments-error", ENVIRONMENTS, SMALL, world(), bad_input),
         ("empty", ENVIRONMENTS, SMALL, world(empty=True), None),
         ("new-task", NEW_TASK, SMALL, world(), None),
+        ("desktop", NEW_TASK, MIDDLE, screen, on_the_desktop),
+        ("desktop-none", NEW_TASK, SMALL, no_screen, on_the_desktop),
         ("task-done", NEW_TASK, MIDDLE, world(), run),
         ("task-failed", NEW_TASK, MIDDLE, failed, run),
         ("task-building", NEW_TASK, SMALL, busy, run),
@@ -209,11 +366,11 @@ def main() -> None:
                 dark=dark,
                 size=size,
                 prepare=prepare,
-                dialogs=(CleanDialog,),
+                dialogs=(CleanDialog, SplitReview, ImportDialog, QMessageBox),
             )
             made.runner.close()
             assert path.stat().st_size < MOST_BYTES, path
-            print(path)  # noqa: T201
+            print(path)
 
 
 if __name__ == "__main__":

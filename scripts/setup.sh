@@ -89,6 +89,7 @@ missing_things() {
     if [[ -n $DEV ]]; then
         have Xvfb || echo "Xvfb|xvfb"
         have xdotool || echo "xdotool|xdotool"
+        has_chromium || echo "Chromium|chromium"
         have debootstrap || echo "debootstrap|debootstrap"
     fi
 }
@@ -127,6 +128,14 @@ has_fonts() {
     local folder
     for folder in /usr/share/fonts /usr/local/share/fonts "${HOME:-/root}/.fonts" "${HOME:-/root}/.local/share/fonts"; do
         [[ ! -d $folder ]] || [[ -z "$(find -L "$folder" -name '*.[to]t[fc]' -print -quit 2>/dev/null)" ]] || return 0
+    done
+    return 1
+}
+
+has_chromium() {
+    local name
+    for name in chromium chromium-browser google-chrome-stable google-chrome; do
+        ! have "$name" || return 0
     done
     return 1
 }

@@ -117,7 +117,8 @@ def user_cli(ordinary_user: pwd.struct_passwd, user_folder: Path) -> Cli:
     home = user_folder / "home"
     if os.geteuid() != 0:
         return Cli(home=home, env=env)
-    group = str(Path("/var/run/docker.sock").stat().st_gid)
+    socket = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock").removeprefix("unix://")
+    group = str(Path(socket).stat().st_gid)
     uid, gid = str(ordinary_user.pw_uid), str(ordinary_user.pw_gid)
     keep = "+dac_read_search"
     prefix = ("setpriv", f"--reuid={uid}", f"--regid={gid}", f"--groups={gid},{group}")

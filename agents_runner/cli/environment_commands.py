@@ -10,7 +10,7 @@ from typing import Any
 from agents_runner.cli.printing import say, say_json, table
 from agents_runner.core.assign import apply_assignments
 from agents_runner.core.environment import Environment, new_environment_id
-from agents_runner.core.errors import InvalidInput, NotFound, UsageError
+from agents_runner.core.errors import InvalidInput, UsageError
 from agents_runner.core.migrate import model_data
 from agents_runner.core.scripts import decode_script
 from agents_runner.runner.services import Services
@@ -99,29 +99,6 @@ def show(services: Services, args: argparse.Namespace) -> int:
         else:
             say(f"{name}: {text}")
     return 0
-
-
-def import_(services: Services, args: argparse.Namespace) -> int:
-    path = Path(args.file).expanduser()
-    if not path.is_file():
-        raise NotFound(f"There is no file {args.file}.", "Check its name.")
-    report = services.import_environments(path)
-    if args.json:
-        say_json(
-            {
-                "environments": [model_data(environment) for environment in report.environments],
-                "notes": list(report.notes),
-                "problems": [{"path": one.path, "message": one.message, "hint": one.hint} for one in report.problems],
-            }
-        )
-    else:
-        for environment in report.environments:
-            say(f"{environment.name} ({environment.id})")
-        for note in report.notes:
-            say(f"!! {note}")
-        for problem in report.problems:
-            say(f"!! {problem.message} {problem.hint}".rstrip(), to=sys.stderr)
-    return 0 if report.environments else 1
 
 
 def export(services: Services, args: argparse.Namespace) -> int:

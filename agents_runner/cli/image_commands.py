@@ -20,13 +20,23 @@ def plan(services: Services, args: argparse.Namespace) -> int:
     ]
     if args.json:
         base = {"ref": planned.plan.base_ref, "id": planned.plan.base_id}
-        say_json({"base": base, "layers": layers, "image": planned.plan.image, "at_start": list(planned.at_start)})
+        say_json(
+            {
+                "base": base,
+                "layers": layers,
+                "image": planned.plan.image,
+                "at_start": list(planned.at_start),
+                "desktop": planned.desktop,
+            }
+        )
         return 0
-    say(f"base   {planned.plan.base_ref} ({planned.plan.base_id[:19]})")
+    say(f"base    {planned.plan.base_ref} ({planned.plan.base_id[:19]})")
     for layer in layers:
-        say(f"{layer['kind']:6} {layer['tag']}  {layer['state']}  {layer['step']}".rstrip())
-    say(f"image  {planned.plan.image}")
-    say(f"start  {', '.join(planned.at_start) or 'nothing to run before the agent'}")
+        say(f"{layer['kind']:7} {layer['tag']}  {layer['state']}  {layer['step']}".rstrip())
+    if planned.desktop == "at-start":
+        say("desktop is installed at task start")
+    say(f"image   {planned.plan.image}")
+    say(f"start   {', '.join(planned.at_start) or 'nothing to run before the agent'}")
     if planned.notice:
         say(f"!! {planned.notice}")
     return 0
@@ -35,13 +45,15 @@ def plan(services: Services, args: argparse.Namespace) -> int:
 def build(services: Services, args: argparse.Namespace) -> int:
     environment = services.environments.get(args.environment)
     done: list[LayerDone] = []
-    for event in services.images.build(environment, force=args.force):
+    images = services.images
+    events = images.refresh(environment) if args.refresh else images.build(environment, force=args.force)
+    for event in events:
         if isinstance(event, LayerDone):
             done.append(event)
         text = event_text(event)
         if text is not None and not args.json:
             say(text)
-    image = done[-1].tag if done else environment.base_image
+    image = done[-1].tag if done else images.plan(environment).plan.image
     if args.json:
         say_json({"layers": [layer_json(layer) for layer in done], "image": image})
     else:
@@ -66,10 +78,13 @@ def images(services: Services, args: argparse.Namespace) -> int:
                     "key": image.key,
                     "size": image.size,
                     "own_size": image.own_size,
+                    "shared_size": image.shared_size,
                     "created": _when(image.created),
                     "last_used": _when(image.last_used) or None,
                     "environments": list(image.environments),
                     "in_use": image.in_use,
+                    "hits": image.hits,
+                    "seconds_saved": round(image.seconds_saved, 3),
                 }
                 for image in found
             ]
@@ -85,16 +100,18 @@ def images(services: Services, args: argparse.Namespace) -> int:
             _when(image.last_used) or "never",
             ", ".join(image.environments) or "-",
             "yes" if image.in_use else "no",
+            str(image.hits),
+            f"{image.seconds_saved:.0f} s" if image.seconds_saved else "-",
         )
         for image in found
     ]
-    head = ("tag", "kind", "size", "own", "created", "last use", "used by", "in use")
+    head = ("tag", "kind", "size", "own", "created", "last use", "used by", "in use", "hits", "saved")
     say(table(head, rows) if rows else "No cached images yet.")
     return 0
 
 
 def clean(services: Services, args: argparse.Namespace) -> int:
-    report = services.images.clean(dry_run=args.dry_run, unused_only=args.unused)
+    report = services.images.clean(dry_run=args.dry_run, unused_only=args.unused, older_than_days=args.older_than)
     if args.json:
         say_json(
             {

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 from collections.abc import Callable, Sequence
 
 from agents_runner.cli import (
+    bench_commands,
     demo_commands,
     environment_commands,
     image_commands,
+    import_commands,
     preflight_commands,
     secret_commands,
     task_commands,
 )
 from agents_runner.cli.parser import build_parser
 from agents_runner.cli.printing import error_json, say, say_json
-from agents_runner.core.errors import AgentsRunnerError, InvalidInput
+from agents_runner.core.errors import AgentsRunnerError, EngineError, InvalidInput
 from agents_runner.runner.services import Services
 
 Command = Callable[[Services, argparse.Namespace], int]
@@ -29,7 +32,7 @@ COMMANDS: dict[tuple[str, str], Command] = {
     ("env", "list"): environment_commands.list_,
     ("env", "show"): environment_commands.show,
     ("env", "edit"): environment_commands.edit,
-    ("env", "import"): environment_commands.import_,
+    ("env", "import"): import_commands.import_,
     ("env", "export"): environment_commands.export,
     ("env", "delete"): environment_commands.delete,
     ("env", "secret"): secret_commands.secret,
@@ -40,10 +43,13 @@ COMMANDS: dict[tuple[str, str], Command] = {
     ("tasks", "show"): task_commands.show,
     ("tasks", "logs"): task_commands.logs,
     ("tasks", "stop"): task_commands.stop,
+    ("tasks", "desktop"): task_commands.desktop,
+    ("tasks", "screenshot"): task_commands.screenshot,
     ("tasks", "work"): task_commands.work,
     ("preflight", "split"): preflight_commands.split,
     ("preflight", "check"): preflight_commands.check,
     ("preflight", "test"): preflight_commands.test,
+    ("bench", "startup"): bench_commands.startup,
     ("images", ""): image_commands.images,
     ("clean", ""): image_commands.clean,
 }
@@ -60,6 +66,7 @@ def run_command(
             return open_window(getattr(args, "environment", ""))
         services = make_services()
         try:
+            _take_up(services, args)
             return COMMANDS[args.command, getattr(args, "action", "")](services, args)
         finally:
             services.close()
@@ -72,6 +79,14 @@ def run_command(
         # Whoever read our output has gone; there is nobody left to tell.
         sys.stderr.close()
         return 1
+
+
+def _take_up(services: Services, args: argparse.Namespace) -> None:
+    """Tasks that a killed process left are settled before anybody looks at tasks."""
+    if args.command == "tasks" and args.action != "work":
+        # Without an engine there is nothing to take up; the command itself says what it cannot do.
+        with contextlib.suppress(EngineError):
+            services.recover(False)
 
 
 def _report(error: AgentsRunnerError, *, as_json: bool) -> None:

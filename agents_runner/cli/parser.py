@@ -29,15 +29,30 @@ def build_parser() -> Parser:
     plan.add_argument("environment")
     build = _json(commands.add_parser("build", help="make an environment's layers now"))
     build.add_argument("environment")
-    build.add_argument("--force", action="store_true", help="build layers anew that are there")
+    how = build.add_mutually_exclusive_group()
+    how.add_argument("--force", action="store_true", help="build layers anew that are there")
+    how.add_argument(
+        "--refresh", action="store_true", help="build anew if the base is newer, or refresh_after_days over"
+    )
     _run(commands)
     _tasks(commands)
     _preflight(commands)
+    _bench(commands)
     _json(commands.add_parser("images", help="the application's own images"))
     clean = _json(commands.add_parser("clean", help="remove cached images"))
     clean.add_argument("--dry-run", action="store_true", help="only say what would go")
     clean.add_argument("--unused", action="store_true", help="only those that no environment needs as it stands")
+    clean.add_argument(
+        "--older-than", type=_days, metavar="DAYS", help="only those neither used nor made within so many days"
+    )
     return parser
+
+
+def _days(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < 1e6:
+        raise ValueError(text)
+    return value
 
 
 Commands = argparse._SubParsersAction  # argparse has no public name for it
@@ -69,10 +84,30 @@ def _env(commands: Commands[Parser]) -> None:
         action.add_argument("--set", action="append", default=[], dest="sets", metavar="FIELD=VALUE", help=sets)
     _json(actions.add_parser("list", help="all environments"))
     _json(actions.add_parser("show", help="an environment's fields")).add_argument("name")
-    _json(actions.add_parser("import", help="read environments from a file")).add_argument("file")
+    _import(actions)
     _json(actions.add_parser("export", help="print an environment's file")).add_argument("name")
     _json(actions.add_parser("delete", help="move an environment to the trash")).add_argument("name")
     secret_commands.add_parsers(actions.add_parser("secret", help="an environment's secrets"))
+
+
+def _bench(commands: Commands[Parser]) -> None:
+    bench = commands.add_parser("bench", help="measure on this machine")
+    actions = bench.add_subparsers(dest="action", required=True, parser_class=Parser, metavar="ACTION")
+    startup = _json(actions.add_parser("startup", help="bare, cached and uncached starts, interleaved"))
+    startup.add_argument("environment")
+    startup.add_argument("--runs", type=int, default=5, metavar="N", help="how often each is done (5)")
+
+
+def _import(actions: Commands[Parser]) -> None:
+    action = _json(actions.add_parser("import", help="make environments of what is there already"))
+    action.add_argument(
+        "file",
+        metavar="FILE|FOLDER",
+        help="a file of `env export`, devcontainer.json, copilot-setup-steps.yml, .cursor/environment.json, "
+        "a Dockerfile or a set-up script; in a folder the best of these is taken",
+    )
+    action.add_argument("--name", default="", help="the new environment's name")
+    action.add_argument("--dry-run", action="store_true", help="only say what would come of it")
 
 
 def _run(commands: Commands[Parser]) -> None:
@@ -110,6 +145,12 @@ def _tasks(commands: Commands[Parser]) -> None:
     logs.add_argument("id")
     logs.add_argument("--follow", action="store_true", help="go on until the task ends")
     _json(actions.add_parser("stop", help="stop a task")).add_argument("id")
+    desktop = _json(actions.add_parser("desktop", help="the address of a running task's desktop"))
+    desktop.add_argument("id")
+    desktop.add_argument("--view-only", action="store_true", help="an address that cannot type or click")
+    screenshot = _json(actions.add_parser("screenshot", help="a picture of a task's desktop"))
+    screenshot.add_argument("id")
+    screenshot.add_argument("file", help="the PNG file to write")
     work = actions.add_parser("work")  # what --detach starts; not for people
     work.add_argument("id")
     work.set_defaults(json=True)

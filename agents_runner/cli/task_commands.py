@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from agents_runner.cli.printing import EventJson, event_text, say, say_json, table
@@ -193,4 +194,27 @@ def stop(services: Services, args: argparse.Namespace) -> int:
         say_json(task_json(task))
     else:
         say(f"{task.id}: {task.state}")
+    return 0
+
+
+def desktop(services: Services, args: argparse.Namespace) -> int:
+    found = services.desktop.address(args.id, view_only=args.view_only)
+    if args.json:
+        say_json({"task": found.task, "url": found.url, "view_only": found.view_only})
+    else:
+        say(found.url)
+    return 0
+
+
+def screenshot(services: Services, args: argparse.Namespace) -> int:
+    picture = services.desktop.picture(args.id)
+    path = Path(args.file)
+    try:
+        path.write_bytes(picture.data)
+    except OSError as error:
+        raise InvalidInput(f"{path} cannot be written: {error.strerror}.", "Choose another file.") from error
+    if args.json:
+        say_json({"file": str(path), "bytes": len(picture.data), "live": picture.live})
+    else:
+        say(f"{path}: {'the screen now' if picture.live else 'the last picture before the task ended'}")
     return 0

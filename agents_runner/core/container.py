@@ -25,6 +25,12 @@ CONTAINER_KEY = LABEL + "container.key"
 CONTAINER_TASK = LABEL + "container.task"
 CONTAINER_ENVIRONMENT = LABEL + "container.environment"
 CONTAINER_INSTANCE = LABEL + "container.instance"
+CONTAINER_CACHE = LABEL + "container.cache"
+"""The package cache that a build has mounted."""
+VOLUME_KIND = LABEL + "volume.kind"
+VOLUME_NAME = LABEL + "volume.name"
+VOLUME_ENVIRONMENT = LABEL + "volume.environment"
+VOLUME_INSTANCE = LABEL + "volume.instance"
 CONTAINER_NAME = LABEL + "container.name"
 """The container's own name: a container that inherited our labels from an image has another one."""
 
@@ -73,7 +79,9 @@ class ContainerState:
     ports: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     """`3000/tcp` to the address and port on the host."""
     created: float = 0.0
-    """Seconds since the epoch, by the engine's clock."""
+    """Seconds since the epoch, by the engine's clock; `started` and `finished` likewise, 0 if it never was."""
+    started: float = 0.0
+    finished: float = 0.0
 
     @property
     def ended(self) -> bool:
@@ -103,6 +111,15 @@ class ImageInfo:
     def is_ours(self) -> bool:
         """True for an image that we made; one built FROM ours inherits the labels but not the tag."""
         return self.labels.get(IMAGE_MANAGED) == "true" and self.labels.get(IMAGE_REF) in self.tags
+
+
+@dataclass(frozen=True, kw_only=True)
+class VolumeInfo:
+    """A named volume; `created` in seconds since the epoch."""
+
+    name: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    created: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

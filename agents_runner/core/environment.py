@@ -103,6 +103,8 @@ class Environment(BaseModel):
     """Seconds that the run preflight may take; none or 0 is no limit."""
     task_timeout_s: int | None = Field(default=None, ge=0, le=30 * 24 * 3600)
     """Seconds from the start of a task's container to its end; none or 0 is no limit."""
+    package_caches: bool = False
+    """Builds keep the package managers' downloads in a volume of this environment."""
     refresh_after_days: int | None = Field(default=None, ge=1)
 
     @field_validator("color")

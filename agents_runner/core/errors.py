@@ -6,6 +6,7 @@ AgentsRunnerError
  ├ NotFound                an environment, task or file that is not there
  ├ StoreError              our own files cannot be read or written
  ├ WorkspaceError          the folder or repository to work in cannot be had
+ ├ NoDesktop               a task that has no screen to look at
  ├ AgentError              the agent is missing or unknown
  ├ BuildFailed             a layer could not be built (a task falls back, it does not fail)
  ├ StageFailed             a preflight script failed at task start
@@ -67,18 +68,23 @@ class WorkspaceError(AgentsRunnerError):
     code = "workspace"
 
 
+class NoDesktop(AgentsRunnerError):
+    code = "no-desktop"
+
+
 class AgentError(AgentsRunnerError):
     code = "agent"
 
 
 class BuildFailed(AgentsRunnerError):
-    """A layer's build failed; `tail` holds the script's last lines, oldest first."""
+    """A layer's build failed; `tail` holds the script's last lines, oldest first, `status` its exit code."""
 
     code = "build-failed"
 
-    def __init__(self, message: str, hint: str = "", tail: tuple[str, ...] = ()) -> None:
+    def __init__(self, message: str, hint: str = "", tail: tuple[str, ...] = (), status: int | None = None) -> None:
         super().__init__(message, hint)
         self.tail = tail
+        self.status = status
 
 
 class StageFailed(AgentsRunnerError):

@@ -124,6 +124,12 @@ def layer_tag(inputs: LayerInputs, *, parent: str, base_ref: str, on_desktop: bo
     return f"agent-runner-{inputs.kind}:{prefix}{base_name(base_ref)}-{parent12}-{content12}-{recipe12}"
 
 
+def without(plan: ImagePlan, kind: Kind) -> ImagePlan:
+    """The same plan on the same base with the layers of one kind left out; those above get other keys."""
+    kept = [layer.inputs for layer in plan.layers if layer.kind != kind]
+    return plan_layers(base_ref=plan.base_ref, base_id=plan.base_id, inputs=kept)
+
+
 def plan_layers(*, base_ref: str, base_id: str, inputs: Sequence[LayerInputs]) -> ImagePlan:
     """Chain the inputs, lowest first, each keyed by its own inputs and its parent's key."""
     layers: list[Layer] = []

@@ -65,6 +65,7 @@ class DockerRunnerConfig(BaseModel):
     run_preflight_timeout_s: int = 0
     """Seconds; 0 is no limit, here and below."""
     task_timeout_s: int = 0
+    package_caches: bool = False
     uid: int
     gid: int
     """Who the agent's files belong to, as seen inside the container."""

@@ -20,6 +20,22 @@ class CustomAgent(BaseModel):
     environment: dict[str, str] = Field(default_factory=dict)
 
 
+class CachePolicy(BaseModel):
+    """What is collected by itself of the images that this installation made; see `docs/caching.md`."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    collect: bool = True
+    keep_per_environment: int = Field(default=2, ge=1)
+    """How many states of an environment's cached preflight stay: the present one, and those before it."""
+    max_age_days: int | None = Field(default=30, ge=1)
+    """Images that no environment needs as it stands go after so many days without use."""
+    max_size_gb: float | None = Field(default=None, gt=0)
+    """Over so many GB (10^9 bytes) the images unused for longest go, those that no environment needs first."""
+    prebuild_on_save: bool = False
+    """Build an environment's missing layers in the background when it was saved."""
+
+
 class Settings(BaseModel):
     """The settings file. Fields that we do not know are kept."""
 
@@ -32,4 +48,7 @@ class Settings(BaseModel):
     agents: dict[str, CustomAgent] = Field(default_factory=dict)
     secret_storage: Literal["keyring", "file"] = "keyring"
     """Where values of secrets are kept; `file`, a private file of ours, only after a person chose it."""
+    cache: CachePolicy = CachePolicy()
+    max_builds: int = Field(default=0, ge=0, le=200)
+    """Layers that are built at the same time; 0 is one for each processor core."""
     max_running_tasks: int = Field(default=8, ge=1, le=200)

@@ -20,13 +20,15 @@ from agents_runner.core.container import (
     ContainerState,
     EngineInfo,
     ImageInfo,
+    VolumeInfo,
 )
 from agents_runner.core.errors import ContainerMissing, EngineRefused, EngineTimeout, EngineTooOld, ImageMissing
 from agents_runner.engine import archive, facts
 from agents_runner.engine.endpoint import Endpoint, resolve
 from agents_runner.engine.mapping import mapped
 from agents_runner.engine.payload import commit_config, container_config
-from agents_runner.engine.port import Attached, LogStream, PullProgress
+from agents_runner.engine.pipe import ExecPipe, collected
+from agents_runner.engine.port import Attached, LogStream, Pipe, PullProgress, Ran
 from agents_runner.engine.pulling import pull_progress
 from agents_runner.engine.streams import ResponseStream, SocketStream, pumped
 from agents_runner.engine.tunnel import SshTunnel
@@ -37,6 +39,7 @@ OLDEST_API = (1, 41)
 NEWEST_API = "1.52"
 """What is tested; a newer engine is asked in these words."""
 _WAIT_STEP_S = 0.05
+_POOLS = 2
 
 
 class DockerEngine:
@@ -78,10 +81,11 @@ class DockerEngine:
             version=version,
             timeout=CONTROL_TIMEOUT_S,
             tls=cast("Any", self._endpoint.tls or False),
-            max_pool_size=16,
+            max_pool_size=4,
         )
         # The machine's REQUESTS_CA_BUNDLE would push the engine's own certificates aside.
         client.trust_env = False
+        _keep_few_pools(client)
         return client
 
     def _negotiate(self) -> str:
@@ -132,6 +136,11 @@ class DockerEngine:
         with self._call("pull", LONG_TIMEOUT_S) as client:
             lines = client.pull(ref, stream=True, decode=True, platform=platform or None)
             yield from pull_progress(pumped(lines, lambda: None), ref)
+
+    def remote_digest(self, ref: str) -> str:
+        with self._call("ask a registry") as client:
+            said = client.inspect_distribution(ref)
+        return str((said.get("Descriptor") or {}).get("digest") or "")
 
     def import_image(self, tar: Iterator[bytes], ref: str, changes: Sequence[str] = ()) -> str:
         repository, _, tag = ref.rpartition(":")
@@ -262,13 +271,49 @@ class DockerEngine:
                 return None
             raise
 
+    def run_in(self, container: str, argv: Sequence[str], *, user: str = "", timeout: float = 30.0) -> Ran:
+        made, pipe = self._exec(container, argv, user, stdin=False)
+        stdout, stderr = collected(pipe, timeout)
+        with self._call("look at a program in a container") as client:
+            code = client.exec_inspect(made).get("ExitCode")
+        return Ran(exit_code=None if code is None else int(code), stdout=stdout, stderr=stderr)
+
+    def connect_in(self, container: str, argv: Sequence[str], *, user: str = "") -> Pipe:
+        return self._exec(container, argv, user, stdin=True)[1]
+
+    def _exec(self, container: str, argv: Sequence[str], user: str, *, stdin: bool) -> tuple[str, ExecPipe]:
+        with self._call("run a program in a container") as client:
+            made = str(client.exec_create(container, list(argv), stdin=stdin, user=user)["Id"])
+            response = client._post(
+                client._url("/exec/{0}/start", made),
+                json={"Detach": False, "Tty": False},
+                headers={"Connection": "Upgrade", "Upgrade": "tcp"},
+                stream=True,
+                timeout=None,
+            )
+            client._raise_for_status(response)
+        return made, ExecPipe(response)
+
     def create_volume(self, name: str, labels: Mapping[str, str]) -> None:
         with self._call("create a volume") as client:
             client.create_volume(name, labels=dict(labels))
 
     def remove_volume(self, name: str) -> None:
-        with contextlib.suppress(docker.errors.NotFound), self._call("remove a volume") as client:
+        with self._call("remove a volume") as client, contextlib.suppress(docker.errors.NotFound):
             client.remove_volume(name)
+
+    def list_volumes(self, labels: Mapping[str, str]) -> list[VolumeInfo]:
+        filters = {"label": [f"{name}={value}" if value else name for name, value in labels.items()]}
+        with self._call("list volumes") as client:
+            found = client.volumes(filters=filters)["Volumes"] or []
+        return [facts.volume_info(entry) for entry in found]
+
+    def volume_sizes(self) -> Mapping[str, int]:
+        with self._call("measure volumes", LONG_TIMEOUT_S) as client:
+            # Engines before API 1.42 do not know the parameter and measure everything.
+            said = client._result(client._get(client._url("/system/df"), params={"type": "volume"}), json=True)
+        sizes = {one["Name"]: int((one.get("UsageData") or {}).get("Size", -1)) for one in said.get("Volumes") or []}
+        return {name: size for name, size in sizes.items() if size >= 0}
 
     def close(self) -> None:
         with self._lock:
@@ -277,6 +322,17 @@ class DockerEngine:
             client.close()
         if self._tunnel:
             self._tunnel.close()
+
+
+def _keep_few_pools(client: docker.APIClient) -> None:
+    """Over a unix socket docker-py keeps a pool, with an open connection, for each of the last 25 addresses asked.
+
+    Its own argument for that number is passed over by mistake. Twenty tasks would hold 500 connections.
+    """
+    adapter = getattr(client, "_custom_adapter", None)
+    pools = getattr(adapter, "pools", None)
+    if adapter is not None and pools is not None:
+        adapter.pools = type(pools)(_POOLS, dispose_func=lambda pool: pool.close())
 
 
 def connect(docker_host: str = "") -> DockerEngine:

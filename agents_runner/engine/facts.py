@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from agents_runner.core.container import ContainerState, EngineInfo, ImageInfo
+from agents_runner.core.container import ContainerState, EngineInfo, ImageInfo, VolumeInfo
 
 _FRACTION = re.compile(r"\.(\d{1,6})\d*")
 
@@ -35,6 +35,14 @@ def engine_info(said: Mapping[str, Any], version: Mapping[str, Any], url: str, *
         userns=any("name=userns" in option for option in security),
         cpus=int(said.get("NCPU") or 0),
         memory=int(said.get("MemTotal") or 0),
+    )
+
+
+def volume_info(said: Mapping[str, Any]) -> VolumeInfo:
+    return VolumeInfo(
+        name=str(said["Name"]),
+        labels=dict(said.get("Labels") or {}),
+        created=seconds(str(said.get("CreatedAt") or "")),
     )
 
 
@@ -93,6 +101,8 @@ def container_state(said: Mapping[str, Any]) -> ContainerState:
         image_id=str(said.get("Image") or ""),
         ports=ports,
         created=seconds(str(said.get("Created") or "")),
+        started=max(0.0, seconds(str(state.get("StartedAt") or ""))),
+        finished=max(0.0, seconds(str(state.get("FinishedAt") or ""))) if ended else 0.0,
     )
 
 

@@ -24,10 +24,18 @@ from agents_runner.core.container import (
     ContainerState,
     EngineInfo,
     ImageInfo,
+    VolumeInfo,
 )
-from agents_runner.core.errors import ContainerMissing, EngineTimeout, ImageMissing, NameInUse
+from agents_runner.core.errors import (
+    ContainerMissing,
+    EngineRefused,
+    EngineTimeout,
+    EngineUnreachable,
+    ImageMissing,
+    NameInUse,
+)
 from agents_runner.core.imageplan import sha256
-from agents_runner.engine.port import Attached, Chunk, LogStream, PullProgress
+from agents_runner.engine.port import Attached, Chunk, LogStream, Pipe, PullProgress, Ran
 
 _TICK_S = 0.02
 KILLED = 137
@@ -156,6 +164,42 @@ class _Container:
     changes: list[Change] = field(default_factory=list)
 
 
+class _ProcessPipe:
+    def __init__(self, argv: Sequence[str]) -> None:
+        self._process = subprocess.Popen(
+            list(argv),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,
+            start_new_session=True,
+        )
+
+    def read(self) -> bytes:
+        source = self._process.stdout
+        try:
+            return (source.read(65536) if source else b"") or b""
+        except (OSError, ValueError):
+            return b""
+
+    def write(self, data: bytes) -> None:
+        target = self._process.stdin
+        try:
+            if target:
+                target.write(data)
+        except (OSError, ValueError) as error:
+            raise EngineUnreachable("The connection into the container is gone.") from error
+
+    def close(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        for one in (self._process.stdin, self._process.stdout):
+            if one is not None:
+                with contextlib.suppress(OSError):
+                    one.close()
+
+
 class FakeEngine:
     """See `engine.port.Engine`. `failures` maps a method's name to an error that it raises, once for each entry."""
 
@@ -164,9 +208,10 @@ class FakeEngine:
         self.images: dict[str, ImageInfo] = {}
         self.pullable: dict[str, ImageInfo] = {}
         self.containers: dict[str, _Container] = {}
-        self.volumes: set[str] = set()
+        self.volumes: dict[str, VolumeInfo] = {}
         self.failures: list[tuple[str, Exception]] = []
         self.calls: list[str] = []
+        self.insiders: list[Callable[[tuple[str, ...]], Ran | None]] = []
         self._lock = threading.RLock()
         self._count = 0
 
@@ -203,6 +248,12 @@ class FakeEngine:
         if ref not in self.pullable:
             raise ImageMissing(f"The image {ref} cannot be pulled: not found.", "Check the name and the network.")
         self.images[self.pullable[ref].id] = self.pullable[ref]
+
+    def remote_digest(self, ref: str) -> str:
+        self._called("remote_digest")
+        if ref not in self.pullable:
+            raise ImageMissing(f"The image {ref} is in no registry.")
+        return self.pullable[ref].id
 
     def import_image(self, tar: Iterator[bytes], ref: str, changes: Sequence[str] = ()) -> str:
         self._called("import_image")
@@ -366,11 +417,44 @@ class FakeEngine:
         self._called("get_file")
         return self._get(container).files.get(path)
 
+    def run_in(self, container: str, argv: Sequence[str], *, user: str = "", timeout: float = 30.0) -> Ran:
+        """By this machine's shell, as everything here; `insiders` are asked first."""
+        self._called("run_in")
+        self._running(container)
+        for insider in self.insiders:
+            found = insider(tuple(argv))
+            if found is not None:
+                return found
+        try:
+            done = subprocess.run(
+                list(argv), stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=timeout
+            )
+        except subprocess.TimeoutExpired as error:
+            raise EngineTimeout(f"A program in the container did not end within {timeout:g} s.") from error
+        except FileNotFoundError:
+            return Ran(exit_code=127, stdout=b"", stderr=b"no such program")
+        return Ran(exit_code=done.returncode, stdout=done.stdout, stderr=done.stderr)
+
+    def connect_in(self, container: str, argv: Sequence[str], *, user: str = "") -> Pipe:
+        self._called("connect_in")
+        self._running(container)
+        return _ProcessPipe(argv)
+
+    def _running(self, container: str) -> None:
+        if not self._get(container).state.running:
+            raise EngineRefused(f"The engine refused: container {container} is not running.")
+
     def create_volume(self, name: str, labels: Mapping[str, str]) -> None:
-        self.volumes.add(name)
+        self.volumes.setdefault(name, VolumeInfo(name=name, labels=dict(labels)))
 
     def remove_volume(self, name: str) -> None:
-        self.volumes.discard(name)
+        self.volumes.pop(name, None)
+
+    def list_volumes(self, labels: Mapping[str, str]) -> list[VolumeInfo]:
+        return [one for one in self.volumes.values() if _has(one.labels, labels)]
+
+    def volume_sizes(self) -> Mapping[str, int]:
+        return dict.fromkeys(self.volumes, 1000)
 
     def close(self) -> None:
         for container in list(self.containers):

@@ -17,6 +17,7 @@ from agents_runner.core.container import (
     ContainerState,
     EngineInfo,
     ImageInfo,
+    VolumeInfo,
 )
 
 
@@ -55,6 +56,31 @@ class Attached(LogStream, Protocol):
         ...
 
 
+class Pipe(Protocol):
+    """Both ways to and from a program that runs inside a container; `read` and `write` may be on two threads."""
+
+    def read(self) -> bytes:
+        """The next bytes of its standard output, as soon as there are any; b"" at the end, or after `close`."""
+        ...
+
+    def write(self, data: bytes) -> None:
+        """To its standard input. Raises EngineUnreachable once the connection is gone."""
+        ...
+
+    def close(self) -> None:
+        """End it, from any thread."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ran:
+    """How a program inside a container ended; `exit_code` None where the engine does not know it."""
+
+    exit_code: int | None
+    stdout: bytes
+    stderr: bytes
+
+
 class Engine(Protocol):
     """What the program asks of a container engine."""
 
@@ -70,6 +96,10 @@ class Engine(Protocol):
         ...
 
     def pull(self, ref: str, platform: str = "") -> Iterator[PullProgress]: ...
+
+    def remote_digest(self, ref: str) -> str:
+        """The digest that the tag has in its registry now (`sha256:...`); pulls nothing."""
+        ...
 
     def import_image(self, tar: Iterator[bytes], ref: str, changes: Sequence[str] = ()) -> str:
         """Make an image of a file system; `changes` are Dockerfile lines. Returns the image's id."""
@@ -136,9 +166,31 @@ class Engine(Protocol):
         """A file's bytes, None if it is not there; at most 64 MiB."""
         ...
 
+    def run_in(self, container: str, argv: Sequence[str], *, user: str = "", timeout: float = 30.0) -> Ran:
+        """Run a program inside a running container, without input, and wait for its end.
+
+        `user` is `uid:gid`, "" the container's own. At most 64 MiB of output are kept. Raises EngineTimeout
+        (the program may go on), ContainerMissing, EngineRefused where the container does not run.
+        """
+        ...
+
+    def connect_in(self, container: str, argv: Sequence[str], *, user: str = "") -> Pipe:
+        """Start a program inside a running container and be connected with its input and output."""
+        ...
+
     def create_volume(self, name: str, labels: Mapping[str, str]) -> None: ...
 
-    def remove_volume(self, name: str) -> None: ...
+    def remove_volume(self, name: str) -> None:
+        """Remove it; nothing happens if it is gone. Raises EngineRefused while a container has it."""
+        ...
+
+    def list_volumes(self, labels: Mapping[str, str]) -> list[VolumeInfo]:
+        """Volumes with all these labels."""
+        ...
+
+    def volume_sizes(self) -> Mapping[str, int]:
+        """Name to bytes of all volumes that the engine can measure; takes it a while."""
+        ...
 
     def close(self) -> None: ...
 

@@ -2,31 +2,42 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
 from agents_runner.core import container as labels
 from agents_runner.core.container import CommitSpec, ContainerSpec, ImageInfo
 from agents_runner.core.environment import Resources
-from agents_runner.core.errors import BuildFailed, ImageMissing, LimitReached, NameInUse
+from agents_runner.core.errors import (
+    AgentsRunnerError,
+    BuildFailed,
+    Cancelled,
+    ImageMissing,
+    LimitReached,
+    NameInUse,
+)
 from agents_runner.core.events import Event, LayerDone, LogLine, Notice
 from agents_runner.core.imageplan import RECIPE_VERSION, Layer
 from agents_runner.core.launch import CONTROL_PATH, WORKSPACE_PATH
-from agents_runner.core.redaction import contains_secret
+from agents_runner.core.redaction import contains_secret, redact
 from agents_runner.core.secrets import SECRETS_PATH, SecretGrant, SecretValues, secret_input
 from agents_runner.engine.port import Engine
+from agents_runner.images import desktop
 from agents_runner.images.control import ControlFolders
 from agents_runner.images.following import follow_other
+from agents_runner.images.packagecaches import MOUNTED_AT, held
+from agents_runner.images.sharing import Alone, Desk
 from agents_runner.images.watching import StopFlag, Watch
 from agents_runner.launcher import exports
 from agents_runner.launcher.files import LAUNCHER, STATE, LauncherPlan, Stage, control_files, secrets_for
 from agents_runner.launcher.marks import Mark, OutputParser
 
 TAIL_LINES = 20
-_EMPTY_FOLDERS_OF_OURS = {CONTROL_PATH, CONTROL_PATH + "/in", CONTROL_PATH + "/state"}
+_EMPTY_FOLDERS_OF_OURS = {CONTROL_PATH, CONTROL_PATH + "/in", CONTROL_PATH + "/state", MOUNTED_AT}
 ReadState = Callable[[str], bytes | None]
 """Reads a file that the launcher left in its state folder."""
 HARMLESS_COMMAND = ("/bin/sh",)
@@ -61,6 +72,7 @@ class BuildOptions:
     """Values by name: those that the build may see reach its container, none may stay in the image."""
     grants: tuple[SecretGrant, ...] = ()
     environment_name: str = ""
+    package_cache: bool = False
 
 
 @dataclass(kw_only=True)
@@ -74,6 +86,9 @@ class LayerBuild:
     options: BuildOptions
     cancel: StopFlag
     instance: str = ""
+    desk: Desk = field(default_factory=Alone)
+    asked_at: float = field(default_factory=time.time)
+    """When the person asked for it, in seconds since the epoch: what has failed since is not tried once more."""
     not_this: str = ""
     """Id of an image that is to be built anew: finding it under the tag is no result."""
     _tail: deque[str] = field(default_factory=lambda: deque(maxlen=TAIL_LINES))
@@ -88,12 +103,14 @@ class LayerBuild:
             raise ImageMissing(f"The parent image {self.layer.parent_ref} is gone.", "It is built again next time.")
         image = None
         while image is None:
+            reason = self.desk.failure(self.layer.key, self.asked_at)
+            if reason:
+                raise BuildFailed(reason, "It failed for another task; tasks that start later try it again.")
             try:
-                image = yield from self._build(parent)
+                with (yield from self.desk.slot(self.cancel)):
+                    image = yield from self._build(parent)
             except NameInUse:
-                image = yield from follow_other(
-                    self.engine, self.layer, cancel=self.cancel, timeout_s=self.options.timeout_s, finish=self._adopt
-                )
+                image = yield from self._others()
         seconds = time.monotonic() - began
         yield LayerDone(
             kind=self.layer.kind, step=self.layer.step, tag=self.layer.tag, result="built", seconds=seconds
@@ -103,14 +120,43 @@ class LayerBuild:
     # -- the build ---------------------------------------------------------------------------------
 
     def _build(self, parent: ImageInfo) -> Generator[Event, None, ImageInfo]:
-        folder = self.control.named(container_name(self.layer.key), uid=self.options.uid, gid=self.options.gid)
-        files = control_files(self._plan(parent))
-        spec = folder.prepare(self.engine, self._spec(parent), files)
+        key = self.layer.key
+        with self.desk.looking_after(key) as mine:
+            if not mine:
+                raise NameInUse("Another task looks after this build.")
+            with self._cache() as cache:
+                if self._wants_cache() and not cache:
+                    yield Notice(
+                        message="Another build has this environment's package cache; this one downloads by itself."
+                    )
+                return (yield from self._build_alone(parent, cache))
+
+    def _wants_cache(self) -> bool:
+        return self.options.package_cache and self.layer.kind == "env"
+
+    @contextlib.contextmanager
+    def _cache(self) -> Iterator[str]:
+        """The name of the volume for package downloads; "" for none."""
+        if not self._wants_cache():
+            yield ""
+            return
+        environment = self.options.environment_name
+        with held(
+            self.engine, self.control.root / "caches", instance=self.instance, environment_id=environment
+        ) as name:
+            yield name
+
+    def _build_alone(self, parent: ImageInfo, cache: str) -> Generator[Event, None, ImageInfo]:
+        key = self.layer.key
+        folder = self.control.named(container_name(key), uid=self.options.uid, gid=self.options.gid)
+        files = control_files(self._plan(parent, cache))
+        spec = folder.prepare(self.engine, self._spec(parent, cache), files)
         try:
             container = self.engine.create(spec)
         except BaseException:
             folder.remove(self.engine)
             raise
+        handed_over = False
         try:
             found = self.engine.find_image(self.layer.tag)
             if found is not None and found.id != self.not_this and is_layer(found, self.layer):
@@ -119,11 +165,52 @@ class LayerBuild:
             yield from self._run(container)
             read = partial(folder.read_state, self.engine, container)
             return (yield from self._finish(container, parent, read))
+        except Cancelled:
+            # Those who wait for it look after it from now on; the last of them to leave stops it.
+            handed_over = self.desk.others_wait(key)
+            raise
+        except AgentsRunnerError as error:
+            self.desk.failed(key, redact(error.message, self.options.secrets.values()))
+            raise
         finally:
-            self.engine.remove(container)
-            folder.remove(self.engine)
+            if not handed_over:
+                self.engine.remove(container)
+                folder.remove(self.engine)
 
-    def _plan(self, parent: ImageInfo) -> LauncherPlan:
+    def _others(self) -> Generator[Event, None, ImageInfo | None]:
+        """Wait for whoever builds it; None if it is ours to build after all."""
+        try:
+            with self.desk.waiting(self.layer.key):
+                return (
+                    yield from follow_other(
+                        self.engine,
+                        self.layer,
+                        cancel=self.cancel,
+                        timeout_s=self.options.timeout_s,
+                        finish=self._adopt,
+                        desk=self.desk,
+                        instance=self.instance,
+                        asked_at=self.asked_at,
+                    )
+                )
+        except Cancelled:
+            self._leave()
+            raise
+
+    def _leave(self) -> None:
+        """The last one to leave a build that nobody looks after stops it."""
+        key = self.layer.key
+        if self.desk.is_looked_after(key):
+            return
+        with self.desk.looking_after(key) as mine:
+            if not mine or self.desk.others_wait(key):
+                return
+            state = self.engine.inspect(container_name(key))
+            if state is not None and state.labels.get(labels.CONTAINER_INSTANCE) == self.instance:
+                self.engine.remove(state.id)
+                self.control.sweep(container_name(key))
+
+    def _plan(self, parent: ImageInfo, cache: str) -> LauncherPlan:
         return LauncherPlan(
             token=self.options.token,
             kind="build",
@@ -131,10 +218,11 @@ class LayerBuild:
             gid=self.options.gid,
             image_user=parent.user,
             image_home=dict(entry.partition("=")[::2] for entry in parent.environment).get("HOME", ""),
-            variables=self.options.env_vars,
+            variables=self.layer.inputs.env_vars,
             fixed={"AGENTS_RUNNER": "1", "AGENTS_RUNNER_WORKSPACE": WORKSPACE_PATH},
             stages=self._stages(),
             volumes=parent.volumes,
+            package_cache=bool(cache),
             secrets=self._secrets(),
         )
 
@@ -144,7 +232,7 @@ class LayerBuild:
     def _secrets(self) -> tuple[SecretGrant, ...]:
         return secrets_for(self.options.grants, self._stages())
 
-    def _spec(self, parent: ImageInfo) -> ContainerSpec:
+    def _spec(self, parent: ImageInfo, cache: str) -> ContainerSpec:
         launch = ("/bin/sh", LAUNCHER)
         return ContainerSpec(
             name=container_name(self.layer.key),
@@ -159,7 +247,9 @@ class LayerBuild:
                 labels.CONTAINER_NAME: container_name(self.layer.key),
                 labels.CONTAINER_ENVIRONMENT: self.options.environment_name,
                 labels.CONTAINER_INSTANCE: self.instance,
+                **({labels.CONTAINER_CACHE: cache} if cache else {}),
             },
+            volumes={cache: MOUNTED_AT} if cache else {},
             resources=self.options.resources,
             memory_folders=(SECRETS_PATH,) if self._secrets() else (),
             stdin=bool(self._secrets()),
@@ -213,14 +303,19 @@ class LayerBuild:
         if status == 0 and not self._error:
             return
         step = f" (step {self.layer.step})" if self.layer.step else ""
+        what = "desktop's install" if self.layer.kind == "desktop" else f"cached preflight{step}"
         if self._error:
             raise BuildFailed(self._error, tail=tuple(self._tail))
         if oom:
-            raise BuildFailed(f"The cached preflight{step} ran out of memory.", tail=tuple(self._tail))
+            raise BuildFailed(f"The {what} ran out of memory.", tail=tuple(self._tail))
+        if self.layer.kind == "desktop":
+            sentence, hint = desktop.explanation(status)
+            raise BuildFailed(sentence, hint, tail=tuple(self._tail), status=status)
         raise BuildFailed(
-            f"The cached preflight{step} ended with exit code {status}.",
+            f"The {what} ended with exit code {status}.",
             "Its last lines say why.",
             tail=tuple(self._tail),
+            status=status,
         )
 
     # -- the result --------------------------------------------------------------------------------
@@ -235,6 +330,7 @@ class LayerBuild:
             container, parent, lambda name: self.engine.get_file(container, f"{STATE}/{name}")
         )
         self.engine.remove(container)
+        self.control.sweep(container_name(self.layer.key))
         return image
 
     def _finish(self, container: str, parent: ImageInfo, read: ReadState) -> Generator[Event, None, ImageInfo]:
@@ -309,6 +405,7 @@ class LayerBuild:
                 labels.CONTAINER_NAME: "",
                 labels.CONTAINER_ENVIRONMENT: "",
                 labels.CONTAINER_INSTANCE: "",
+                labels.CONTAINER_CACHE: "",
             },
             entrypoint=parent.entrypoint,
             command=parent.command or (None if parent.entrypoint else HARMLESS_COMMAND),

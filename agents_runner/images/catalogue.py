@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agents_runner.core import container as labels
-from agents_runner.core.container import ImageInfo
+from agents_runner.core.container import ContainerState, ImageInfo
 from agents_runner.core.errors import EngineError, ImageMissing
 from agents_runner.engine.port import Engine
 from agents_runner.images.build import container_name
+from agents_runner.images.packagecaches import PackageCache, find_caches
 
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """One of our images; `own_size` is what it adds to its parent, `parent` the parent's image id."""
+    """One of our images; `own_size` is what it adds to its parent, `parent` the parent's image id.
+
+    `tag` is its own tag, or its id where it lost it (a layer below one that stayed, say).
+    """
 
     tag: str
     image: ImageInfo
@@ -23,6 +26,8 @@ class Found:
     parent: str
     users: tuple[str, ...]
     """Names of the containers that were made from it."""
+    derived: tuple[str, ...] = ()
+    """Images of others that were built on it: names, or ids of those without one."""
 
     @property
     def kind(self) -> str:
@@ -31,6 +36,16 @@ class Found:
     @property
     def key(self) -> str:
         return self.image.labels.get(labels.IMAGE_KEY, "")
+
+    @property
+    def instance(self) -> str:
+        """Which installation of the application made it."""
+        return self.image.labels.get(labels.IMAGE_INSTANCE, "")
+
+    @property
+    def named(self) -> bool:
+        """False for a layer that lost its tag: no plan finds it any more."""
+        return self.tag != self.image.id
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,32 +64,68 @@ class Cleaned:
 
 
 def find(engine: Engine) -> tuple[Found, ...]:
-    """All of ours, newest first: two list requests, and a look at base images that are not ours."""
+    """All of ours that have their tag, newest first: two list requests, and a look at bases that are not ours."""
+    return tuple(one for one in find_all(engine) if one.named)
+
+
+def find_all(engine: Engine) -> tuple[Found, ...]:
+    """Like `find`, with the layers of ours that lost their tag."""
     listed = engine.list_images({labels.IMAGE_MANAGED: "true"})
-    ours = [image for image in listed if image.is_ours()]
-    users = _users(engine)
+    users = _users(engine.list_containers({}))
+    derived = _derived(listed)
     sizes = {image.id: image.size for image in listed}
     found = []
-    for image in ours:
+    for image in listed:
+        tag = image.labels.get(labels.IMAGE_REF, "") if image.is_ours() else image.id
+        if not image.is_ours() and not _lost_its_tag(image):
+            continue
         parent = image.labels.get(labels.IMAGE_PARENT, "")
         if parent and parent not in sizes:
             base = engine.find_image(parent)
             sizes[parent] = base.size if base else 0
         found.append(
             Found(
-                tag=image.labels[labels.IMAGE_REF],
+                tag=tag,
                 image=image,
                 own_size=max(0, image.size - sizes.get(parent, 0)),
                 parent=parent,
                 users=users.get(image.id, ()),
+                derived=derived.get(image.labels.get(labels.IMAGE_KEY, ""), ()) if _is_newest(image, listed) else (),
             )
         )
     return tuple(sorted(found, key=lambda one: (-one.image.created, one.tag)))
 
 
-def _users(engine: Engine) -> Mapping[str, tuple[str, ...]]:
+def _lost_its_tag(image: ImageInfo) -> bool:
+    """A layer of ours without any tag.
+
+    An image that somebody built FROM ours inherits the label with the parent's id, but has another parent: only
+    where the two agree did we commit it.
+    """
+    return not image.tags and bool(image.parent) and image.parent == image.labels.get(labels.IMAGE_PARENT)
+
+
+def _is_newest(image: ImageInfo, listed: list[ImageInfo]) -> bool:
+    """False for an older image of the same layer, which a forced build took the tag from."""
+    return image.is_ours() or not any(
+        other.is_ours() and other.labels.get(labels.IMAGE_KEY) == image.labels.get(labels.IMAGE_KEY)
+        for other in listed
+    )
+
+
+def _derived(listed: list[ImageInfo]) -> Mapping[str, tuple[str, ...]]:
+    """Others' images by the key that they inherited: what stands on a layer of ours without being one."""
+    found: dict[str, list[str]] = {}
+    for image in listed:
+        if not image.is_ours() and not _lost_its_tag(image):
+            key = image.labels.get(labels.IMAGE_KEY, "")
+            found.setdefault(key, []).append(image.tags[0] if image.tags else image.id)
+    return {key: tuple(sorted(names)) for key, names in found.items()}
+
+
+def _users(containers: list[ContainerState]) -> Mapping[str, tuple[str, ...]]:
     users: dict[str, list[str]] = {}
-    for state in engine.list_containers({}):
+    for state in containers:
         users.setdefault(state.image_id, []).append(state.name)
     return {image: tuple(sorted(names)) for image, names in users.items()}
 
@@ -82,7 +133,8 @@ def _users(engine: Engine) -> Mapping[str, tuple[str, ...]]:
 def plan_clean(found: tuple[Found, ...], *, building: frozenset[str], wanted: Callable[[Found], str]) -> Cleaned:
     """What would go: pure. `building` are keys of builds under way; `wanted` says why an image is to stay, or "".
 
-    A kept image keeps the layers below it: they are part of it, and removing their tags frees nothing.
+    A kept image keeps the layers below it: they are part of it, and removing their tags frees nothing. What others
+    built on ours loses nothing either: the tag goes, the bytes stay and are not counted.
     """
     kept: dict[str, str] = {}
     for one in found:
@@ -92,16 +144,30 @@ def plan_clean(found: tuple[Found, ...], *, building: frozenset[str], wanted: Ca
     by_id = {one.image.id: one for one in found}
     for one in found:
         if one.tag in kept:
-            below = by_id.get(one.parent)
-            while below is not None and below.tag not in kept:
-                kept[below.tag] = f"{one.tag} is built on it"
-                below = by_id.get(below.parent)
+            for below in _below(one, by_id):
+                kept.setdefault(below.tag, f"{one.tag} is built on it")
+    held = {one.tag for one in found if one.derived}
+    held |= {below.tag for one in found if one.derived for below in _below(one, by_id)}
     going = _children_first([one for one in found if one.tag not in kept])
     return Cleaned(
         removed=tuple(one.tag for one in going),
         kept=tuple(Kept(tag=tag, why=why) for tag, why in sorted(kept.items())),
-        freed_bytes=sum(one.own_size for one in going if set(one.image.tags) == {one.tag}),
+        freed_bytes=sum(bytes_of(one) for one in going if one.tag not in held),
     )
+
+
+def bytes_of(one: Found) -> int:
+    """What its removal frees: nothing while somebody's own tag is on it."""
+    return one.own_size if set(one.image.tags) <= {one.tag} else 0
+
+
+def _below(one: Found, by_id: Mapping[str, Found]) -> list[Found]:
+    found: list[Found] = []
+    below = by_id.get(one.parent)
+    while below is not None and below not in found:
+        found.append(below)
+        below = by_id.get(below.parent)
+    return found
 
 
 def _why_kept(one: Found, building: frozenset[str]) -> str:
@@ -109,22 +175,23 @@ def _why_kept(one: Found, building: frozenset[str]) -> str:
         return f"used by container {one.users[0]}"
     if one.key in building:
         return "it is being built"
+    if one.derived and not one.named:
+        # Without a tag it can only be removed whole, which the engine refuses.
+        return f"{one.derived[0]} is built on it"
     return ""
 
 
 def _children_first(going: list[Found]) -> list[Found]:
     by_id = {one.image.id: one for one in going}
-
-    def depth(one: Found) -> int:
-        below = by_id.get(one.parent)
-        return 1 + depth(below) if below is not None else 0
-
-    return sorted(going, key=lambda one: (-depth(one), one.tag))
+    return sorted(going, key=lambda one: (-len(_below(one, by_id)), one.tag))
 
 
 def clean(engine: Engine, *, wanted: Callable[[Found], str], dry_run: bool) -> Cleaned:
-    """Remove by exact tag, never by force; what the engine refuses to remove is kept and named."""
-    found = find(engine)
+    """Remove by exact tag, never by force; what the engine refuses to remove is kept and named.
+
+    Layers that lost their tag are asked for like the others, and go by their id.
+    """
+    found = find_all(engine)
     running = engine.list_containers({labels.CONTAINER_KIND: "build"})
     keys = frozenset(
         state.labels.get(labels.CONTAINER_KEY, "")
@@ -137,9 +204,10 @@ def clean(engine: Engine, *, wanted: Callable[[Found], str], dry_run: bool) -> C
         building=keys,
         wanted=lambda one: "a build stands on it" if one.image.id in parents else wanted(one),
     )
-    if dry_run:
-        return plan
-    sizes = {one.tag: one.own_size if set(one.image.tags) == {one.tag} else 0 for one in found}
+    return plan if dry_run else _removed(engine, found, plan)
+
+
+def _removed(engine: Engine, found: tuple[Found, ...], plan: Cleaned) -> Cleaned:
     removed: list[str] = []
     kept = list(plan.kept)
     for tag in plan.removed:
@@ -151,22 +219,28 @@ def clean(engine: Engine, *, wanted: Callable[[Found], str], dry_run: bool) -> C
             kept.append(Kept(tag=tag, why=error.message))
             continue
         removed.append(tag)
-    remove_orphans(engine)
-    return Cleaned(removed=tuple(removed), kept=tuple(kept), freed_bytes=sum(sizes[tag] for tag in removed))
+    # What could not be removed, or was not there any more, is not counted as freed.
+    missed = {one.tag: bytes_of(one) for one in found if one.tag in plan.removed and one.tag not in removed}
+    return replace(
+        plan, removed=tuple(removed), kept=tuple(kept), freed_bytes=max(0, plan.freed_bytes - sum(missed.values()))
+    )
 
 
-def remove_orphans(engine: Engine) -> None:
-    """Remove layers of ours that lost their tag while something stood on them, once nothing does.
-
-    An image that somebody built FROM ours inherits the label with the parent's id, but has another parent: only
-    where the two agree did we commit it.
-    """
-    found = True
-    while found:
-        found = False
-        for image in engine.list_images({labels.IMAGE_MANAGED: "true"}):
-            if image.tags or not image.parent or image.parent != image.labels.get(labels.IMAGE_PARENT):
-                continue
-            with contextlib.suppress(EngineError):
-                engine.remove_tag(image.id)
-                found = True
+def clean_caches(engine: Engine, *, wanted: Callable[[PackageCache], str], dry_run: bool) -> Cleaned:
+    """Remove by exact name, never by force; `wanted` says why one is to stay, or ""."""
+    removed: list[str] = []
+    kept: list[Kept] = []
+    freed = 0
+    for one in find_caches(engine):
+        why = f"used by container {one.users[0]}" if one.users else wanted(one)
+        if not why and not dry_run:
+            try:
+                engine.remove_volume(one.name)
+            except EngineError as error:
+                why = error.message
+        if why:
+            kept.append(Kept(tag=one.name, why=why))
+        else:
+            removed.append(one.name)
+            freed += one.size
+    return Cleaned(removed=tuple(removed), kept=tuple(kept), freed_bytes=freed)

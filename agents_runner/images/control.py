@@ -89,6 +89,11 @@ class ControlFolders:
     local: bool
     instance: str = ""
 
+    def sweep(self, name: str) -> None:
+        """Remove what is left of a container's folders, once it is gone; a remote engine's volumes went with it."""
+        for folder in self.root.glob(f"{name[:48]}-*"):
+            shutil.rmtree(folder, ignore_errors=True)
+
     def named(self, name: str, *, uid: int, gid: int) -> ControlFolder:
         """A folder of its own for each attempt: two that want the same container never share files."""
         unique = f"{name[:48]}-{secrets.token_hex(4)}"

@@ -11,10 +11,12 @@ from agents_runner.core import container as labels
 from agents_runner.core.container import ImageInfo
 from agents_runner.core.errors import AgentsRunnerError, BuildFailed, Cancelled, EngineError
 from agents_runner.core.events import Cache, Event, LayerDone, LogLine, Notice, Phase, PhaseFinished, PhaseStarted
-from agents_runner.core.imageplan import ImagePlan, Kind, Layer
+from agents_runner.core.imageplan import ImagePlan, Kind, Layer, without
 from agents_runner.engine.port import Engine
 from agents_runner.images.build import BuildOptions, LayerBuild, is_layer
 from agents_runner.images.control import ControlFolders
+from agents_runner.images.desktop import is_hopeless
+from agents_runner.images.sharing import Alone, Desk
 from agents_runner.images.watching import StopFlag
 
 _PHASES: tuple[tuple[Kind, Phase], ...] = (("desktop", Phase.BUILD_DESKTOP), ("env", Phase.BUILD_ENV))
@@ -29,19 +31,21 @@ class Ensured:
     image_id: str
     baked: dict[Kind, int] = field(default_factory=dict)
     error: AgentsRunnerError | None = None
-    """Why a layer that was asked for is not in it; None if all are."""
+    """Why a layer of the environment that was asked for is not in it; None if all are."""
+    desktop_error: AgentsRunnerError | None = None
+    """The same of the desktop's layer, whose failure does not keep the environment's from being used."""
 
     @property
     def fell_back(self) -> bool:
-        return self.error is not None
+        return self.error is not None or self.desktop_error is not None
 
 
-def look(engine: Engine, plan: ImagePlan) -> tuple[ImageInfo | None, ...]:
-    """What is there of each layer, lowest first; about 1 ms a look-up."""
-    return tuple(
-        image if is_layer(image, layer) else None
-        for layer, image in ((layer, engine.find_image(layer.tag)) for layer in plan.layers)
-    )
+def look(engine: Engine, plan: ImagePlan) -> int:
+    """How many layers are there, from the lowest: the highest that is found holds those below it."""
+    for count in range(len(plan.layers), 0, -1):
+        if is_layer(engine.find_image(plan.layers[count - 1].tag), plan.layers[count - 1]):
+            return count
+    return 0
 
 
 @dataclass(kw_only=True)
@@ -53,6 +57,8 @@ class Ensurer:
     options: BuildOptions
     cancel: StopFlag
     instance: str = ""
+    desk: Desk = field(default_factory=Alone)
+    asked_at: float = field(default_factory=time.time)
     force: bool = False
     new_token: Callable[[], str]
 
@@ -71,9 +77,17 @@ class Ensurer:
             yield PhaseFinished(
                 phase=phase, seconds=time.monotonic() - began, ok=done.error is None, cache=done.cache
             )
-            if done.error is not None:
-                yield from _fallback(done.error, kind, done.baked, len(layers))
-                return replace(result, error=done.error)
+            if done.error is None:
+                continue
+            if kind == "desktop":
+                # The environment's layers do without: they are built on the base, or are there already.
+                yield from _no_desktop(done.error)
+                result = replace(result, desktop_error=done.error)
+                plan = without(plan, "desktop")
+                there = self._highest(plan.layers)
+                continue
+            yield from _fallback(done.error, kind, done.result.baked.get(kind, 0), len(layers))
+            return replace(result, error=done.error)
         return result
 
     def _kind(
@@ -105,6 +119,8 @@ class Ensurer:
             options=replace(self.options, token=self.new_token()),
             cancel=self.cancel,
             instance=self.instance,
+            desk=self.desk,
+            asked_at=self.asked_at,
             not_this=old.id if old else "",
         ).run()
         if old is not None and old.id != image.id:
@@ -138,13 +154,20 @@ class _Done:
     cache: Cache
     error: AgentsRunnerError | None = None
 
-    @property
-    def baked(self) -> int:
-        return sum(self.result.baked.values())
-
     def with_layer(self, kind: Kind, layer: Layer, image: ImageInfo) -> _Done:
         baked = {**self.result.baked, kind: self.result.baked.get(kind, 0) + 1}
-        return replace(self, result=Ensured(image=layer.tag, image_id=image.id, baked=baked))
+        return replace(self, result=replace(self.result, image=layer.tag, image_id=image.id, baked=baked))
+
+
+def _no_desktop(error: AgentsRunnerError) -> Generator[Event, None, None]:
+    if is_hopeless(error):
+        yield Notice(message=error.message, hint=error.hint)
+        return
+    yield Notice(
+        message=f"The desktop layer could not be built: {error.message} It is installed at task start instead.",
+        hint=error.hint,
+    )
+    yield from _last_lines(error)
 
 
 def _fallback(error: AgentsRunnerError, kind: Kind, baked: int, wanted: int) -> Generator[Event, None, None]:
@@ -153,6 +176,10 @@ def _fallback(error: AgentsRunnerError, kind: Kind, baked: int, wanted: int) -> 
         message=f"The {_NAMES[kind]} could not be built: {error.message} {what} runs at task start instead.",
         hint=error.hint,
     )
+    yield from _last_lines(error)
+
+
+def _last_lines(error: AgentsRunnerError) -> Generator[Event, None, None]:
     if isinstance(error, BuildFailed):
         for line in error.tail[-5:]:
             yield LogLine(stream="system", line=f"  | {line}")

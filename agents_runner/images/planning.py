@@ -9,6 +9,7 @@ from agents_runner.core.events import Phase
 from agents_runner.core.imageplan import ImagePlan, LayerInputs, Script, plan_layers
 from agents_runner.core.launch import DockerRunnerConfig
 from agents_runner.core.scripts import normalise
+from agents_runner.images.desktop import desktop_inputs
 from agents_runner.launcher.files import Stage, recipe
 from agents_runner.preflight.steps import Step, split_steps
 
@@ -24,6 +25,8 @@ def cached_steps(config: DockerRunnerConfig) -> tuple[Step, ...]:
 def plan_image(config: DockerRunnerConfig, base: ImageInfo) -> ImagePlan:
     """The layers that the configuration's toggles ask for, on top of this very base image."""
     inputs: list[LayerInputs] = []
+    if config.headless_desktop_enabled and config.desktop_cache_enabled:
+        inputs.append(desktop_inputs(config, base))
     if config.container_cache_enabled:
         inputs += [_env_inputs(config, base, step) for step in cached_steps(config)]
     return plan_layers(base_ref=config.base_image, base_id=base.id, inputs=inputs)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from agents_runner.core.container import ContainerState
 from agents_runner.core.errors import Cancelled, ContainerMissing, EngineUnreachable, LimitReached
@@ -13,9 +13,13 @@ from agents_runner.core.events import LogLine
 from agents_runner.engine.port import Engine, LogStream
 from agents_runner.launcher.marks import Mark, OutputParser
 
+T = TypeVar("T")
 LOOK_EVERY_S = 2.0
 """Seconds of silence after which the container itself is asked: a stream may hang for ever."""
+ENGINE_PATIENCE_S = 90.0
+"""Seconds for which an engine may be away (restarted, say) before its container is given up."""
 _SETTLE_S = 1.0
+_RETRY_S = 0.2
 _RECONNECTS = 5
 
 
@@ -35,6 +39,8 @@ class Watch:
     cancel: StopFlag
     deadline: float | None = None
     _seen: dict[str, int] = field(default_factory=lambda: {"stdout": 0, "stderr": 0})
+    was_away: bool = False
+    """The engine did not answer for a while."""
     _ended: float | None = None
 
     def run(self, stream: LogStream) -> Generator[LogLine | Mark, None, ContainerState]:
@@ -47,12 +53,12 @@ class Watch:
                 yield from self._lines(stream)
             finally:
                 stream.close()
-            state = self._settled()
+            state = self._patiently(self._settled)
             if state.ended or attempt == _RECONNECTS:
                 yield from self.parser.finish()
                 return state
             # The stream ended although the container runs: a cut connection looks like a normal end.
-            stream = self.engine.follow(self.container, self._seen)
+            stream = self._patiently(lambda: self.engine.follow(self.container, self._seen))
         raise EngineUnreachable("The container's output broke off again and again.", "Look at the engine's log.")
 
     def _lines(self, stream: LogStream) -> Generator[LogLine | Mark, None, None]:
@@ -71,12 +77,26 @@ class Watch:
 
     def _over(self) -> bool:
         """True once the container has ended and its stream stayed silent for another look."""
-        state = self.engine.inspect(self.container)
+        state = self._patiently(lambda: self.engine.inspect(self.container))
         if state is None or state.ended:
             if self._ended is not None:
                 return True
             self._ended = time.monotonic()
         return False
+
+    def _patiently(self, act: Callable[[], T]) -> T:
+        """Ask an engine that may be away for a moment; still stops when somebody asks to."""
+        end = time.monotonic() + ENGINE_PATIENCE_S
+        while True:
+            try:
+                return act()
+            except EngineUnreachable:
+                now = time.monotonic()
+                if now >= end:
+                    raise
+                self.was_away = True
+                self._check(now)
+                time.sleep(_RETRY_S)
 
     def _check(self, now: float) -> None:
         if self.cancel.is_set():
@@ -89,8 +109,10 @@ class Watch:
         deadline = time.monotonic() + _SETTLE_S
         while True:
             state = self.engine.inspect(self.container)
-            if state is None:
+            late = time.monotonic() >= deadline
+            leaving = state is not None and state.status == "removing"
+            if state is None or (leaving and late):
                 raise ContainerMissing("The container is gone.", "It was removed from outside.")
-            if state.ended or time.monotonic() >= deadline:
+            if (state.ended and not leaving) or late:
                 return state
             time.sleep(0.005)

@@ -13,6 +13,8 @@ Exports = dict[str, str | None]
 """Variable name to its value; None means that the script unset it."""
 
 _START = re.compile(r"(?:export|declare -x|typeset -x) ([A-Za-z_][A-Za-z0-9_]*)(=)?|unset ([A-Za-z_][A-Za-z0-9_]*)\n")
+_ESCAPE = re.compile(r"\\(?:([0-7]{1,3})|(.))", re.DOTALL)
+_ESCAPED = {"a": "\a", "b": "\b", "e": "\x1b", "E": "\x1b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 # Set anew for every process: never a script's own export.
 _NEVER = frozenset({"PWD", "OLDPWD", "SHLVL", "_", "HOSTNAME", "USER", "LOGNAME", "BASHOPTS", "SHELLOPTS"})
 
@@ -53,6 +55,8 @@ def _word(text: str, at: int) -> tuple[str, int]:
             at = end + 1
         elif char == '"':
             at = _double_quoted(text, at + 1, out)
+        elif char == "$" and text.startswith("'", at + 1):
+            at = _ansi_quoted(text, at + 2, out)
         elif char == "\\" and at + 1 < len(text):
             out.append(text[at + 1])
             at += 2
@@ -68,6 +72,21 @@ def _double_quoted(text: str, at: int, out: list[str]) -> int:
             at += 1
         out.append(text[at])
         at += 1
+    return at + 1
+
+
+def _ansi_quoted(text: str, at: int, out: list[str]) -> int:
+    """`$'...'`: how bash writes what its locale cannot print, bytes as octal numbers."""
+    found = bytearray()
+    while at < len(text) and text[at] != "'":
+        match = _ESCAPE.match(text, at)
+        if match is None:
+            found += text[at].encode("utf-8", "surrogateescape")
+            at += 1
+        else:
+            found += bytes([int(match[1], 8) & 0xFF]) if match[1] else _ESCAPED.get(match[2], match[2]).encode()
+            at = match.end()
+    out.append(found.decode("utf-8", "surrogateescape"))
     return at + 1
 
 

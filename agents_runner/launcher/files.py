@@ -20,6 +20,8 @@ IN = CONTROL_PATH + "/in"
 STATE = CONTROL_PATH + "/state"
 LAUNCHER = IN + "/launcher.sh"
 PROMPT = IN + "/prompt"
+CACHE_PROGRAMS = ("caches.sh", "cache-hook.sh")
+"""Not among those below: what they do changes no image."""
 PROGRAMS = ("launcher.sh", "prelude.bash", "prelude.sh", "dump.bash")
 
 
@@ -29,6 +31,15 @@ class Stage:
 
     phase: str
     scripts: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DesktopStart:
+    """The desktop of a task: `files` (name to text) go along, `install` where no layer holds it."""
+
+    files: Mapping[str, str]
+    install: bool
+    url: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +65,9 @@ class LauncherPlan:
     volumes: tuple[str, ...] = ()
     secrets: tuple[SecretGrant, ...] = ()
     """Those that any of its stages may see; the values come on standard input, in this order."""
+    package_cache: bool = False
+    """A volume for package managers' downloads is mounted; see caches.sh."""
+    desktop: DesktopStart | None = None
 
 
 @functools.cache
@@ -70,11 +84,16 @@ def recipe() -> str:
 def control_files(plan: LauncherPlan) -> dict[str, bytes]:
     """Everything below the control folder, by relative path; `in/` is mounted read-only, `state/` is not."""
     files = {f"in/{name}": program(name) for name in PROGRAMS}
+    if plan.package_cache:
+        files |= {f"in/{name}": program(name) for name in CACHE_PROGRAMS}
     numbered = [(stage, text) for stage in plan.stages for text in stage.scripts]
     for number, (_, text) in enumerate(numbered):
         files[f"in/scripts/{number:02}"] = text.encode("utf-8")
     for number, data in enumerate(plan.login.values()):
         files[f"in/login/{number:02}"] = data
+    if plan.desktop:
+        for name, text in plan.desktop.files.items():
+            files[f"in/desktop/{name}"] = text.encode("utf-8")
     if plan.agent:
         for name, text in plan.agent.files.items():
             files[f"in/{name}"] = text.encode("utf-8")
@@ -94,16 +113,19 @@ def _plan_script(plan: LauncherPlan) -> str:
         f"AR_WORKSPACE={WORKSPACE_PATH}",
         f"AR_STAGE={'build' if plan.kind == 'build' else 'run'}",
         f"AR_MOUNTED={shlex.quote(':'.join(plan.mounted))}",
-        *_exporter("ar_plan_variables", plan.variables),
+        *_exporter("ar_plan_variables", plan.variables, first="ar_cache_variables" if plan.package_cache else ":"),
         *_exporter("ar_plan_fixed", plan.fixed),
+        *_exporter("ar_plan_desktop", _desktop_variables(plan)),
         *_agent_exporter(plan),
+        *(('. "$ar_in/caches.sh"',) if plan.package_cache else ()),
         "ar_identity",
     ]
     if plan.secrets:
         lines.append(shlex.join(["ar_read_secrets", *(grant.name for grant in plan.secrets)]))
     if plan.kind == "task":
         lines.append("ar_workspace")
-    lines += _stage_calls(plan)
+    calls = _stage_calls(plan)
+    lines += ["ar_caches_on", *calls, "ar_caches_off"] if plan.package_cache else calls
     if plan.volumes:
         lines.append(shlex.join(["ar_volumes", *plan.volumes]))
     if plan.agent:
@@ -112,8 +134,17 @@ def _plan_script(plan: LauncherPlan) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _exporter(name: str, variables: Mapping[str, str]) -> list[str]:
-    return [f"{name}() {{", "    :", *(f"    export {key}={_quote(value)}" for key, value in variables.items()), "}"]
+def _exporter(name: str, variables: Mapping[str, str], first: str = ":") -> list[str]:
+    return [
+        f"{name}() {{",
+        f"    {first}",
+        *(f"    export {key}={_quote(value)}" for key, value in variables.items()),
+        "}",
+    ]
+
+
+def _desktop_variables(plan: LauncherPlan) -> dict[str, str]:
+    return {"AGENTS_RUNNER_DESKTOP_URL": plan.desktop.url} if plan.desktop and plan.desktop.url else {}
 
 
 def _agent_exporter(plan: LauncherPlan) -> list[str]:
@@ -134,13 +165,13 @@ def _quote(value: str) -> str:
 
 
 def _stage_calls(plan: LauncherPlan) -> list[str]:
-    lines: list[str] = []
+    lines = ["ar_desktop_install"] if plan.desktop and plan.desktop.install else []
     number = 0
     seeded = False
     for stage in plan.stages:
         if stage.phase == "preflight.run":
             # Logins come after the cached preflight, as over a baked image, and before the run preflight.
-            lines += _seeds(plan)
+            lines += _before_the_task(plan)
             seeded = True
         lines += _secrets(plan, secret_stage(stage.phase))
         lines.append(f"ar_begin {stage.phase}")
@@ -149,7 +180,12 @@ def _stage_calls(plan: LauncherPlan) -> list[str]:
             lines.append(shlex.join(["ar_script", f"{number:02}", interpreter.kind, *interpreter.words]))
             number += 1
         lines.append(f"ar_end {stage.phase}")
-    return lines if seeded else lines + _seeds(plan)
+    return lines if seeded else lines + _before_the_task(plan)
+
+
+def _before_the_task(plan: LauncherPlan) -> list[str]:
+    """Between what may be baked and what is the task's own: there is no screen and no login in a build either."""
+    return [*_secrets(plan, None), *(["ar_desktop_start"] if plan.desktop else []), *_seeds(plan)]
 
 
 def secret_stage(phase: str) -> SecretStage | None:

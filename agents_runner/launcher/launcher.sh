@@ -12,6 +12,8 @@ ar_carry=''  # the variables that the last script left behind
 ar_image_exports=/etc/agents-runner/exports.sh
 ar_secret_names=''      # all that came in
 ar_secret_variables=''  # those that the stage gets as variables
+ar_desktop=''  # yes: there is a screen; no: it could not be installed or started
+ar_desktop_folder=/tmp/agents-runner-desktop
 
 # The token marks our own lines. It is wiped before any script runs, so that no script can forge one.
 IFS= read -r ar_token <"$ar_state/token" || ar_token=''
@@ -21,6 +23,12 @@ if [ -z "$ar_token" ]; then
     echo 'agents-runner: this container cannot be started a second time' >&2
     exit 125
 fi
+
+# Seconds since the machine started, by the shell alone: how long a phase took is told even if nobody watched.
+ar_now() {
+    ar_clock=0
+    if [ -r /proc/uptime ]; then read -r ar_clock ar_rest </proc/uptime; fi
+}
 
 ar_mark() {
     printf '\036%s %s\n' "$ar_token" "$*"
@@ -199,6 +207,10 @@ ar_environment() { # STAGE USER: everything the next program is to see
     for ar_secret in $ar_secret_variables; do
         eval "export $ar_secret=\"\$ar_value_of_$ar_secret\""
     done
+    if [ "$ar_desktop" = yes ]; then
+        ar_plan_desktop
+        export DISPLAY="$ar_display"
+    fi
     export AGENTS_RUNNER_STAGE="$1" USER="$2" LOGNAME="$2"
 }
 
@@ -250,11 +262,13 @@ ar_secrets() { # UID FILES VARIABLES: from now on these are there, readable by U
 
 ar_begin() { # PHASE
     ar_phase=$1
-    ar_mark "begin $1"
+    ar_now
+    ar_mark "begin $1 $ar_clock"
 }
 
 ar_end() { # PHASE
-    ar_mark "end $1 0"
+    ar_now
+    ar_mark "end $1 0 $ar_clock"
 }
 
 ar_shell_of() { # KIND: which program runs a script without a #! of its own
@@ -309,7 +323,8 @@ ar_script() { # NUMBER KIND WORDS...: runs scripts/NUMBER in a fresh shell, ends
         ar_give_back
     fi
     if [ "$ar_status" != 0 ]; then
-        ar_mark "end $ar_phase $ar_status"
+        ar_now
+        ar_mark "end $ar_phase $ar_status $ar_clock"
         exit "$ar_status"
     fi
 }
@@ -325,6 +340,69 @@ ar_give_back() { # what root's script made in the home, and anew in the person's
         set +f
         IFS=$ar_ifs
     fi
+}
+
+# --- the desktop: never a reason for a task to fail ---------------------------------------------------------
+
+ar_desktop_install() { # where no layer holds it: as the user of the set-up scripts
+    ar_begin desktop.install
+    (
+        ar_who=$ar_name
+        [ "$ar_setup" != 0 ] || ar_who=root
+        ar_environment "$AR_STAGE" "$ar_who"
+        cd "$HOME" 2>/dev/null || cd /
+        set -- sh "$ar_in/desktop/install.sh"
+        exec </dev/null
+        [ "$ar_setup" != 0 ] || exec "$@"
+        ar_as_person "$@"
+    )
+    ar_status=$?
+    if [ "$ar_setup" = 0 ] && [ "$AR_UID" != 0 ]; then
+        ar_give_back
+    fi
+    [ "$ar_status" = 0 ] || ar_desktop=no
+    ar_now
+    ar_mark "end desktop.install $ar_status $ar_clock"
+}
+
+ar_desktop_start() { # the services, as the person; they stay when the stage ends
+    [ "$ar_desktop" != no ] || return 0
+    ar_begin desktop
+    mkdir -m 1777 /tmp/.X11-unix 2>/dev/null
+    (
+        ar_environment "$AR_STAGE" "$ar_name"
+        cd "$HOME" 2>/dev/null || cd /
+        exec </dev/null
+        ar_as_person sh "$ar_in/desktop/start.sh"
+    )
+    ar_status=$?
+    ar_desktop=no
+    if [ "$ar_status" = 0 ] && IFS= read -r ar_display <"$ar_desktop_folder/display"; then
+        ar_desktop=yes
+    fi
+    ar_now
+    ar_mark "end desktop $ar_status $ar_clock"
+}
+
+ar_agent_with_desktop() { # COMMAND...: the agent as a child, since what a screen shows at its end is wanted
+    # A shell makes its background children ignore these two; where env can undo that, it does.
+    if env --default-signal=INT,QUIT true 2>/dev/null; then
+        set -- env --default-signal=INT,QUIT "$@"
+    fi
+    (ar_as_person "$@") <"$ar_in/prompt" &
+    ar_pid=$!
+    for ar_signal in TERM INT HUP; do
+        # shellcheck disable=SC2064  # this signal, this process
+        trap "kill -$ar_signal $ar_pid 2>/dev/null" "$ar_signal"
+    done
+    while :; do
+        wait "$ar_pid"
+        ar_status=$?
+        # A signal that was passed on ends the waiting, not the agent.
+        kill -0 "$ar_pid" 2>/dev/null || break
+    done
+    (ar_as_person sh "$ar_in/desktop/picture.sh" "$ar_desktop_folder/last.png") >/dev/null 2>&1 </dev/null
+    exit "$ar_status"
 }
 
 ar_seed() { # FILE TARGET: a login file, copied below the home as the person's own
@@ -356,13 +434,20 @@ ar_workspace() { # the folder is there, belongs to the person, and git trusts it
 
 ar_agent() { # COMMAND...: becomes the agent, as the person, in the workspace, with the prompt as its input
     ar_environment "$AR_STAGE" "$ar_name"
+    for ar_secret in $ar_secret_names; do
+        unset "ar_value_of_$ar_secret"
+    done
     ar_plan_agent
     cd "$AR_WORKSPACE" || ar_die "The workspace $AR_WORKSPACE is not there."
     if ! ar_has "$1"; then
         ar_mark "agent-missing $1"
         exit 127
     fi
-    ar_mark 'begin agent'
+    ar_now
+    ar_mark "begin agent $ar_clock"
+    if [ "$ar_desktop" = yes ]; then
+        ar_agent_with_desktop "$@"
+    fi
     exec <"$ar_in/prompt"
     ar_as_person "$@"
 }

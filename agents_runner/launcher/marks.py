@@ -21,6 +21,17 @@ class Mark:
     rest: str = ""
 
 
+def clocked(mark: Mark) -> tuple[tuple[str, ...], float | None]:
+    """The words behind `begin` or `end`, and when by the container's clock, in seconds; None if it has none."""
+    *words, last = mark.rest.split() or [""]
+    if "." not in last:
+        return (*words, last), None
+    try:
+        return tuple(words), float(last)
+    except ValueError:
+        return (*words, last), None
+
+
 class OutputParser:
     """Feeds on bytes cut anywhere; gives whole lines and marks, in order within each stream.
 

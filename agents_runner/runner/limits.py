@@ -13,11 +13,11 @@ LIMIT_EXIT = 124
 
 
 class Limits:
-    """Made when the container starts; times by the monotonic clock, in seconds."""
+    """Made when the container starts, or `age_s` seconds later by who takes it up again; by the monotonic clock."""
 
-    def __init__(self, config: DockerRunnerConfig) -> None:
+    def __init__(self, config: DockerRunnerConfig, *, age_s: float = 0.0) -> None:
         self._config = config
-        self._began = time.monotonic()
+        self._began = time.monotonic() - age_s
         self._stage_began: float | None = None
 
     def deadline(self, phase: Phase | None) -> float | None:
@@ -29,21 +29,19 @@ class Limits:
         found = [one for one in (self._task_end(), self._stage_end()) if one is not None]
         return min(found, default=None)
 
-    def error(self, phase: Phase | None, tail: tuple[str, ...] = ()) -> StageFailed:
-        """What to say of the limit that is over, with the last lines."""
+    def error(self, phase: Phase | None) -> StageFailed:
+        """What to say of the limit that is over."""
         task, stage = self._task_end(), self._stage_end()
         if phase is Phase.RUN and stage is not None and (task is None or stage <= task):
             return StageFailed(
                 f"The run preflight took longer than its limit of {self._config.run_preflight_timeout_s} s.",
                 "Raise run_preflight_timeout_s, or look for a command that waits for input.",
                 status=LIMIT_EXIT,
-                tail=tail,
             )
         return StageFailed(
             f"The task took longer than its limit of {self._config.task_timeout_s} s.",
             "Raise task_timeout_s, or give the agent less to do at once.",
             status=LIMIT_EXIT,
-            tail=tail,
         )
 
     def _task_end(self) -> float | None:

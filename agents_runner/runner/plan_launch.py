@@ -12,7 +12,14 @@ from pathlib import Path
 from typing import Literal
 
 from agents_runner.core.container import EngineInfo
-from agents_runner.core.environment import Environment, FolderWorkspace, GitWorkspace, NoWorkspace, Workspace
+from agents_runner.core.environment import (
+    Environment,
+    FolderWorkspace,
+    GitWorkspace,
+    NoWorkspace,
+    Resources,
+    Workspace,
+)
 from agents_runner.core.errors import InvalidInput
 from agents_runner.core.launch import WORKSPACE_PATH, AgentLaunch, DockerRunnerConfig
 from agents_runner.core.mounts import Mount, check_mounts, parse_mount
@@ -23,6 +30,7 @@ from agents_runner.core.variables import check_variables
 from agents_runner.workspace.folders import resolve_mount, resolve_source, resolve_workspace
 from agents_runner.workspace.git import check_branch, check_url
 
+DESKTOP_SHM_MB = 1024
 IMAGE_REF_HINT = "For example debian:bookworm or lunamidori5/pixelarch:emerald."
 
 
@@ -84,11 +92,12 @@ def plan_launch(
         input_files=_input_files(environment),
         mounts=_mounts(environment, host),
         ports=parse_ports(environment.ports),
-        resources=environment.resources,
+        resources=_resources(environment),
         workspace=_workspace(environment, host),
         build_timeout_s=environment.build_timeout_s,
         run_preflight_timeout_s=environment.run_preflight_timeout_s or 0,
         task_timeout_s=environment.task_timeout_s or 0,
+        package_caches=environment.package_caches,
         uid=host.uid,
         gid=host.gid,
         agent=agent,
@@ -210,6 +219,14 @@ def _workspace(environment: Environment, host: Host) -> Workspace:
             check_branch(workspace.branch)
         return workspace
     return NoWorkspace()
+
+
+def _resources(environment: Environment) -> Resources:
+    """Browsers on a desktop need more shared memory than the engine's default of 64 MiB."""
+    found = environment.resources
+    if environment.headless_desktop_enabled and found.shm_mb is None:
+        return found.model_copy(update={"shm_mb": DESKTOP_SHM_MB})
+    return found
 
 
 def _input_files(environment: Environment) -> dict[str, str]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import replace
 from typing import TypeVar
 
 from agents_runner.core.errors import AgentsRunnerError, BuildFailed, StageFailed
 from agents_runner.core.events import AgentMessage, Event, LogLine, Notice, Progress, TaskResult
-from agents_runner.core.redaction import Redactor
+from agents_runner.core.redaction import MASK, Redactor
 from agents_runner.launcher.marks import CUT
 
 T = TypeVar("T")
@@ -30,6 +30,19 @@ def redacted(events: Generator[Event, None, T], secrets: Iterable[str]) -> Gener
         raise
     finally:
         events.close()
+
+
+def withheld(events: Iterator[Event], reason: AgentsRunnerError) -> Iterator[Event]:
+    """The events of a container whose secrets cannot be looked up now: any line might hold one, so none is shown."""
+    yield Notice(message=f"What the container prints is not shown: {reason.message}", hint=reason.hint)
+    for event in events:
+        match event:
+            case LogLine() if event.stream != "system":
+                yield replace(event, line=MASK)
+            case TaskResult():
+                yield replace(event, tail=())
+            case _:
+                yield event
 
 
 def _event(event: Event, redactor: Redactor) -> Event:

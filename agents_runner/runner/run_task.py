@@ -19,12 +19,15 @@ from agents_runner.core.errors import (
     AgentError,
     AgentsRunnerError,
     Cancelled,
+    ContainerMissing,
     EngineError,
     ImageMissing,
     LimitReached,
     MountRefused,
+    NoDesktop,
     PortInUse,
     StageFailed,
+    StoreError,
 )
 from agents_runner.core.events import (
     Event,
@@ -40,15 +43,19 @@ from agents_runner.core.events import (
 from agents_runner.core.launch import WORKSPACE_PATH, DockerRunnerConfig
 from agents_runner.core.mounts import Mount
 from agents_runner.core.secrets import SECRETS_PATH, SecretGrant, SecretValues, secret_input
-from agents_runner.engine.port import Engine
+from agents_runner.desktop.families import install_script, start_files
+from agents_runner.engine.port import Engine, LogStream
 from agents_runner.images.build import BuildOptions
 from agents_runner.images.control import ControlFolder, ControlFolders
+from agents_runner.images.desktop import explanation, is_hopeless
 from agents_runner.images.ensure import Ensured, Ensurer
 from agents_runner.images.planning import StartPlan, plan_image, plan_start
+from agents_runner.images.sharing import Alone, Desk
 from agents_runner.images.watching import StopFlag, Watch
-from agents_runner.launcher.files import LAUNCHER, LauncherPlan, control_files, secrets_for
-from agents_runner.launcher.marks import Mark, OutputParser
+from agents_runner.launcher.files import LAUNCHER, DesktopStart, LauncherPlan, control_files, secrets_for
+from agents_runner.launcher.marks import Mark, OutputParser, clocked
 from agents_runner.runner.base_image import base_image
+from agents_runner.runner.desktop import DoorPort, last_picture, take_picture
 from agents_runner.runner.limits import Limits
 from agents_runner.runner.redacting import redacted
 from agents_runner.workspace.git import Clone, without_credentials
@@ -58,6 +65,7 @@ STOP_GRACE_S = 5.0
 LIMIT_GRACE_S = 1.0
 LIMIT_WAIT_S = 30.0
 CANCELLED_EXIT = 130
+LAST_PICTURE_TIMEOUT_S = 5.0
 T = TypeVar("T")
 
 
@@ -86,6 +94,13 @@ class Tools:
     on_image_used: Callable[[str], None] = lambda _tag: None
     secrets: Mapping[str, str] = field(default_factory=SecretValues)
     """Values of the plan's secrets, by name."""
+    desk: Desk = field(default_factory=Alone)
+    asked_at: float = field(default_factory=time.time)
+    """When the person asked for the task, in seconds since the epoch."""
+    open_door: Callable[[], DoorPort] | None = None
+    """Opens the way to the task's desktop; raises StoreError. None where nobody is to look at it."""
+    keep_picture: Callable[[bytes], None] = lambda _png: None
+    """Told the last picture of the desktop; raises StoreError."""
 
 
 def run_task(config: DockerRunnerConfig, prompt: bytes, tools: Tools) -> Iterator[Event]:
@@ -98,8 +113,39 @@ def run_task(config: DockerRunnerConfig, prompt: bytes, tools: Tools) -> Iterato
 
 def _events(config: DockerRunnerConfig, prompt: bytes, tools: Tools) -> Generator[Event, None, None]:
     run = _Run(config=config, prompt=prompt, tools=tools)
+    yield from _guarded(run, run.all())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """What is recorded of a task whose application died: `lines` of its container, by stream."""
+
+    lines: Mapping[str, int]
+    begun: frozenset[Phase]
+    finished: frozenset[Phase]
+    notices: frozenset[str]
+
+
+def follow_task(config: DockerRunnerConfig, tools: Tools, known: Known) -> Iterator[Event]:
+    """Take up a task whose container is there: what is known is left out, the rest is as if nothing had been.
+
+    The last event is its `TaskResult`. Raises ContainerMissing where there is nothing to take up.
+    """
+    yield from redacted(_taken_up(config, tools, known), tools.secrets.values())
+
+
+def _taken_up(config: DockerRunnerConfig, tools: Tools, known: Known) -> Generator[Event, None, None]:
+    run = _Run(config=config, prompt=b"", tools=tools, known=known)
+    name = container_name(config.task_id)
+    state = tools.engine.inspect(name)
+    if state is None or state.status == "created":
+        raise ContainerMissing("The task's container is not there, or never started.")
+    yield from _guarded(run, run.again(state))
+
+
+def _guarded(run: _Run, events: Iterator[Event]) -> Iterator[Event]:
     try:
-        yield from run.all()
+        yield from events
     except Cancelled:
         yield from run.ended(TaskState.CANCELLED, CANCELLED_EXIT, "Stopped.")
     except StageFailed as error:
@@ -115,14 +161,22 @@ class _Run:
     config: DockerRunnerConfig
     prompt: bytes
     tools: Tools
+    known: Known | None = None
+    """Set where a task is taken up again."""
     image: str = ""
     _phase: Phase | None = None
     _phase_began: float = 0.0
+    _clock: float | None = None
+    """When the phase began, by the container's clock."""
+    _first_clock: float | None = None
+    _engine_away: bool = False
     _tail: deque[str] = field(default_factory=lambda: deque(maxlen=TAIL_LINES))
     _failed: StageFailed | AgentError | None = None
     _agent_began: bool = False
     _home: str = "/root"
     _login: dict[str, bytes] = field(default_factory=dict)
+    _door: DoorPort | None = None
+    _screen: bool = False
 
     def all(self) -> Generator[Event, None, None]:
         yield StateChanged(state=TaskState.PREPARING)
@@ -148,9 +202,13 @@ class _Run:
         self._tail.clear()
         return PhaseStarted(phase=phase)
 
-    def _finish(self, *, ok: bool = True) -> PhaseFinished:
+    def _finish(self, *, ok: bool = True, clock: float | None = None) -> PhaseFinished:
         phase, self._phase = self._phase or Phase.START, None
-        return PhaseFinished(phase=phase, seconds=time.monotonic() - self._phase_began, ok=ok)
+        seconds = time.monotonic() - self._phase_began
+        if self.known is not None and clock is not None and self._clock is not None:
+            # Nobody watched: what counts is when the container did it, not when it was read.
+            seconds = max(0.0, clock - self._clock)
+        return PhaseFinished(phase=phase, seconds=seconds, ok=ok)
 
     def ended(
         self, state: TaskState, code: int, error: str = "", hint: str = "", tail: tuple[str, ...] = ()
@@ -181,8 +239,6 @@ class _Run:
         return self.config.mounts
 
     def _image(self, base: ImageInfo) -> Generator[Event, None, Ensured]:
-        if self.config.headless_desktop_enabled:
-            yield Notice(message="The desktop is not there yet in this version: the task runs without a screen.")
         plan = plan_image(self.config, base)
         if plan.layers:
             yield StateChanged(state=TaskState.BUILDING)
@@ -192,6 +248,8 @@ class _Run:
             options=build_options(self.config, self.tools.secrets),
             cancel=self.tools.cancel,
             instance=self.config.instance,
+            desk=self.tools.desk,
+            asked_at=self.tools.asked_at,
             new_token=new_token,
         )
         return (yield from ensurer.run(plan))
@@ -203,6 +261,13 @@ class _Run:
     ) -> Generator[Event, None, None]:
         yield StateChanged(state=TaskState.STARTING)
         yield self._begin(Phase.START)
+        yield from self._open_door(ensured)
+        try:
+            yield from self._made(base, ensured, mounts)
+        finally:
+            self._close_door()
+
+    def _made(self, base: ImageInfo, ensured: Ensured, mounts: tuple[Mount, ...]) -> Generator[Event, None, None]:
         try:
             yield from self._attempts(base, ensured, mounts)
         except ImageMissing as error:
@@ -247,7 +312,7 @@ class _Run:
         folder = self.tools.control.named(
             container_name(self.config.task_id), uid=self.config.uid, gid=self.config.gid
         )
-        files = control_files(self._launcher_plan(base, start, mounts))
+        files = control_files(self._launcher_plan(base, ensured, start, mounts))
         spec = folder.prepare(self.tools.engine, self._spec(base, ensured, mounts, start), files)
         try:
             container = self.tools.engine.create(spec)
@@ -267,7 +332,9 @@ class _Run:
             if os.path.realpath(mount.source) != mount.source:
                 raise MountRefused(f"{mount.source} changed while the task was prepared.", "Run the task again.")
 
-    def _launcher_plan(self, base: ImageInfo, start: StartPlan, mounts: tuple[Mount, ...]) -> LauncherPlan:
+    def _launcher_plan(
+        self, base: ImageInfo, ensured: Ensured, start: StartPlan, mounts: tuple[Mount, ...]
+    ) -> LauncherPlan:
         config = self.config
         if config.agent:
             found = {target: self.tools.read_login(path) for target, path in config.agent.login.items()}
@@ -287,6 +354,7 @@ class _Run:
                 "AGENTS_RUNNER_ENVIRONMENT": config.environment_name,
             },
             stages=start.stages,
+            desktop=self._desktop_start(ensured),
             mounted=tuple(mount.target for mount in mounts if not mount.read_only),
             login=self._login,
             agent=config.agent,
@@ -331,13 +399,50 @@ class _Run:
         except BaseException:
             stream.close()
             raise
+        if self._door is not None:
+            # Before the screen is there: who looks already is connected the moment it is.
+            self._door.lead_to(container)
         if self.image != self.config.base_image:
             self.tools.on_image_used(self.image)
         yield from self._ports(container)
+        yield from self._watched(container, stream)
+
+    def again(self, state: ContainerState) -> Generator[Event, None, None]:
+        """From a container that is there: its whole output is read once more, and what is known left out."""
+        engine, known = self.tools.engine, self.known
+        if known is None:
+            raise ContainerMissing("There is nothing to take up.")
+        image = engine.find_image(state.image_id)
+        ours = image.labels.get(labels.IMAGE_REF, "") if image is not None and image.is_ours() else ""
+        self.image = ours or self.config.base_image
+        if self.config.agent:
+            found = {target: self.tools.read_login(path) for target, path in self.config.agent.login.items()}
+            self._login = {target: data for target, data in found.items() if data is not None}
+        self._phase, self._phase_began = Phase.START, time.monotonic()
+        if self.tools.open_door is not None and self.config.headless_desktop_enabled:
+            with contextlib.suppress(StoreError):
+                self._door = self.tools.open_door()
+                self._door.lead_to(state.id)
+        left = dict(known.lines)
+        try:
+            age = max(0.0, time.time() - state.created) if state.created else 0.0
+            for event in self._watched(state.id, engine.follow(state.id), age_s=age):
+                if isinstance(event, LogLine) and left.get(event.stream, 0) > 0:
+                    left[event.stream] -= 1
+                elif not _is_known(event, known):
+                    yield event
+        finally:
+            self._close_door()
+            with contextlib.suppress(EngineError):
+                engine.remove(state.id)
+            self.tools.control.sweep(container_name(self.config.task_id))
+
+    def _watched(self, container: str, stream: LogStream, *, age_s: float = 0.0) -> Generator[Event, None, None]:
+        engine = self.tools.engine
         watch = Watch(
             engine=engine, container=container, parser=OutputParser(self.config.token), cancel=self.tools.cancel
         )
-        limits = Limits(self.config)
+        limits = Limits(self.config, age_s=age_s)
         lines = watch.run(stream)
         try:
             while True:
@@ -350,11 +455,14 @@ class _Run:
                     yield from self._marked(item)
         except StopIteration as end:
             state: ContainerState = end.value
+            self._engine_away = watch.was_away
         except Cancelled:
+            self._keep_picture(lambda: take_picture(engine, container, self._user, timeout=LAST_PICTURE_TIMEOUT_S))
             engine.stop(container, STOP_GRACE_S)
             raise
         except LimitReached:
-            self._failed = limits.error(self._phase, tuple(self._tail))
+            self._failed = limits.error(self._phase)
+            self._keep_picture(lambda: take_picture(engine, container, self._user, timeout=LAST_PICTURE_TIMEOUT_S))
             engine.stop(container, LIMIT_GRACE_S)
             state = engine.wait(container, LIMIT_WAIT_S)
         yield from self._over(container, state)
@@ -370,13 +478,19 @@ class _Run:
 
     def _marked(self, mark: Mark) -> Generator[Event, None, None]:
         if mark.word == "begin":
-            yield from self._phase_begins(Phase(mark.rest))
+            words, clock = clocked(mark)
+            yield from self._phase_begins(Phase(words[0]))
+            self._clock = clock
+            self._first_clock = self._first_clock if self._first_clock is not None else clock
         elif mark.word == "end":
-            phase, _, status = mark.rest.rpartition(" ")
-            code = int(status or "0")
+            (phase, status, *_), clock = clocked(mark)
+            code = int(status)
+            if Phase(phase) in _DESKTOP_PHASES:
+                yield from self._desktop_stage_over(Phase(phase), code, clock)
+                return
             if code:
-                self._failed = _stage_failed(Phase(phase), code, tuple(self._tail))
-            yield self._finish(ok=code == 0)
+                self._failed = _stage_failed(Phase(phase), code)
+            yield self._finish(ok=code == 0, clock=clock)
         elif mark.word == "agent-missing":
             hint = self.config.agent.install_hint if self.config.agent else ""
             self._failed = AgentError(f"The program {mark.rest} is not in the image.", hint)
@@ -404,12 +518,22 @@ class _Run:
     def _over(self, container: str, state: ContainerState) -> Generator[Event, None, None]:
         code = state.exit_code if state.exit_code is not None else 1
         if self._phase is not None:
-            yield self._finish(ok=code == 0 and self._failed is None)
+            yield self._finish(ok=code == 0 and self._failed is None, clock=self._end_clock(state))
+        tail = tuple(self._tail)
         yield from self._timed(Phase.COLLECT, self._collect(container))
+        if isinstance(self._failed, StageFailed):
+            # Only now: what a script said on its error stream may come after the mark of its end.
+            raise _with_tail(self._failed, tail)
         if self._failed is not None:
             raise self._failed
-        error, hint = _ending(code, oom=state.oom_killed)
+        error, hint = _ending(code, oom=state.oom_killed, engine_away=self._engine_away)
         yield from self.ended(TaskState.FAILED if code else TaskState.SUCCEEDED, code, error, hint)
+
+    def _end_clock(self, state: ContainerState) -> float | None:
+        """The container's end by its own clock: it began with the first phase, as near as can be told."""
+        if self._first_clock is None or not state.finished or not state.started:
+            return None
+        return self._first_clock + state.finished - state.started
 
     def _collect(self, container: str) -> Generator[Event, None, None]:
         """Take back a login that the agent refreshed, where the agent's rule accepts it."""
@@ -418,6 +542,7 @@ class _Run:
                 new = self._login_now(container, target)
                 if new is not None and new != old:
                     self.tools.on_login_used(target, self.config.agent.login[target], old, new)
+        self._keep_picture(lambda: last_picture(self.tools.engine, container))
         yield from ()
 
     def _login_now(self, container: str, target: str) -> bytes | None:
@@ -425,15 +550,91 @@ class _Run:
             return self.tools.engine.get_file(container, f"{self._home}/{target}")
         return None
 
+    # -- the desktop ---------------------------------------------------------------------------------
 
-def _stage_failed(phase: Phase, code: int, tail: tuple[str, ...]) -> StageFailed:
+    @property
+    def _user(self) -> str:
+        return f"{self.config.uid}:{self.config.gid}"
+
+    def _open_door(self, ensured: Ensured) -> Generator[Event, None, None]:
+        if self.tools.open_door is None or not self._wants_desktop(ensured):
+            return
+        try:
+            self._door = self.tools.open_door()
+        except StoreError as error:
+            yield Notice(message=f"Nobody can look at the desktop: {error.message}", hint=error.hint)
+
+    def _close_door(self) -> None:
+        door, self._door = self._door, None
+        if door is not None:
+            door.close()
+
+    def _wants_desktop(self, ensured: Ensured) -> bool:
+        return self.config.headless_desktop_enabled and not is_hopeless(ensured.desktop_error)
+
+    def _desktop_start(self, ensured: Ensured) -> DesktopStart | None:
+        if not self._wants_desktop(ensured):
+            return None
+        install = not ensured.baked.get("desktop")
+        files = start_files() | ({"install.sh": install_script()} if install else {})
+        return DesktopStart(files=files, install=install, url=self._door.url if self._door else "")
+
+    def _desktop_stage_over(self, phase: Phase, code: int, clock: float | None) -> Generator[Event, None, None]:
+        """A desktop that fails is said, and the task goes on without."""
+        said = next((line for line in self._tail if line.startswith("desktop: ") and " ended " in line), "")
+        yield self._finish(ok=code == 0, clock=clock)
+        if code:
+            self._close_door()
+            sentence, hint = explanation(code) if phase is Phase.DESKTOP_INSTALL else _not_started(said)
+            yield Notice(message=sentence, hint=hint if "without a screen" in hint else _WITHOUT)
+        elif phase is Phase.DESKTOP:
+            self._screen = True
+
+    def _keep_picture(self, take: Callable[[], bytes | None]) -> None:
+        """Best effort: a task does not fail for want of its last picture."""
+        if not self._screen:
+            return
+        with contextlib.suppress(EngineError, NoDesktop, StoreError):
+            data = take()
+            if data:
+                self.tools.keep_picture(data)
+
+
+_DESKTOP_PHASES = (Phase.DESKTOP_INSTALL, Phase.DESKTOP)
+_WITHOUT = "The task runs without a screen; the log says more."
+
+
+def _not_started(said: str) -> tuple[str, str]:
+    reason = f": {said.removeprefix('desktop: ').partition('. Its last')[0]}" if said else ""
+    return f"The desktop did not start{reason}.", _WITHOUT
+
+
+def _stage_failed(phase: Phase, code: int) -> StageFailed:
     name = "cached preflight" if phase is Phase.CACHED else "run preflight"
-    return StageFailed(f"The {name} ended with exit code {code}.", "Its last lines say why.", status=code, tail=tail)
+    return StageFailed(f"The {name} ended with exit code {code}.", "Its last lines say why.", status=code)
 
 
-def _ending(code: int, *, oom: bool) -> tuple[str, str]:
+def _is_known(event: Event, known: Known) -> bool:
+    match event:
+        case PhaseStarted():
+            return event.phase in known.begun
+        case PhaseFinished():
+            return event.phase in known.finished
+        case Notice():
+            return f"{event.message} {event.hint}".strip() in known.notices
+        case _:
+            return False
+
+
+def _with_tail(error: StageFailed, tail: tuple[str, ...]) -> StageFailed:
+    return StageFailed(error.message, error.hint, status=error.status, tail=tail)
+
+
+def _ending(code: int, *, oom: bool, engine_away: bool) -> tuple[str, str]:
     if code == 0:
         return "", ""
+    if engine_away:
+        return f"The engine was stopped or restarted while the task ran (exit code {code}).", "Run it again."
     if oom:
         return "The task ran out of memory.", "Raise the environment's memory limit."
     if code == 137:
@@ -450,6 +651,7 @@ def build_options(config: DockerRunnerConfig, secrets: Mapping[str, str]) -> Bui
         token="",
         resources=config.resources,
         environment_name=config.environment_id,
+        package_cache=config.package_caches,
         secrets=secrets,
         grants=config.secrets,
     )

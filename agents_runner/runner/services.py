@@ -2,19 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import statistics
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from agents_runner.core.container import EngineInfo
 from agents_runner.core.environment import Environment
+from agents_runner.core.errors import NoDesktop
 from agents_runner.core.events import Event
 from agents_runner.core.imageplan import ImagePlan
 from agents_runner.core.listing import ImportReport, Listing, Problem
 from agents_runner.core.secrets import SecretGrant, SecretUse, SecretValues
 from agents_runner.core.settings import Settings
 from agents_runner.core.task import Task
+
+
+class ImportOffer(Protocol):
+    """Something that a folder holds and that an environment can be filled from."""
+
+    @property
+    def title(self) -> str:
+        """What it is, for example `devcontainer.json`."""
+        ...
+
+    @property
+    def fields(self) -> Mapping[str, Any]:
+        """Fields of an environment, by name."""
+        ...
+
+    @property
+    def report(self) -> Sequence[str]:
+        """What is taken over and what could not be, a sentence each."""
+        ...
+
 
 Listener = Callable[[str, tuple[Event, ...]], None]
 """Called with a task's id and what just happened to it, in order, on a worker's thread."""
@@ -33,6 +55,10 @@ class TaskRequest:
     """For a test: from the base image, without any cached layer."""
 
 
+DesktopPlan = Literal["off", "layer", "at-start"]
+"""Where a task's desktop comes from: nowhere, a cached layer, or an install when the task starts."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class PlannedImage:
     """A plan with what a look at the engine found: `states` is hit or miss for each layer, lowest first."""
@@ -41,6 +67,7 @@ class PlannedImage:
     states: tuple[str, ...]
     at_start: tuple[str, ...]
     notice: str = ""
+    desktop: DesktopPlan = "off"
 
     @property
     def hit(self) -> bool:
@@ -61,8 +88,17 @@ class CachedImage:
     created: float
     last_used: float | None
     environments: tuple[str, ...]
-    """Names of the environments whose last plan held it."""
+    """Names of the environments whose plan holds it."""
     in_use: bool
+    hits: int = 0
+    """How many tasks started from it that did not have to build it first."""
+    seconds_saved: float = 0.0
+    """How much longer those would have waited for its layers to be built."""
+
+    @property
+    def shared_size(self) -> int:
+        """Bytes that it has in common with its parent."""
+        return self.size - self.own_size
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +135,26 @@ class ShownSecret:
     stages: tuple[str, ...]
     as_variable: bool
     has_value: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartupFigures:
+    """Seconds to the first byte of a bare container, a cached and an uncached task; milliseconds to decide."""
+
+    bare_s: tuple[float, ...]
+    cached_s: tuple[float, ...]
+    uncached_s: tuple[float, ...]
+    decide_ms: tuple[float, ...]
+
+    @property
+    def ratio_cached_to_bare(self) -> float:
+        """Of the medians."""
+        return statistics.median(self.cached_s) / statistics.median(self.bare_s)
+
+    @property
+    def ratio_uncached_to_cached(self) -> float:
+        """Of the medians."""
+        return statistics.median(self.uncached_s) / statistics.median(self.cached_s)
 
 
 class EnvironmentsPort(Protocol):
@@ -181,6 +237,45 @@ class RunnerPort(Protocol):
         ...
 
 
+@dataclass(frozen=True, kw_only=True)
+class DesktopAddress:
+    """What a browser on this machine opens to see a task's desktop; the fragment of `url` holds its token."""
+
+    task: str
+    url: str
+    view_only: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """A PNG; `live` False for the last one of a task that has ended."""
+
+    data: bytes
+    live: bool
+
+
+class DesktopPort(Protocol):
+    """Looking at a task's desktop; each call may talk to the engine."""
+
+    def address(self, task_id: str, *, view_only: bool = False) -> DesktopAddress:
+        """Raises NoDesktop with the reason, NotFound."""
+        ...
+
+    def picture(self, task_id: str) -> Picture:
+        """The screen as it is now, or as it was when the task ended. Raises NoDesktop, NotFound, EngineError."""
+        ...
+
+
+class NoDesktops:
+    """A `DesktopPort` where there is none."""
+
+    def address(self, task_id: str, *, view_only: bool = False) -> DesktopAddress:
+        raise NoDesktop(f"Task {task_id} has no desktop.")
+
+    def picture(self, task_id: str) -> Picture:
+        raise NoDesktop(f"Task {task_id} has no desktop.")
+
+
 class ImagesPort(Protocol):
     """Planning, building and cleaning of cached images; each call talks to the engine."""
 
@@ -194,7 +289,20 @@ class ImagesPort(Protocol):
         """Remove these cached layers of ours, where nothing uses them."""
         ...
 
-    def clean(self, *, dry_run: bool, unused_only: bool = False) -> CleanReport: ...
+    def clean(self, *, dry_run: bool, unused_only: bool = False, older_than_days: float | None = None) -> CleanReport:
+        """Remove what nothing uses: with `unused_only` what no environment needs as it stands, with `older_than_days`
+        what was neither used nor made in that time."""
+        ...
+
+    def refresh(self, environment: Environment) -> Iterator[Event]:
+        """Build the layers anew on the newest base, while the old ones serve, if that is due; see `build`."""
+        ...
+
+
+class ImportEnvironments(Protocol):
+    """Reads environments from a file that this program or an older one wrote."""
+
+    def __call__(self, path: Path, *, name: str = "", dry_run: bool = False) -> ImportReport: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,39 +323,56 @@ class Services:
     check_environment: Callable[[Environment], tuple[tuple[str, str, str], ...]]
     """(field, message, hint) of everything that would stop a task: mounts, ports, variables, paths."""
     doctor: Callable[[], tuple[Check, ...]]
-    import_environments: Callable[[Path], ImportReport]
+    import_environments: ImportEnvironments
     export_environment: Callable[[str], str]
     """An environment's file as text, by name or id."""
     detach: Callable[[TaskRequest], Task]
     """Like `runner.submit`, but in a process of its own that outlives this one."""
     resume: Callable[[str], None]
-    """Start a task that was recorded by `detach`."""
+    """Start a task that was recorded by `detach`, or take up one whose process died."""
+    bench_startup: Callable[[Environment, int], Generator[Event | str, None, StartupFigures]]
+    """Measure starts of an environment, so many times; yields events of a build and lines, returns the figures."""
     import_demo_base: Callable[[], str]
     """Make the demo's base image if it is not there; returns its name."""
     picture: Callable[[Path, str], None]
     """Write a PNG of the window with the environment of this id selected."""
     wait: Callable[[float], None]
     close: Callable[[], None]
+    desktop: DesktopPort = NoDesktops()
     demo_folder: Callable[[], Path | None] = lambda: None
     """The folder that the demonstration works in, made if it is not there."""
+    recover: Callable[[bool], tuple[str, ...]] = lambda _here: ()
+    """Take up the tasks of processes that died, on threads of this one (True) or apart; returns their ids."""
+    window_opened: Callable[[], None] = lambda: None
+    """Starts what is done once in a while: collecting and refreshing, on a thread of its own."""
+    discover: Callable[[Path], Sequence[ImportOffer]] | None = None
+    """What a folder holds that an environment can be filled from; None: nothing is ever offered."""
+    test_preflight: Callable[[Environment, bool], Task] | None = None
+    """Run both preflights as a task without an agent; True: fresh, without any cached image."""
 
 
 __all__ = [
     "CachedImage",
     "Check",
     "CleanReport",
+    "DesktopAddress",
+    "DesktopPort",
     "EnvironmentsPort",
     "ImagesPort",
+    "ImportEnvironments",
+    "ImportOffer",
     "ImportReport",
     "KeptImage",
     "Listener",
     "Listing",
+    "Picture",
     "PlannedImage",
     "Problem",
     "RunnerPort",
     "SecretsPort",
     "Services",
     "ShownSecret",
+    "StartupFigures",
     "TaskRequest",
     "TasksPort",
 ]

@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from agents_runner.core.environment import Environment
-from agents_runner.core.errors import AgentsRunnerError
+from agents_runner.core.errors import AgentsRunnerError, ContainerMissing
 from agents_runner.core.events import Event, StateChanged, TaskResult, TaskState
 from agents_runner.core.launch import AgentLaunch, DockerRunnerConfig
 from agents_runner.core.secrets import SecretGrant, SecretValues
 from agents_runner.core.task import Task, new_task_id
-from agents_runner.engine.port import EngineFactory
+from agents_runner.engine.port import Engine, EngineFactory
 from agents_runner.images.control import ControlFolders
+from agents_runner.images.sharing import Alone, Desk
 from agents_runner.runner.agent_events import with_agent_messages
+from agents_runner.runner.desktop import DoorPort
 from agents_runner.runner.plan_launch import Host, check_prompt, plan_launch, without_caches
 from agents_runner.runner.recording import Record, recorded
-from agents_runner.runner.run_task import Tools, run_task
+from agents_runner.runner.redacting import withheld
+from agents_runner.runner.run_task import Known, Tools, follow_task, run_task
 from agents_runner.runner.services import Listener, TaskRequest
 from agents_runner.runner.test_preflight import NO_AGENT
 
+DETACH_PATIENCE_S = 60.0
+"""How long a detached task may wait for its own process to begin, in seconds."""
+HAND_OVER_S = 15.0
 STOP_POLL_S = 0.5
 """How often a running task looks whether another process asked it to stop, in seconds."""
 log = logging.getLogger(__name__)
@@ -41,8 +47,21 @@ class TaskRecords(Protocol):
     def config(self, task_id: str) -> str: ...
     def record(self, task_id: str) -> Record: ...
     def own(self, task_id: str, pid: int) -> None: ...
+    def claim(self, task_id: str, old: int | None, new: int) -> bool: ...
+    def unfinished(self) -> tuple[Task, ...]: ...
+    def container_lines(self, task_id: str) -> Mapping[str, int] | None: ...
     def request_stop(self, task_id: str) -> None: ...
     def stop_requested(self, task_id: str) -> bool: ...
+
+
+class OwnersPort(Protocol):
+    """Which processes of the application live."""
+
+    def hold(self) -> int:
+        """Say that this one does; returns its number."""
+        ...
+
+    def is_alive(self, pid: int | None) -> bool: ...
 
 
 class StopFlag:
@@ -81,8 +100,14 @@ class TaskRunner:
     """Agent, path below home, host path, bytes given, bytes found: write a refreshed login back, if allowed."""
     image_used: Callable[[str, str], None]
     """Told a tag and an environment's id."""
+    owners: OwnersPort
     secret_values: Callable[[str, Iterable[SecretGrant]], SecretValues] = lambda _id, _grants: SecretValues()
     """Environment id and grants to the values; raises InvalidInput for one that has none."""
+    desk: Desk = field(default_factory=Alone)
+    open_door: Callable[[DockerRunnerConfig, Engine], DoorPort] | None = None
+    """Opens the way to a task's desktop."""
+    keep_picture: Callable[[str, bytes], None] = lambda _task, _png: None
+    """Told a task's id and the last picture of its desktop."""
     max_running: int = 8
     _pool: ThreadPoolExecutor = field(init=False)
     _flags: dict[str, StopFlag] = field(default_factory=dict)
@@ -140,7 +165,7 @@ class TaskRunner:
             return
         task = self.records.get(task_id)
         self.records.request_stop(task_id)
-        if not task.state.final and not _alive(task.owner_pid):
+        if not task.state.final and not self.owners.is_alive(task.owner_pid):
             self._end_orphan(task)
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
@@ -168,7 +193,7 @@ class TaskRunner:
     def _work(self, task_id: str, flag: StopFlag) -> None:
         record = self.records.record(task_id)
         try:
-            self.records.own(task_id, os.getpid())
+            self.records.own(task_id, self.owners.hold())
             for event in recorded(self._events(task_id, flag), record):
                 self._tell(task_id, (event,))
         except Exception:
@@ -185,7 +210,8 @@ class TaskRunner:
         try:
             engine = self.engine()
             local = engine.info().local
-            values = self.secret_values(config.environment_id, config.secrets)
+            lines = self.records.container_lines(task_id)
+            values, unknown = self._values(config, running=lines is not None)
         except AgentsRunnerError as error:
             yield from failed(task_id, error)
             return
@@ -197,11 +223,83 @@ class TaskRunner:
             workspaces=self.workspaces,
             read_login=_read,
             on_login_used=lambda target, path, old, new: self.accept_login(agent, target, path, old, new),
+            open_door=partial(self.open_door, config, engine) if self.open_door else None,
+            keep_picture=partial(self.keep_picture, task_id),
             on_image_used=lambda tag: self.image_used(tag, config.environment_id),
             secrets=values,
+            desk=self.desk,
+            asked_at=self.records.get(task_id).created,
         )
-        prompt = self.records.prompt(task_id).encode("utf-8")
-        yield from with_agent_messages(run_task(config, prompt, tools), agent)
+        if lines is None:
+            prompt = self.records.prompt(task_id).encode("utf-8")
+            events = run_task(config, prompt, tools)
+        else:
+            events = follow_task(config, tools, _known(self.records.get(task_id), lines))
+        if unknown is not None:
+            events = withheld(events, unknown)
+        try:
+            yield from with_agent_messages(events, agent)
+        except ContainerMissing:
+            yield from failed(task_id, _died(self.records.get(task_id)))
+
+    def _values(self, config: DockerRunnerConfig, *, running: bool) -> tuple[SecretValues, AgentsRunnerError | None]:
+        """The plan's secrets. A task that runs already goes on without; its lines are then not shown, and why."""
+        try:
+            return self.secret_values(config.environment_id, config.secrets), None
+        except AgentsRunnerError as error:
+            if not running:
+                raise
+            return SecretValues(), error
+
+    # -- tasks whose process died --------------------------------------------------------------------
+
+    def recover(self, spawn: Callable[[str], None] | None = None) -> tuple[str, ...]:
+        """Take up the tasks of processes that died; returns their ids.
+
+        With `spawn` a task that still runs goes to a process of its own, and the others are settled before this
+        returns; without it all are taken up on this process's threads. Raises EngineErrors, with nothing done.
+        """
+        taken: list[str] = []
+        for task in self.records.unfinished():
+            if self.owners.is_alive(task.owner_pid) or self._is_beginning(task):
+                continue
+            name = f"agents-runner-task-{task.id}"
+            state = self.engine().inspect(name)
+            if not self.records.claim(task.id, task.owner_pid, self.owners.hold()):
+                continue
+            taken.append(task.id)
+            if state is None or state.status == "created" or self.records.container_lines(task.id) is None:
+                self.engine().remove(name)
+                self._close_record(task.id, failed(task.id, _died(task)))
+            elif spawn is None:
+                self.start(task.id)
+            elif state.running:
+                spawn(task.id)
+                self._handed_over(task.id)
+            else:
+                self._work(task.id, StopFlag(partial(self.records.stop_requested, task.id)))
+        return tuple(taken)
+
+    def _handed_over(self, task_id: str) -> None:
+        """Wait until the other process works on it: until then it would look as if nobody did."""
+        mine = self.owners.hold()
+        end = time.monotonic() + HAND_OVER_S
+        while self.records.get(task_id).owner_pid == mine and time.monotonic() < end:
+            time.sleep(0.05)
+
+    def _is_beginning(self, task: Task) -> bool:
+        """True for a task that waits for its turn here, or whose process has just been started."""
+        with self._lock:
+            mine = task.id in self._flags
+        return mine or (task.owner_pid is None and time.time() - task.created < DETACH_PATIENCE_S)
+
+    def _close_record(self, task_id: str, events: Iterator[Event]) -> None:
+        record = self.records.record(task_id)
+        try:
+            for event in recorded(events, record):
+                self._tell(task_id, (event,))
+        finally:
+            record.close()
 
     def _crashed(self, task_id: str, record: Record) -> None:
         error = AgentsRunnerError("The task ended by an error of the application.", "Its log file has the details.")
@@ -241,20 +339,31 @@ def failed(task_id: str, error: AgentsRunnerError) -> Generator[Event, None, Non
     )
 
 
+_DIED = {
+    TaskState.QUEUED: "before the task began",
+    TaskState.PREPARING: "while the task was prepared",
+    TaskState.BUILDING: "while the task's image was looked for or built",
+    TaskState.STARTING: "while the task's container was started",
+    TaskState.RUNNING: "while the task ran, and its container is gone",
+}
+
+
+def _died(task: Task) -> AgentsRunnerError:
+    when = _DIED.get(task.state, "in the middle of the task")
+    return AgentsRunnerError(f"The application ended {when}.", "Run it again; what was built is used.")
+
+
+def _known(task: Task, lines: Mapping[str, int]) -> Known:
+    return Known(
+        lines=lines,
+        begun=frozenset(record.phase for record in task.phases),
+        finished=frozenset(record.phase for record in task.phases if record.seconds is not None),
+        notices=frozenset(task.notices),
+    )
+
+
 def _read(path: str) -> bytes | None:
     try:
         return Path(path).read_bytes()
     except OSError:
         return None
-
-
-def _alive(pid: int | None) -> bool:
-    if pid is None:
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -44,8 +44,15 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE TABLE plans (environment_id TEXT NOT NULL, tag TEXT NOT NULL, PRIMARY KEY (environment_id, tag));
     CREATE TABLE build_failures (key TEXT PRIMARY KEY, reason TEXT NOT NULL, failed REAL NOT NULL);
     """,
+    """
+    CREATE TABLE image_builds (
+        tag TEXT NOT NULL, environment_id TEXT NOT NULL, built REAL NOT NULL, seconds REAL NOT NULL,
+        PRIMARY KEY (tag, environment_id)
+    );
+    CREATE TABLE refreshes (environment_id TEXT PRIMARY KEY, tried REAL NOT NULL);
+    """,
 )
-TABLES = ("tasks", "phases", "notices", "image_uses", "plans", "build_failures")
+TABLES = ("tasks", "phases", "notices", "image_uses", "plans", "build_failures", "image_builds", "refreshes")
 """In the order in which rows can be put in: a task before its phases."""
 _BUSY_S = 10.0
 _BESIDE = ("-wal", "-shm")

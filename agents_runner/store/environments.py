@@ -121,8 +121,10 @@ class EnvironmentStore:
         """An environment's file as text, by id or name. Raises NotFound."""
         return environment_to_json(self.get(name_or_id))
 
-    def import_file(self, path: Path) -> ImportReport:
+    def import_file(self, path: Path, *, name: str = "", dry_run: bool = False) -> ImportReport:
         """One environment, a list of them, or an object with the list `environments`.
+
+        `name` is for a file of one; a dry run reports the same and writes nothing.
 
         Nothing is overwritten: one whose id is taken gets a new id, and a note says so. Entries that cannot be read
         are problems of the report. Raises NotFound, InvalidInput with the line, StoreError.
@@ -136,8 +138,12 @@ class EnvironmentStore:
         entries = [data] if looks_like_environment(data) else _entries(data)
         if not entries:
             raise InvalidInput(f"{path.name} holds no environment.", "Choose a file that `env export` wrote.")
+        if name:
+            if len(entries) != 1 or not looks_like_environment(entries[0]):
+                raise InvalidInput(f"{path.name} does not hold one environment.", "Import it without a new name.")
+            entries = [{**entries[0], "name": name}]
         with self._lock():
-            return self._import(entries, path, self._scan(holding=True))
+            return self._import(entries, path, self._scan(holding=True), dry_run=dry_run)
 
     # -- reading -----------------------------------------------------------------------------------
 
@@ -231,18 +237,18 @@ class EnvironmentStore:
             )
         return self.paths.environments / f"{new_environment_id(environment_id)}.json"
 
-    def _import(self, entries: builtins.list[Any], path: Path, scan: _Scan) -> ImportReport:
+    def _import(self, entries: builtins.list[Any], path: Path, scan: _Scan, *, dry_run: bool = False) -> ImportReport:
         """All entries that are environments, or none if the disk refuses one."""
         before, problems = len(scan.files), []
         try:
             for number, entry in enumerate(entries, start=1):
                 if looks_like_environment(entry):
-                    self._import_one(entry, path, scan)
+                    self._import_one(entry, path, scan, dry_run=dry_run)
                 else:
                     message = f"Entry {number} of {path.name} is no environment."
                     problems.append(Problem(path=str(path), message=message, hint="It was left out."))
         except AgentsRunnerError:
-            for written, _ in scan.files[before:]:
+            for written, _ in [] if dry_run else scan.files[before:]:
                 written.unlink(missing_ok=True)
             del scan.files[before:]
             raise
@@ -253,7 +259,7 @@ class EnvironmentStore:
             problems=tuple(problems),
         )
 
-    def _import_one(self, entry: Mapping[str, Any], path: Path, scan: _Scan) -> None:
+    def _import_one(self, entry: Mapping[str, Any], path: Path, scan: _Scan, *, dry_run: bool = False) -> None:
         migrated = read_environment(entry)
         environment, notes = migrated.environment, list(migrated.notes)
         if migrated.newer:
@@ -271,7 +277,8 @@ class EnvironmentStore:
         except InvalidInput as error:
             notes.append(f"{environment.name}: {error.message} {error.hint}".rstrip())
         place = self._new_place(environment.id, scan)
-        self._write(place, environment_to_json(environment))
+        if not dry_run:
+            self._write(place, environment_to_json(environment))
         scan.files.append((place, Migrated(environment=environment, notes=tuple(notes))))
 
 

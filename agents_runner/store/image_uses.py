@@ -16,7 +16,7 @@ class ImageUse(NamedTuple):
     last_used: float | None
     hits: int
     environments: tuple[str, ...]
-    """Ids of the environments that used it or whose last plan holds it."""
+    """Ids of the environments that built or used it or whose last plan holds it."""
     seconds_saved: float
 
 
@@ -27,15 +27,62 @@ class ImageUses:
     database: Database
     clock: Callable[[], float] = time.time
 
-    def used(self, tag: str, environment_id: str, seconds_saved: float = 0.0) -> None:
-        """A task of this environment started from this image, so many seconds sooner than without it."""
+    def used(self, tag: str, environment_id: str, seconds_saved: float = 0.0, *, hit: bool = True) -> None:
+        """A task of this environment started from this image, so many seconds sooner than without it.
+
+        Not a `hit` if the image was only built for that very task.
+        """
         with self.database.transaction() as connection:
             connection.execute(
-                "INSERT INTO image_uses (tag, environment_id, last_used, hits, seconds_saved) VALUES (?, ?, ?, 1, ?) "
-                "ON CONFLICT (tag, environment_id) DO UPDATE SET last_used = excluded.last_used, hits = hits + 1, "
-                "seconds_saved = seconds_saved + excluded.seconds_saved",
-                (tag, environment_id, self.clock(), seconds_saved),
+                "INSERT INTO image_uses (tag, environment_id, last_used, hits, seconds_saved) VALUES (?, ?, ?, ?, ?) "
+                "ON CONFLICT (tag, environment_id) DO UPDATE SET last_used = excluded.last_used, "
+                "hits = hits + excluded.hits, seconds_saved = seconds_saved + excluded.seconds_saved",
+                (tag, environment_id, self.clock(), int(hit), seconds_saved),
             )
+
+    def built(self, tag: str, environment_id: str, seconds: float) -> None:
+        """This layer was built for this environment, in so many seconds."""
+        with self.database.transaction() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO image_builds (tag, environment_id, built, seconds) VALUES (?, ?, ?, ?)",
+                (tag, environment_id, self.clock(), seconds),
+            )
+
+    def build_seconds(self, tags: Iterable[str]) -> float:
+        """How long these layers took to build, together; those that nobody remembers count nothing."""
+        wanted = set(tags)
+        with self.database.reading() as connection:
+            rows = connection.execute("SELECT tag, MAX(seconds) FROM image_builds GROUP BY tag").fetchall()
+        return float(sum(row[1] for row in rows if row[0] in wanted))
+
+    def last_builds(self) -> Mapping[str, float]:
+        """Environment id to when one of its layers was last built, in seconds since the epoch."""
+        with self.database.reading() as connection:
+            rows = connection.execute("SELECT environment_id, MAX(built) FROM image_builds GROUP BY 1").fetchall()
+        return {str(row[0]): float(row[1]) for row in rows}
+
+    def forget(self, tags: Iterable[str]) -> None:
+        """These images are gone for good: who built them is of no more use."""
+        with self.database.transaction() as connection:
+            connection.executemany("DELETE FROM image_builds WHERE tag = ?", [(tag,) for tag in tags])
+
+    def refresh_tried(self, environment_id: str) -> float | None:
+        """When a refresh of this environment was last begun, in seconds since the epoch."""
+        with self.database.reading() as connection:
+            row = connection.execute(
+                "SELECT tried FROM refreshes WHERE environment_id = ?", (environment_id,)
+            ).fetchone()
+        return None if row is None else float(row[0])
+
+    def claim_refresh(self, environment_id: str, within_s: float) -> bool:
+        """True for the one process that may refresh it now: nobody has tried within so many seconds."""
+        with self.database.transaction() as connection:
+            done = connection.execute(
+                "INSERT INTO refreshes (environment_id, tried) VALUES (?, ?) ON CONFLICT (environment_id) "
+                "DO UPDATE SET tried = excluded.tried WHERE tried < ?",
+                (environment_id, self.clock(), self.clock() - within_s),
+            )
+            return done.rowcount > 0
 
     def all(self) -> Mapping[str, ImageUse]:
         with self.database.reading() as connection:
@@ -43,7 +90,8 @@ class ImageUses:
                 "SELECT tag, MAX(last_used), SUM(hits), SUM(seconds_saved) FROM image_uses GROUP BY tag"
             ).fetchall()
             links = connection.execute(
-                "SELECT tag, environment_id FROM plans UNION SELECT tag, environment_id FROM image_uses ORDER BY 1, 2"
+                "SELECT tag, environment_id FROM plans UNION SELECT tag, environment_id FROM image_uses "
+                "UNION SELECT tag, environment_id FROM image_builds ORDER BY 1, 2"
             ).fetchall()
         environments: dict[str, list[str]] = {}
         for tag, environment_id in links:

@@ -133,6 +133,29 @@ class LogWriter:
             self._buffer[:0] = b"\n"
 
 
+def log_end(path: Path) -> int:
+    """The log's length in bytes. Raises StoreError."""
+    with _reading(path):
+        return path.stat().st_size
+    return 0
+
+
+def drop_torn_line(path: Path) -> None:
+    """Take away the half line that a killed writer left: who writes next has all of it. Raises StoreError."""
+    with _reading(path), path.open("r+b") as file:
+        end = file.seek(0, os.SEEK_END)
+        kept = end
+        while kept:
+            start = max(0, kept - FLUSH_BYTES)
+            file.seek(start)
+            found = file.read(kept - start).rfind(b"\n")
+            kept = start + found + 1 if found >= 0 else start
+            if found >= 0:
+                break
+        if kept < end:
+            file.truncate(kept)
+
+
 def read_log(path: Path, offset: int = 0) -> tuple[Line, ...]:
     """All lines from line `offset` on; a last line without its end is still being written. Raises StoreError."""
     lines: list[Line] = []

@@ -96,6 +96,11 @@ class Paths:
         return self.data / "secrets"
 
     @property
+    def background_log(self) -> Path:
+        """What the processes said that build ahead of time."""
+        return self.data / "background.log"
+
+    @property
     def workspaces(self) -> Path:
         return self.data / "workspaces"
 

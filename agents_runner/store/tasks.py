@@ -16,15 +16,17 @@ from agents_runner.core.listing import Problem
 from agents_runner.core.task import PhaseRecord, Task
 from agents_runner.store.database import Database
 from agents_runner.store.faults import unwritable
-from agents_runner.store.files import DISK, TEMP_PREFIX, write_new
+from agents_runner.store.files import DISK, TEMP_PREFIX, write_atomic, write_new
 from agents_runner.store.image_uses import ImageUse, ImageUses
-from agents_runner.store.logfile import LogPart, LogWriter, read_log, read_log_from
+from agents_runner.store.logfile import LogPart, LogWriter, drop_torn_line, log_end, read_log, read_log_from
 from agents_runner.store.paths import Paths
 
 _PARTS = ("phases", "notices")
 """Fields of a task that have tables of their own."""
 _COLUMNS = tuple(one.name for one in fields(Task) if one.name not in _PARTS)
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM tasks"
+CONTAINER_FROM = "container-from"
+"""File of a task: where in its log the container's lines begin, in bytes."""
 _CHUNK = 500
 """Rows whose parts are fetched at once: SQLite limits the number of marks in a statement."""
 
@@ -79,6 +81,42 @@ class TaskStore:
             row = connection.execute("SELECT stop_requested FROM tasks WHERE id = ?", (task_id,)).fetchone()
         return bool(row and row[0])
 
+    def claim(self, task_id: str, old: int | None, new: int) -> bool:
+        """Become the process that works on it, if `old` still is; False if somebody else was quicker."""
+        with self.database.transaction() as connection:
+            done = connection.execute(
+                "UPDATE tasks SET owner_pid = ? WHERE id = ? AND owner_pid IS ?", (new, task_id, old)
+            )
+        return done.rowcount == 1
+
+    def unfinished(self) -> tuple[Task, ...]:
+        """Every task that has not ended, oldest first."""
+        final = [state.value for state in TaskState if state.final]
+        marks = ",".join("?" * len(final))
+        with self.database.reading() as connection:
+            rows = connection.execute(f"{_SELECT} WHERE state NOT IN ({marks}) ORDER BY created", final).fetchall()
+            return _tasks(connection, rows)[0]
+
+    def container_lines(self, task_id: str) -> Mapping[str, int] | None:
+        """How many lines of its container are in the log, by stream; None if no container was begun.
+
+        Takes away a half line at the log's end: for a task that nobody writes any more.
+        """
+        folder = self._folder(task_id)
+        try:
+            position = int((folder / CONTAINER_FROM).read_text(encoding="ascii"))
+        except (OSError, ValueError):
+            return None
+        drop_torn_line(folder / "log")
+        counts = {"stdout": 0, "stderr": 0}
+        while True:
+            lines, following = self.log_from(task_id, position)
+            for stream, _ in lines:
+                counts[stream] = counts.get(stream, 0) + 1
+            if following == position:
+                return counts
+            position = following
+
     def record(self, task_id: str) -> TaskRecord:
         return TaskRecord(self, task_id)
 
@@ -121,6 +159,22 @@ class TaskStore:
                 raise InvalidInput(f"Task {task_id} has not ended.", "Stop it first.")
             connection.execute("DELETE FROM tasks WHERE id = ?", (task_id,))
         shutil.rmtree(folder, ignore_errors=True)
+
+    # -- what is kept beside the record --------------------------------------------------------------
+
+    def keep(self, task_id: str, name: str, data: bytes) -> None:
+        """Write a private file into the task's folder. Raises StoreError."""
+        write_atomic(self._folder(task_id) / name, data)
+
+    def kept(self, task_id: str, name: str) -> bytes | None:
+        try:
+            return (self._folder(task_id) / name).read_bytes()
+        except OSError:
+            return None
+
+    def forget(self, task_id: str, name: str) -> None:
+        with contextlib.suppress(OSError):
+            (self._folder(task_id) / name).unlink()
 
     # -- reading -----------------------------------------------------------------------------------
 
@@ -177,6 +231,10 @@ class TaskStore:
 
     def image_used(self, tag: str, environment_id: str, seconds_saved: float = 0.0) -> None:
         self.images.used(tag, environment_id, seconds_saved)
+
+    def image_started(self, tag: str, environment_id: str) -> None:
+        """A task starts from it now; whether that was a hit is known at its end."""
+        self.images.used(tag, environment_id, hit=False)
 
     def image_uses(self) -> Mapping[str, ImageUse]:
         return self.images.all()
@@ -335,6 +393,11 @@ class TaskRecord:
         return self._store.move(self._task, state, at)
 
     def phase_started(self, phase: Phase) -> None:
+        if phase is Phase.START:
+            # What comes from now on is the container's: who takes the task up knows what is there of it.
+            self._log.flush()
+            folder = self._store.paths.tasks / self._task
+            write_atomic(folder / CONTAINER_FROM, str(log_end(folder / "log")).encode("ascii"))
         with self._store.database.transaction() as connection:
             connection.execute(
                 "INSERT INTO phases (task, position, phase) "

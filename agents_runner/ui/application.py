@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import signal
 import socket
 import sys
@@ -26,6 +27,12 @@ def application() -> QApplication:
     made.setStyle("Fusion")
     QGuiApplication.setDesktopFileName("agents-runner")
     return made
+
+
+def keep_what_is_there() -> None:
+    """Spare the collector what was made up to now: looking through it all takes longer than a key may."""
+    gc.collect()
+    gc.freeze()
 
 
 class _Interrupt(QObject):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QMessageBox, QWidget
+
+from agents_runner.ui.widgets import set_role
 
 
 def ask(
@@ -29,5 +31,41 @@ def ask(
     box.setDefaultButton(stay)
     box.setEscapeButton(stay)
     agree.clicked.connect(on_yes)
+    box.open()
+    return box
+
+
+def choose(
+    parent: QWidget,
+    name: str,
+    title: str,
+    text: str,
+    details: str,
+    answers: Sequence[tuple[str, str, Callable[[], None]]],
+    *,
+    escape: str,
+) -> QMessageBox:
+    """Ask for one of several answers (key, text, what it does); the first is the default, `escape` the one of Escape.
+
+    The buttons are called `NAME-KEY`.
+    """
+    box = QMessageBox(parent)
+    box.setObjectName(f"{name}-question")
+    box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    box.setIcon(QMessageBox.Icon.NoIcon)
+    box.setWindowTitle(title)
+    box.setTextFormat(Qt.TextFormat.PlainText)
+    box.setText(text)
+    box.setInformativeText(details)
+    for number, (key, words, act) in enumerate(answers):
+        # Roles order the buttons by the platform's habits; one role keeps the order that is meant.
+        one = box.addButton(words, QMessageBox.ButtonRole.ActionRole)
+        one.setObjectName(f"{name}-{key}")
+        one.clicked.connect(act)
+        if number == 0:
+            set_role(one, "primary")
+            box.setDefaultButton(one)
+        if key == escape:
+            box.setEscapeButton(one)
     box.open()
     return box

@@ -8,10 +8,12 @@ from PySide6.QtWidgets import QCheckBox, QComboBox, QLineEdit, QPlainTextEdit, Q
 
 from agents_runner.core.environment import COLORS
 from agents_runner.ui.models import color_dot
+from agents_runner.ui.script_editor import ScriptEditor
 from agents_runner.ui.widgets import QuietWheel, button, code_editor, tip
 
 CACHED_TIP = "Slow and the same for every task: packages, tools, system configuration. Baked into an image once."
 RUN_TIP = "Quick and of this task: variables, folders, refreshing the workspace. Runs at every start."
+SINGLE_TIP = "Everything in one script, run at every task start; Auto-split finds out what can be cached."
 VARIABLES_TIP = "Set in both scripts and for the agent."
 KINDS = (("none", "None"), ("folder", "A folder of this machine"), ("git", "A fresh git clone for each task"))
 PULLS = (("missing", "If it is missing"), ("always", "Before every task"), ("never", "Never"))
@@ -78,17 +80,22 @@ class EnvironmentEditors:
             "Cache the desktop &layer",
             "Bake the desktop's programs into an image of their own; counts only while the desktop is on.",
         )
+        self.package_caches = _check(
+            "env-package-caches",
+            "&Keep package downloads",
+            "Builds keep what apt, pacman, pip, npm and cargo download, so that a rebuild need not fetch it.",
+        )
         self.enabled = _check(
             "env-preflight-enabled", "Run pre&flight scripts", "Off: neither script runs; both texts stay."
         )
 
     def _texts(self) -> None:
-        self.cached = code_editor(
+        self.cached = ScriptEditor(
             "env-cached-preflight",
             CACHED_TIP,
             "apt-get update && apt-get install -y nodejs npm\n# step: NAME starts a new layer",
         )
-        self.run = code_editor("env-run-preflight", RUN_TIP, "export NODE_ENV=development\nmkdir -p ~/cache")
+        self.run = ScriptEditor("env-run-preflight", RUN_TIP, "export NODE_ENV=development\nmkdir -p ~/cache")
         self.variables = code_editor("env-variables", VARIABLES_TIP, "NAME=value")
         self.mounts = code_editor("env-mounts", "One SOURCE:TARGET or SOURCE:TARGET:ro a line.", "/srv/data:/data:ro")
         self.ports = code_editor("env-ports", "One port a line; published on this machine only.", "3000\n8080:80")
@@ -115,4 +122,4 @@ class EnvironmentEditors:
         return (self.color, self.agent, self.kind, self.pull)
 
     def checks(self) -> tuple[QCheckBox, ...]:
-        return (self.cache_container, self.desktop, self.cache_desktop, self.enabled)
+        return (self.cache_container, self.desktop, self.cache_desktop, self.enabled, self.package_caches)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtCore import Qt, QTimer, Signal, Slot
 from PySide6.QtWidgets import (
     QComboBox,
     QFileDialog,
@@ -19,10 +19,13 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from agents_runner.ui.environment_editors import CACHED_TIP, RUN_TIP, VARIABLES_TIP, EnvironmentEditors
+from agents_runner.ui.analyzer import Analyzer
+from agents_runner.ui.environment_editors import VARIABLES_TIP, EnvironmentEditors
 from agents_runner.ui.form_state import FormState
+from agents_runner.ui.preflight_page import PreflightPage
+from agents_runner.ui.script_editor import ScriptEditor
 from agents_runner.ui.tokens import GRID
-from agents_runner.ui.widgets import Field, exact_text, plain, row, tip
+from agents_runner.ui.widgets import Banner, Field, exact_text, plain, row, set_role, tip
 
 _LINES = {
     "name": "name",
@@ -47,6 +50,7 @@ _CHECKS = {
     "desktop": "headless_desktop_enabled",
     "cache_desktop": "cache_desktop_build",
     "enabled": "preflight_enabled",
+    "package_caches": "package_caches",
 }
 """Each editor's name and what it edits of the state."""
 
@@ -55,14 +59,20 @@ class EnvironmentForm(QWidget):
     """`edited` comes with every change that a person makes, never while a state is shown."""
 
     edited = Signal()
+    folder_chosen = Signal(str)
+    """A person chose or typed the workspace's folder; "" where the workspace is none."""
 
-    def __init__(self) -> None:
+    def __init__(self, analyzer: Analyzer) -> None:
         super().__init__()
         self._showing = False
         self._shown = FormState()
         self._held: dict[str, str] = {}
+        self._key = ""
         self.editors = EnvironmentEditors(self)
         self._fields = self._make_fields()
+        self.preflight = PreflightPage(self.editors, self._fields, analyzer, self.state)
+        self.offer = Banner("import-offer", "Import...")
+        set_role(self.offer, "offer")
         self._lay_out()
         self._connect()
 
@@ -104,8 +114,7 @@ class EnvironmentForm(QWidget):
         self.tabs.setUsesScrollButtons(True)
         for title, hint, page in (
             ("General", "What the environment is made of.", self._general_tab()),
-            ("Cached preflight", CACHED_TIP, self._tab(CACHED_TIP, "cached_preflight_script")),
-            ("Run preflight", RUN_TIP, self._tab(RUN_TIP, "run_preflight_script")),
+            ("Preflight", "The scripts that set a task's container up.", self.preflight),
             ("Variables", VARIABLES_TIP, self._tab(f"One NAME=value a line. {VARIABLES_TIP}", "env_vars")),
             ("Advanced", "Mounts, ports, limits, and when the base image is pulled.", self._advanced_tab()),
         ):
@@ -127,6 +136,7 @@ class EnvironmentForm(QWidget):
         edit.kind.setAccessibleName("Workspace")
         for name, label in (("folder", "F&older"), ("git", "Re&pository"), ("branch", "Branc&h")):
             form.addRow(label, self._fields[name])
+        form.addRow(self.offer)
         form.addRow("Start-up", edit.cache_container)
         form.addRow("", edit.enabled)
         form.addRow("", row(edit.desktop, edit.cache_desktop))
@@ -159,6 +169,7 @@ class EnvironmentForm(QWidget):
         form.addRow("Por&ts", self._fields["ports"])
         form.addRow("P&ull the base image", self._fields["pull"])
         form.addRow("Build t&imeout (s)", self._fields["build_timeout_s"])
+        form.addRow("", self.editors.package_caches)
         form.addRow("CPUs", self._fields["resources.cpus"])
         form.addRow("Memory (MiB)", self._fields["resources.memory_mb"])
         return _scrolled(body)
@@ -175,6 +186,13 @@ class EnvironmentForm(QWidget):
             check.toggled.connect(self._changed)
         edit.kind.currentIndexChanged.connect(self._show_target)
         edit.browse.clicked.connect(self._browse)
+        edit.cache_container.toggled.connect(self._caching_toggled)
+        self._folder_timer = QTimer(self)
+        self._folder_timer.setSingleShot(True)
+        self._folder_timer.setInterval(400)
+        self._folder_timer.timeout.connect(self._folder_typed)
+        edit.path.textEdited.connect(self._folder_timer.start)
+        edit.kind.activated.connect(self._folder_timer.start)
 
     # -- what the page uses -------------------------------------------------------------------------
 
@@ -192,8 +210,8 @@ class EnvironmentForm(QWidget):
     def first_agent(self) -> str:
         return self.editors.agent.itemData(0) or "codex"
 
-    def show_state(self, state: FormState) -> None:
-        """Show these values; no `edited` comes of it, and what is shown already is left alone."""
+    def show_state(self, state: FormState, key: str = "") -> None:
+        """Show these values, of the environment `key`; no `edited` comes of it, and what is shown already stays."""
         self._showing = True
         old, self._shown = self._shown, state
         for name, field in _LINES.items():
@@ -209,15 +227,34 @@ class EnvironmentForm(QWidget):
             self._show_text(name, getattr(state, field), getattr(old, field))
         self._showing = False
         self.clear_errors()
+        self._folder_timer.stop()
+        if key != self._key:
+            self._key = key
+            self.offer.show_text("")
+        self.preflight.show_state(state, key)
+
+    def settled(self) -> bool:
+        """True while nothing is waited for."""
+        return not self._folder_timer.isActive() and (not self.preflight.isVisible() or self.preflight.settled())
+
+    def change_to(self, state: FormState) -> None:
+        """Change the values as a person would: `edited` comes, and scripts can be undone."""
+        for name in ("cached", "run"):
+            editor: ScriptEditor = getattr(self.editors, name)
+            if self._text(name, getattr(self._shown, _TEXTS[name])) != getattr(state, _TEXTS[name]):
+                editor.replace_text(getattr(state, _TEXTS[name]))
+        key = self._key
+        self.show_state(state, key)
+        self.edited.emit()
 
     def _show_text(self, name: str, text: str, old: str) -> None:
         """What a person did not change and is to be shown again stays, with its cursor."""
         editor: QPlainTextEdit = getattr(self.editors, name)
-        now = exact_text(editor)
+        now = _exact(editor)
         if now != text and (text != old or now != self._held.get(name)):
             editor.setPlainText(text)
         # What the editor makes of the text (line ends, say), to know later whether a person changed it.
-        self._held[name] = exact_text(editor)
+        self._held[name] = _exact(editor)
 
     def state(self) -> FormState:
         values: dict[str, object] = {field: getattr(self.editors, name).text() for name, field in _LINES.items()}
@@ -225,11 +262,13 @@ class EnvironmentForm(QWidget):
         values |= {field: getattr(self.editors, name).isChecked() for name, field in _CHECKS.items()}
         values |= {field: self._text(name, getattr(self._shown, field)) for name, field in _TEXTS.items()}
         values["agent"] = values["agent"] or self._shown.agent
+        values["preflight_script"] = self._shown.preflight_script
         return FormState(**values)  # type: ignore[arg-type]
 
     def _text(self, name: str, shown: str) -> str:
         """What was shown, line ends included, unless a person changed it."""
-        text = exact_text(getattr(self.editors, name))
+        editor: QPlainTextEdit = getattr(self.editors, name)
+        text = _exact(editor)
         return shown if text == self._held.get(name) else text
 
     def clear_errors(self) -> None:
@@ -242,6 +281,7 @@ class EnvironmentForm(QWidget):
         if field is None:
             return False
         field.show_error(text)
+        self.preflight.reveal(field)
         for number in range(self.tabs.count()):
             tab = self.tabs.widget(number)
             if tab is not None and tab.isAncestorOf(field):
@@ -263,6 +303,18 @@ class EnvironmentForm(QWidget):
     def _changed(self) -> None:
         if not self._showing:
             self.edited.emit()
+            self.preflight.refresh(self.state())
+
+    @Slot(bool)
+    def _caching_toggled(self, on: bool) -> None:
+        if on and not self._showing:
+            self.preflight.caching_switched_on()
+
+    @Slot()
+    def _folder_typed(self) -> None:
+        self._folder_timer.stop()
+        folder = self.editors.kind.currentData() == "folder"
+        self.folder_chosen.emit(self.editors.path.text().strip() if folder else "")
 
     @Slot()
     def _browse(self) -> None:
@@ -270,6 +322,11 @@ class EnvironmentForm(QWidget):
         if folder:
             self.editors.path.setText(folder)
             self._changed()
+            self._folder_typed()
+
+
+def _exact(editor: QPlainTextEdit) -> str:
+    return editor.text() if isinstance(editor, ScriptEditor) else exact_text(editor)
 
 
 def _form(parent: QWidget) -> QFormLayout:

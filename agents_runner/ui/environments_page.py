@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from PySide6.QtCore import QModelIndex, Qt, Signal, Slot
 from PySide6.QtGui import QKeySequence, QShortcut
@@ -10,12 +12,14 @@ from PySide6.QtWidgets import QListView, QSplitter, QStackedWidget, QVBoxLayout,
 
 from agents_runner.core.environment import Environment, new_environment_id
 from agents_runner.core.errors import AgentsRunnerError, InvalidInput
-from agents_runner.runner.services import Listing, Services
+from agents_runner.runner.services import ImportOffer, Listing, Services
+from agents_runner.ui.analyzer import Analyzer
 from agents_runner.ui.dialogs import ask
 from agents_runner.ui.environment_form import EnvironmentForm
 from agents_runner.ui.environment_row import EnvironmentDelegate
 from agents_runner.ui.form_state import FormState, from_environment, to_environment
-from agents_runner.ui.jobs import Jobs
+from agents_runner.ui.import_dialog import ImportDialog, offer_text
+from agents_runner.ui.jobs import Jobs, Latest
 from agents_runner.ui.models import EnvironmentList, Row, environment_row
 from agents_runner.ui.plan_line import PlanLine
 from agents_runner.ui.tokens import GRID
@@ -33,11 +37,17 @@ class EnvironmentsPage(QWidget):
 
     run_wanted = Signal(str)
     changed = Signal(object)
+    test_requested = Signal(str, bool)
+    test_all_requested = Signal()
+    """An environment's id, and whether to test it fresh: without any cached image."""
 
-    def __init__(self, services: Services, jobs: Jobs) -> None:
+    def __init__(self, services: Services, jobs: Jobs, analyzer: Analyzer) -> None:
         super().__init__()
         self._services = services
         self._jobs = jobs
+        self._analyzer = analyzer
+        self._discoveries = Latest(jobs)
+        self._offers: tuple[ImportOffer, ...] = ()
         self._environments: dict[str, Environment] = {}
         self._read_only: frozenset[str] = frozenset()
         self._drafts: dict[str, FormState] = {}
@@ -99,8 +109,12 @@ class EnvironmentsPage(QWidget):
         return left
 
     def _right(self) -> QWidget:
-        self.form = EnvironmentForm()
+        self.form = EnvironmentForm(self._analyzer)
         self.form.edited.connect(self._edited)
+        self.form.folder_chosen.connect(self._discover)
+        self.form.offer.acted.connect(self._import)
+        self.form.preflight.test_wanted.connect(self._test)
+        self.form.preflight.test_all_wanted.connect(self.test_all_requested)
         self.plan = PlanLine(self._services, self._jobs)
         self._said = plain(role="good")
         self._said.setObjectName("env-said")
@@ -160,6 +174,11 @@ class EnvironmentsPage(QWidget):
         self._notes = (str(error),)
         self._show_banner()
 
+    def say(self, sentence: str) -> None:
+        """A sentence about the selected environment, until it is shown anew."""
+        self._elsewhere = (sentence,)
+        self._show_banner()
+
     def _show_banner(self) -> None:
         """What concerns no field: the files, the selected one's state, its other problems."""
         own = (READ_ONLY,) if self._current in self._read_only else ()
@@ -181,8 +200,8 @@ class EnvironmentsPage(QWidget):
         self._copy.setEnabled(bool(environment_id))
         if not environment_id:
             return
-        self.form.show_state(self._state(environment_id))
         self.form.setEnabled(environment_id not in self._read_only)
+        self.form.show_state(self._state(environment_id), environment_id)
         self._buttons()
         self._show_problems()
         self.refresh_plan()
@@ -215,6 +234,9 @@ class EnvironmentsPage(QWidget):
         self._run.setEnabled(saved and not edited)
         self._run.setToolTip(tip("Start a task in this environment" if saved and not edited else "Save it first"))
         self._delete.setEnabled(self._current not in self._read_only)
+        self.form.preflight.set_testable(
+            possible=self._services.test_preflight is not None, ready=saved and not edited
+        )
 
     def edited_names(self) -> list[str]:
         """Names of the environments with changes that are not saved."""
@@ -349,6 +371,44 @@ class EnvironmentsPage(QWidget):
         self._drafts.pop(key, None)
         self._problems.pop(key, None)
         self._fill("")
+
+    # -- importing and testing ---------------------------------------------------------------------
+
+    @Slot(str)
+    def _discover(self, folder: str) -> None:
+        """Look what the folder holds; only an offer comes of it."""
+        self._offers = ()
+        self.form.offer.show_text("")
+        discover = self._services.discover
+        if discover is None or not folder:
+            return
+        key = self._current
+
+        def found(offers: Sequence[ImportOffer]) -> None:
+            if key == self._current and folder == self.form.editors.path.text().strip():
+                self._offers = tuple(offers)
+                self.form.offer.show_text(offer_text(self._offers))
+
+        self._discoveries.run(lambda: discover(Path(folder)), found)
+
+    @Slot()
+    def _import(self) -> None:
+        if self._offers:
+            dialog = ImportDialog(self._offers, self.form.state(), self.window())
+            dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+            dialog.applied.connect(self._imported)
+            dialog.open()
+
+    @Slot(object)
+    def _imported(self, state: FormState) -> None:
+        self._offers = ()
+        self.form.offer.show_text("")
+        self.form.change_to(state)
+
+    @Slot(bool)
+    def _test(self, fresh: bool) -> None:
+        if self._current in self._environments and self._current not in self._drafts:
+            self.test_requested.emit(self._current, fresh)
 
     @Slot()
     def _run_clicked(self) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -29,6 +31,7 @@ class FormState:
     headless_desktop_enabled: bool = False
     cache_desktop_build: bool = False
     cache_container_build: bool = True
+    package_caches: bool = False
     preflight_enabled: bool = True
     cached_preflight_script: str = ""
     run_preflight_script: str = ""
@@ -39,7 +42,21 @@ class FormState:
     cpus: str = ""
     memory_mb: str = ""
 
+    preflight_script: str = ""
+    """The single script of older files: shown, never changed."""
 
+    @property
+    def unsplit(self) -> bool:
+        """True while everything there is stands in one script."""
+        return not self.cached_preflight_script.strip() and bool(self.run_preflight_script.strip())
+
+    @property
+    def variable_names(self) -> tuple[str, ...]:
+        """Names of the variables, as far as they can be read: both scripts are given them."""
+        return tuple(dict.fromkeys(_VARIABLE.findall(self.variables)))
+
+
+_VARIABLE = re.compile(r"^[ \t]*([A-Za-z_]\w*)[ \t]*=", re.MULTILINE | re.ASCII)
 _SAME = (
     "name",
     "color",
@@ -49,10 +66,14 @@ _SAME = (
     "headless_desktop_enabled",
     "cache_desktop_build",
     "cache_container_build",
+    "package_caches",
     "preflight_enabled",
     "cached_preflight_script",
     "run_preflight_script",
+    "preflight_script",
 )
+_SCRIPTS = ("cached_preflight_script", "run_preflight_script")
+_LISTS = ("mounts", "ports")
 
 
 def from_environment(environment: Environment) -> FormState:
@@ -136,3 +157,34 @@ def _at_its_field(error: ValidationError) -> InvalidInput:
     if len(place) > 1 and place[0] == "resources":
         return InvalidInput(found.message, found.hint, field=f"resources.{place[1]}")
     return found
+
+
+def with_fields(state: FormState, fields: Mapping[str, Any], source: str) -> tuple[FormState, tuple[str, ...]]:
+    """The state with an environment's fields from `source` in it, and the names of those that have no place here.
+
+    Scripts, variables, mounts and ports are added to what is there: nothing that was typed goes.
+    """
+    changes: dict[str, Any] = {}
+    left: list[str] = []
+    for name, value in fields.items():
+        if name in _SCRIPTS:
+            changes[name] = _joined(getattr(state, name), str(value), f"# From {source}:\n")
+        elif name == "env_vars" and isinstance(value, Mapping):
+            new = [f"{key}={text}" for key, text in value.items() if key not in state.variable_names]
+            changes["variables"] = _joined(state.variables, "\n".join(new))
+        elif name in _LISTS:
+            there = {line.strip() for line in getattr(state, name).split("\n")}
+            changes[name] = _joined(getattr(state, name), "\n".join(str(one) for one in value if one not in there))
+        elif name in _SAME and name not in {"preflight_script", "name"}:
+            changes[name] = value
+        else:
+            left.append(name)
+    return replace(state, **changes), tuple(left)
+
+
+def _joined(there: str, new: str, heading: str = "") -> str:
+    if not new.strip() or new.strip() in there:
+        return there
+    if not there.strip():
+        return new
+    return there + ("" if there.endswith("\n") else "\n") + heading + new

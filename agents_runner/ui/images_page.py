@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
 )
 
 from agents_runner.core.errors import AgentsRunnerError
+from agents_runner.core.events import LayerDone
 from agents_runner.runner.services import CachedImage, CleanReport, Services
 from agents_runner.ui.jobs import Jobs, Latest
 from agents_runner.ui.models import ImageTable, size_text
@@ -106,7 +107,18 @@ class ImagesPage(QWidget):
         self.view = table_view("image-list", "Cached images")
         self.view.setModel(self.model)
         self.view.setTextElideMode(Qt.TextElideMode.ElideMiddle)
-        samples = ("", "env tools", "999 MiB", "999 MiB", "23 h", "59 min ago", "A project", "In use")
+        samples = (
+            "",
+            "env tools",
+            "999 MiB",
+            "999 MiB",
+            "23 h",
+            "59 min ago",
+            "A project",
+            "In use",
+            "Hits",
+            "59 min",
+        )
         fit_columns(self.view, samples, stretch=0)
         self.view.selectionModel().currentRowChanged.connect(self._selected)
         self._detail = ElidedLabel(role="muted")
@@ -122,6 +134,14 @@ class ImagesPage(QWidget):
             "&Clean cached images...", "clean-images", hint="Shows what goes before anything is removed"
         )
         self._clean.clicked.connect(self.clean)
+        self._rebuild = button(
+            "&Rebuild now",
+            "rebuild-image",
+            hint="Builds the layers of the selected image's environments anew; until then tasks use the present ones",
+        )
+        self._rebuild.setEnabled(False)
+        self._rebuild.clicked.connect(self.rebuild)
+        self._rebuilding = False
         refresh = button("Re&fresh", "refresh-images")
         refresh.clicked.connect(self.reload)
         self._stack = QStackedWidget()
@@ -132,7 +152,7 @@ class ImagesPage(QWidget):
         layout.addWidget(self._banner)
         layout.addWidget(self._stack, 1)
         layout.addWidget(self._detail)
-        layout.addLayout(row(self._clean, refresh, self._said))
+        layout.addLayout(row(self._clean, self._rebuild, refresh, self._said))
 
     def focus_first(self) -> None:
         self._clean.setFocus()
@@ -145,6 +165,7 @@ class ImagesPage(QWidget):
         self._banner.show_text("")
         if self.model.rows != list(images):
             self.model.set_rows(images)
+            self._rebuild.setEnabled(False)
             self._detail.set_text("Select an image to see all of its name." if images else "")
         self._stack.setCurrentIndex(0 if images else 1)
 
@@ -156,10 +177,47 @@ class ImagesPage(QWidget):
     @Slot(QModelIndex)
     def _selected(self, index: QModelIndex) -> None:
         """The whole of what the table has no room for."""
-        if index.isValid():
-            image = self.model.rows[index.row()]
+        image = self.model.rows[index.row()] if index.isValid() else None
+        self._rebuild.setEnabled(image is not None and bool(image.environments) and not self._rebuilding)
+        if image is not None:
             used = f"  ·  used by {', '.join(image.environments)}" if image.environments else ""
-            self._detail.set_text(f"{image.tag}{used}")
+            shared = f"  ·  {size_text(image.shared_size)} shared with the image below it"
+            self._detail.set_text(f"{image.tag}{used}{shared}")
+
+    @Slot()
+    def rebuild(self) -> None:
+        """Build anew what the selected image belongs to; the old image serves until the new one is whole."""
+        index = self.view.currentIndex()
+        if not index.isValid() or self._rebuilding:
+            return
+        names = self.model.rows[index.row()].environments
+        self._rebuilding = True
+        self._rebuild.setEnabled(False)
+        self._banner.show_text("")
+        self._said.setText(f"Rebuilding {', '.join(names)} ...")
+        self._jobs.run(lambda: self._build(names), self._rebuilt, self._rebuild_failed)
+
+    def _build(self, names: Sequence[str]) -> int:
+        """On a job's thread; how many layers were built."""
+        known = {one.name: one for one in self._services.environments.list().environments}
+        count = 0
+        for name in names:
+            if name in known:
+                events = self._services.images.build(known[name], force=True)
+                count += sum(isinstance(event, LayerDone) and event.result == "built" for event in events)
+        return count
+
+    def _rebuilt(self, count: int) -> None:
+        self._rebuilding = False
+        self._said.setText(f"{'1 layer' if count == 1 else f'{count} layers'} rebuilt.")
+        self._selected(self.view.currentIndex())
+        self.reload()
+
+    def _rebuild_failed(self, error: AgentsRunnerError) -> None:
+        self._rebuilding = False
+        self._said.setText("")
+        self._banner.show_text(f"{error} The present image stays in use.")
+        self._selected(self.view.currentIndex())
 
     @Slot()
     def clean(self) -> None:

@@ -296,8 +296,10 @@ class ImageTable(Table):
         ("Last use", lambda image: ago(image.last_used) or "never"),
         ("Used by", lambda image: ", ".join(image.environments) or "none"),
         ("In use", lambda image: "yes" if image.in_use else "no"),
+        ("Hits", lambda image: str(image.hits)),
+        ("Saved", lambda image: seconds_text(image.seconds_saved, whole=True) if image.seconds_saved else ""),
     )
-    to_right = frozenset({2, 3})
+    to_right = frozenset({2, 3, 8, 9})
     rows: list[CachedImage]
 
     def data(self, index: Index, role: int = Role.DisplayRole) -> Any:

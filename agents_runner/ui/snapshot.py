@@ -66,7 +66,7 @@ def write_snapshot(
     window.go(page)
 
     def quiet() -> bool:
-        return window.jobs.pending == 0 and window.task.log.settled()
+        return window.settled()
 
     settle(quiet)
     if prepare is not None:

@@ -16,6 +16,7 @@ from agents_runner.core.task import Task
 from agents_runner.runner.agent_events import messages_in
 from agents_runner.runner.services import Services
 from agents_runner.runner.test_preflight import request_again
+from agents_runner.ui.desktop_tab import DesktopTab
 from agents_runner.ui.failure import FailurePanel
 from agents_runner.ui.jobs import Jobs, Latest
 from agents_runner.ui.live import Joint
@@ -107,6 +108,8 @@ class TaskPage(QWidget):
         self.tabs.setMinimumHeight(GRID * 16)
         self.tabs.addTab(self.log, "Log")
         self.tabs.addTab(self.messages, "Agent")
+        self.desktop = DesktopTab(self._services, self._jobs)
+        self.tabs.addTab(self.desktop, "Desktop")
         self._back = button("&Back to tasks", "task-back", hint="Back to the list (Escape)")
         self._back.clicked.connect(self.back)
         self.stop = button("&Stop", "stop-task", "danger", "Stop this task, whatever it is doing")
@@ -270,6 +273,7 @@ class TaskPage(QWidget):
         self.stop.setEnabled(not task.state.final and self._stop_asked != task.id)
         self.again.setEnabled(task.state.final)
         self.phases.show_task(task)
+        self.desktop.show_task(task)
         if task.state.final:
             self._poll.stop()
             self._stop_asked = ""

@@ -55,6 +55,7 @@ TEXT_ON = (
     ("good", "field"),
     ("good", "selection"),
     ("warn", "field"),
+    ("warn", "window"),
     ("busy", "window"),
     ("busy", "field"),
     ("busy", "selection"),
@@ -148,6 +149,7 @@ def _frame(t: Tokens) -> str:
     #sidebar::item:selected:focus {{ border: 2px solid {t.accent}; padding-left: 12px; }}
     QFrame[role="banner"] {{ background: {t.warn_panel}; border: 1px solid {t.warn}; border-radius: 6px; }}
     QFrame[role="banner"] QLabel {{ color: {t.text}; background: transparent; }}
+    QFrame[role="offer"] {{ background: {t.window}; border: 1px solid {t.line}; border-radius: 6px; }}
     QFrame[role="failure"] {{ background: {t.danger_panel}; border: 1px solid {t.danger}; border-radius: 6px; }}
     QFrame[role="failure"] QLabel {{ background: transparent; }}
     QScrollBar {{ background: transparent; border: none; margin: 0; }}
@@ -188,10 +190,13 @@ def _editors(t: Tokens) -> str:
     QLineEdit:focus, QPlainTextEdit:focus, QComboBox:focus {{
         border: 2px solid {t.accent}; padding: 3px 5px;
     }}
+    QPlainTextEdit[script="true"] {{ padding: 1px; }}
+    QPlainTextEdit[script="true"]:focus {{ padding: 0; }}
     QLineEdit:disabled, QPlainTextEdit:disabled, QComboBox:disabled {{
         color: {t.muted}; background: {t.window};
     }}
     *[invalid="true"], *[invalid="true"]:focus {{ border: 2px solid {t.danger}; padding: 3px 5px; }}
+    QPlainTextEdit[script="true"][invalid="true"] {{ padding: 0; }}
     QComboBox QAbstractItemView {{ background: {t.panel}; color: {t.text}; border: 1px solid {t.line}; }}
     QComboBox::drop-down {{ border: none; width: 24px; }}
     QComboBox::down-arrow {{ image: url({icons}/chevron-{t.name}.svg); width: 16px; height: 16px; }}
@@ -226,6 +231,9 @@ def _buttons(t: Tokens) -> str:
     QPushButton[role="primary"]:hover {{ border-color: {t.text}; }}
     QPushButton[role="primary"]:focus {{ border: 2px solid {t.text}; }}
     QPushButton[role="primary"]:disabled {{ background: {t.window}; color: {t.muted}; border-color: {t.line}; }}
+    QPushButton[small="true"] {{ padding: 4px 8px; }}
+    QPushButton[small="true"]:focus {{ padding: 3px 7px; }}
+    QPushButton::menu-indicator {{ image: none; }}
     QPushButton[role="danger"] {{ color: {t.danger}; border-color: {t.danger}; }}
     QPushButton[role="danger"]:disabled {{ color: {t.muted}; border-color: {t.line}; }}
     """

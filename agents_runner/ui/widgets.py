@@ -269,6 +269,12 @@ class QuietWheel(QObject):
 
 def table_view(name: str, label: str) -> QTableView:
     view = QTableView()
+    set_up_table(view, name, label)
+    return view
+
+
+def set_up_table(view: QTableView, name: str, label: str) -> None:
+    """Whole rows, no grid; Tab moves on, so that the keyboard can leave the table."""
     view.setObjectName(name)
     view.setAccessibleName(label)
     view.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
@@ -282,7 +288,6 @@ def table_view(name: str, label: str) -> QTableView:
     view.horizontalHeader().setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
     view.horizontalHeader().setHighlightSections(False)
     view.horizontalHeader().setMinimumSectionSize(GRID * 6)
-    return view
 
 
 def fit_columns(view: QTableView, samples: Sequence[str], *, stretch: int) -> None:

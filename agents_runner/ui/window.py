@@ -14,7 +14,9 @@ from agents_runner.core.errors import AgentsRunnerError, InvalidInput
 from agents_runner.core.events import Event, TaskResult
 from agents_runner.core.task import Task
 from agents_runner.runner.services import Services
-from agents_runner.ui.application import application, interruptible
+from agents_runner.runner.test_preflight import has_scripts
+from agents_runner.ui.analyzer import Analyzer
+from agents_runner.ui.application import application, interruptible, keep_what_is_there
 from agents_runner.ui.bridge import Bridge
 from agents_runner.ui.dialogs import ask
 from agents_runner.ui.environments_page import EnvironmentsPage
@@ -41,7 +43,10 @@ class MainWindow(QMainWindow):
         super().__init__()
         self._services = services
         self.jobs = Jobs(self)
+        self.analyzer = Analyzer(self)
         self._engine_checks = Latest(self.jobs)
+        self._taken_up = False
+        """Tasks of an application that was killed were looked for."""
         self._live = LiveTasks()
         self._closing = False
         self._down = False
@@ -64,7 +69,7 @@ class MainWindow(QMainWindow):
 
     def _lay_out(self) -> None:
         self._sidebar = Sidebar(PAGES)
-        self.environments = EnvironmentsPage(self._services, self.jobs)
+        self.environments = EnvironmentsPage(self._services, self.jobs, self.analyzer)
         self.new_task = NewTaskPage(self._services, self.jobs)
         self.tasks = TasksPage(self._services, self.jobs)
         self.task = TaskPage(self._services, self.jobs)
@@ -99,6 +104,8 @@ class MainWindow(QMainWindow):
             shortcut.activated.connect(self._shortcut)
         self.environments.run_wanted.connect(self._run_wanted)
         self.environments.changed.connect(self._environments_changed)
+        self.environments.test_requested.connect(self._test_requested)
+        self.environments.test_all_requested.connect(self._test_all_requested)
         self.new_task.submitted.connect(self._submitted)
         self.new_task.mend.connect(self._mend)
         self.new_task.new_environment.connect(self._new_environment)
@@ -139,6 +146,50 @@ class MainWindow(QMainWindow):
     def _run_wanted(self, environment_id: str) -> None:
         self.new_task.select(environment_id)
         self.go(NEW_TASK)
+
+    @Slot(str, bool)
+    def _test_requested(self, environment_id: str, fresh: bool) -> None:
+        test = self._services.test_preflight
+        if test is not None:
+            self.jobs.run(
+                lambda: test(self._services.environments.get(environment_id), fresh),
+                self._submitted,
+                lambda error: self.environments.say(str(error)),
+            )
+
+    @Slot()
+    def _test_all_requested(self) -> None:
+        """A test of every environment that has a script; each is a task in the list."""
+        test, environments = self._services.test_preflight, self._services.environments
+        if test is None:
+            return
+
+        def submit() -> tuple[tuple[Task, ...], str]:
+            begun: list[Task] = []
+            problems: list[str] = []
+            for one in environments.list().environments:
+                if has_scripts(one):
+                    try:
+                        begun.append(test(one, False))
+                    except AgentsRunnerError as error:
+                        # One that cannot be planned does not keep the others from being tested.
+                        problems.append(f"{one.name}: {error.message}")
+            return tuple(begun), " ".join(problems)
+
+        self.jobs.run(submit, self._all_submitted, lambda error: self.environments.say(str(error)))
+
+    def _all_submitted(self, result: tuple[tuple[Task, ...], str]) -> None:
+        tasks, problems = result
+        for task in tasks:
+            self._live.begin(task.id)
+            self.tasks.add(task)
+        self.environments.say(problems or ("" if tasks else "No environment has a script to test."))
+        if tasks:
+            self.go(TASKS)
+
+    def settled(self) -> bool:
+        """True while no background work is on its way."""
+        return self.jobs.pending == 0 and self.task.log.settled() and self.environments.form.settled()
 
     @Slot()
     def _new_task(self) -> None:
@@ -198,10 +249,18 @@ class MainWindow(QMainWindow):
         was_away = bool(self.engine_banner.text())
         self.engine_banner.show_text("")
         self._sidebar.show_engine(f"Engine {info.version}", "good")
+        if not self._taken_up:
+            self._taken_up = True
+            self.jobs.run(lambda: self._services.recover(True), self._recovered)
         if was_away:
             self.environments.refresh_plan()
             if self._stack.currentWidget() is self.images:
                 self.images.reload()
+
+    def _recovered(self, taken: tuple[str, ...]) -> None:
+        """Tasks of an application that was killed go on here."""
+        if taken:
+            self.tasks.reload()
 
     def _engine_away(self, error: AgentsRunnerError) -> None:
         self.engine_banner.show_text(str(error))
@@ -216,7 +275,9 @@ class MainWindow(QMainWindow):
             self._down = True
             self._retry.stop()
             self._unsubscribe()
+            self.task.desktop.end_live()
             self.jobs.close()
+            self.analyzer.close()
 
     def _close_all_the_same(self) -> None:
         self._closing = True
@@ -248,6 +309,7 @@ def run_window(services: Services, *, environment_id: str = "", prompt: str = ""
         window.new_task.prompt.setPlainText(prompt)
     window.setAttribute(Qt.WidgetAttribute.WA_QuitOnClose)
     window.show()
+    keep_what_is_there()
     try:
         with interruptible(app):
             return int(app.exec())

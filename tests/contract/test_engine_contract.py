@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from agents_runner.core.container import CommitSpec, ContainerSpec
-from agents_runner.core.errors import ContainerMissing, EngineTimeout, ImageMissing, NameInUse
+from agents_runner.core.errors import ContainerMissing, EngineError, EngineTimeout, ImageMissing, NameInUse
 from agents_runner.engine.fake import FakeEngine
 from agents_runner.engine.port import Engine, LogStream
 
@@ -150,3 +150,44 @@ def test_it_says_who_it_is(port: tuple[Engine, str]) -> None:
     assert info.local
     assert info.platform.startswith("linux/")
     assert info.endpoint
+
+
+def test_a_program_inside_a_running_container(port: tuple[Engine, str]) -> None:
+    engine, image = port
+    made = engine.create(shell(image, "while :; do sleep 1; done"))
+    with pytest.raises(EngineError):
+        engine.run_in(made, ["true"])
+    engine.start(made)
+    ran = engine.run_in(made, ["/bin/sh", "-c", "echo out; echo err >&2; exit 3"])
+    assert (ran.exit_code, ran.stdout, ran.stderr) == (3, b"out\n", b"err\n")
+    assert engine.run_in(made, ["/bin/sh", "-c", "head -c 3000000 /dev/zero"]).stdout == bytes(3_000_000)
+    with pytest.raises(EngineTimeout):
+        engine.run_in(made, ["sleep", "60"], timeout=0.2)
+    engine.kill(made)
+
+
+def test_a_connection_with_a_program_inside(port: tuple[Engine, str]) -> None:
+    engine, image = port
+    made = engine.create(shell(image, "while :; do sleep 1; done"))
+    engine.start(made)
+    pipe = engine.connect_in(made, ["/bin/sh", "-c", "echo ready; cat"])
+    data = b""
+    while len(data) < 6:
+        data += pipe.read()
+    assert data == b"ready\n"
+    sent = bytes(range(256)) * 1000
+    threading.Thread(target=pipe.write, args=(sent,), daemon=True).start()
+    back = b""
+    while len(back) < len(sent):
+        back += pipe.read()
+    assert back == sent
+    ended = threading.Event()
+
+    def reads() -> None:
+        if pipe.read() == b"":
+            ended.set()
+
+    threading.Thread(target=reads, daemon=True).start()
+    pipe.close()
+    assert ended.wait(10)
+    engine.kill(made)

@@ -82,9 +82,9 @@ class Driver:
 
         return act
 
-    def click_tab(self, title: str) -> Step:
+    def click_tab(self, title: str, tabs: str = "env-tabs") -> Step:
         def act() -> bool:
-            bar = self.widget(QTabWidget, "env-tabs").tabBar()
+            bar = self.widget(QTabWidget, tabs).tabBar()
             number = next(number for number in range(bar.count()) if bar.tabText(number) == title)
             at = bar.mapToGlobal(bar.tabRect(number).center())
             self.xdotool("mousemove", str(at.x()), str(at.y()), "click", "1")
@@ -126,7 +126,8 @@ class Driver:
         yield self.key("Tab")
         yield self.type("shell")
         yield self.until(lambda: agent.currentText() == "shell")
-        yield self.click_tab("Cached preflight")
+        yield self.click_tab("Preflight")
+        yield self.click_tab("Cached preflight", "preflight-tabs")
         yield self.click("env-cached-preflight")
         yield self.type("sleep 1; echo baked >/baked")
         yield self.click("save-environment")

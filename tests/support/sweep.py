@@ -13,7 +13,7 @@ from typing import Any
 import docker
 import docker.errors
 
-from agents_runner.core.container import CONTAINER_NAME, IMAGE_MANAGED, IMAGE_REF
+from agents_runner.core.container import CONTAINER_NAME, IMAGE_MANAGED, IMAGE_REF, VOLUME_NAME
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +38,7 @@ def _tags(image: dict[str, Any]) -> list[str]:
 def look(client: docker.DockerClient) -> Seen:
     api = client.api
     images, ours = [], []
+    volumes = api.volumes()["Volumes"] or []
     for image in api.images():
         reference = (image.get("Labels") or {}).get(IMAGE_REF)
         for tag in _tags(image):
@@ -45,10 +46,10 @@ def look(client: docker.DockerClient) -> Seen:
             mine = tag == reference or (tag == UNTAGGED and reference)
             (ours if mine else images).append(f"{image['Id']} {tag}")
     return Seen(
-        ours=tuple(sorted(ours)),
+        ours=tuple(sorted(ours + [one["Name"] for one in volumes if _is_cache(one)])),
         containers=tuple(sorted(one["Id"] for one in api.containers(all=True))),
         images=tuple(sorted(images)),
-        volumes=tuple(sorted(one["Name"] for one in api.volumes()["Volumes"] or [])),
+        volumes=tuple(sorted(one["Name"] for one in volumes if not _is_cache(one))),
         networks=tuple(sorted(one["Id"] for one in api.networks())),
     )
 
@@ -61,7 +62,16 @@ def remove_new(client: docker.DockerClient, before: Seen) -> None:
         if one["Id"] not in before.containers and labels.get(CONTAINER_NAME) in names:
             with contextlib.suppress(docker.errors.APIError):
                 client.api.remove_container(one["Id"], force=True, v=True)
+    for one in client.api.volumes()["Volumes"] or []:
+        if _is_cache(one) and one["Name"] not in before.ours:
+            with contextlib.suppress(docker.errors.APIError):
+                client.api.remove_volume(one["Name"])
     _remove_images(client, set(before.ours))
+
+
+def _is_cache(volume: dict[str, Any]) -> bool:
+    """A package cache of the application's: like its images it may go at any time."""
+    return bool((volume.get("Labels") or {}).get(VOLUME_NAME) == volume["Name"])
 
 
 def _remove_images(client: docker.DockerClient, before: set[str]) -> None:

@@ -23,6 +23,7 @@ from pytestqt.qtbot import QtBot
 from agents_runner.ui.window import MainWindow
 
 W = TypeVar("W", bound=QObject)
+SCRIPTS = ("Cached preflight", "Run preflight", "Script", "Original")
 LEFT = Qt.MouseButton.LeftButton
 
 
@@ -56,7 +57,7 @@ class Driver:
 
     def settle(self) -> None:
         """Until no background work is on its way."""
-        self.wait(lambda: self.window.jobs.pending == 0 and self.window.task.log.settled())
+        self.wait(self.window.settled)
         # Layouts that were asked for meanwhile.
         QApplication.processEvents()
 
@@ -112,6 +113,9 @@ class Driver:
         raise AssertionError(f"{name} has no {text}")
 
     def tab(self, title: str, tabs: str = "env-tabs") -> None:
+        if title in SCRIPTS and tabs == "env-tabs":
+            self.tab("Preflight")
+            tabs = "preflight-tabs"
         widget = self.find(tabs, QTabWidget)
         number = next(n for n in range(widget.count()) if widget.tabText(n) == title)
         self.qtbot.mouseClick(widget.tabBar(), LEFT, pos=widget.tabBar().tabRect(number).center())

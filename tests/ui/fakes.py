@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from agents_runner.core.events import (
     AgentMessage,
     Cache,
     Event,
+    LayerDone,
     LogLine,
     Phase,
     PhaseFinished,
@@ -34,10 +35,13 @@ from agents_runner.runner.recording import recorded
 from agents_runner.runner.services import (
     CachedImage,
     CleanReport,
+    DesktopPort,
     KeptImage,
     Listener,
+    NoDesktops,
     PlannedImage,
     Services,
+    StartupFigures,
     TaskRequest,
 )
 
@@ -218,8 +222,8 @@ class FakeRunner:
         self.tasks.add(task, prompt=request.prompt)
         stop = self._stops[task.id] = threading.Event()
         thread = threading.Thread(target=self._work, args=(task, stop), daemon=True)
-        self._threads.append(thread)
         thread.start()
+        self._threads.append(thread)
         return task
 
     def _work(self, task: Task, stop: threading.Event) -> None:
@@ -258,6 +262,9 @@ class FakeImages:
     plan_error: AgentsRunnerError | None = None
     plan_gate: Gate = field(default_factory=Gate)
     list_gate: Gate = field(default_factory=Gate)
+    build_gate: Gate = field(default_factory=Gate)
+    build_error: AgentsRunnerError | None = None
+    built: list[tuple[str, bool]] = field(default_factory=list)
     cleaned: list[bool] = field(default_factory=list)
 
     def plan(self, environment: Environment) -> PlannedImage:
@@ -267,6 +274,13 @@ class FakeImages:
         return self.planned
 
     def build(self, environment: Environment, *, force: bool = False) -> Iterator[Event]:
+        self.built.append((environment.name, force))
+        self.build_gate()
+        if self.build_error is not None:
+            raise self.build_error
+        yield LayerDone(kind="env", step="", tag="agent-runner-env:new", result="built", seconds=1.0)
+
+    def refresh(self, environment: Environment) -> Iterator[Event]:
         yield from ()
 
     def list(self) -> tuple[CachedImage, ...]:
@@ -276,7 +290,7 @@ class FakeImages:
     def remove(self, tags: frozenset[str]) -> None:
         self.images = tuple(image for image in self.images if image.tag not in tags)
 
-    def clean(self, *, dry_run: bool, unused_only: bool = False) -> CleanReport:
+    def clean(self, *, dry_run: bool, unused_only: bool = False, older_than_days: float | None = None) -> CleanReport:
         self.cleaned.append(dry_run)
         gone = [image for image in self.images if not image.in_use]
         kept = [image for image in self.images if image.in_use]
@@ -290,6 +304,28 @@ class FakeImages:
         )
 
 
+@dataclass(frozen=True)
+class Offer:
+    """See `ImportOffer`."""
+
+    title: str = "devcontainer.json"
+    fields: Mapping[str, object] = field(
+        default_factory=lambda: {
+            "base_image": "mcr.microsoft.com/devcontainers/base:bookworm",
+            "cached_preflight_script": "apt-get update\napt-get install -y graphviz\n",
+            "run_preflight_script": "npm ci\n",
+            "env_vars": {"SHOP_REGION": "eu"},
+            "ports": ("3000",),
+            "remote_user": "node",
+        }
+    )
+    report: tuple[str, ...] = (
+        "onCreateCommand goes to the cached preflight.",
+        "postStartCommand goes to the run preflight.",
+        "The feature ghcr.io/devcontainers/features/docker-in-docker cannot be carried over.",
+    )
+
+
 @dataclass
 class FakeWorld:
     """The fakes behind one bundle, for a test to look at and to turn knobs of."""
@@ -301,6 +337,13 @@ class FakeWorld:
     engine_gate: Gate = field(default_factory=Gate)
     theme: Settings = field(default_factory=lambda: Settings(theme="light"))
     state_dir: Path = Path("/nonexistent/state")
+    offers: tuple[Offer, ...] = ()
+    """What every folder holds; empty: there is no port to discover anything."""
+    discovered: list[Path] = field(default_factory=list)
+    desktop: DesktopPort = field(default_factory=NoDesktops)
+    test_preflight: bool = False
+    """Whether there is a port to test scripts with."""
+    tested: list[tuple[str, bool]] = field(default_factory=list)
     runner: FakeRunner = field(init=False)
 
     def __post_init__(self) -> None:
@@ -335,15 +378,32 @@ class FakeWorld:
             engine_info=self._engine_info,
             check_environment=self._check,
             doctor=lambda: (),
-            import_environments=lambda _path: ImportReport(environments=()),
+            import_environments=lambda _path, **_options: ImportReport(environments=()),
             export_environment=lambda _name: "",
             detach=self.runner.submit,
             resume=lambda _task: None,
+            bench_startup=_no_bench,
             import_demo_base=lambda: "",
             picture=lambda _path, _id: None,
             wait=lambda _seconds: None,
             close=self.runner.close,
+            desktop=self.desktop,
+            discover=self._discover if self.offers else None,
+            test_preflight=self._test if self.test_preflight else None,
         )
+
+    def _discover(self, folder: Path) -> tuple[Offer, ...]:
+        self.discovered.append(folder)
+        return self.offers
+
+    def _test(self, environment: Environment, fresh: bool) -> Task:
+        self.tested.append((environment.id, fresh))
+        return self.runner.submit(TaskRequest(environment_id=environment.id, prompt="test"))
+
+
+def _no_bench(_environment: Environment, _runs: int) -> Generator[Event | str, None, StartupFigures]:
+    yield "nothing is measured here"
+    return StartupFigures(bare_s=(1.0,), cached_s=(1.0,), uncached_s=(1.0,), decide_ms=(1.0,))
 
 
 # -- scripts that tasks play -------------------------------------------------------------------------------
@@ -439,4 +499,6 @@ def image(number: int, *, in_use: bool = False, name: str = "") -> CachedImage:
         last_used=time.time() - 600 if number % 2 else None,
         environments=(f"{COLORS[number % len(COLORS)]} project",) if number % 2 else (),
         in_use=in_use,
+        hits=7 if number % 2 else 0,
+        seconds_saved=252.0 if number % 2 else 0.0,
     )

@@ -6,7 +6,7 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QDialog, QPushButton, QTableView
 
-from agents_runner.core.errors import EngineUnreachable
+from agents_runner.core.errors import BuildFailed, EngineUnreachable
 from agents_runner.ui.images_page import CleanDialog, report_text
 from tests.ui import fakes
 from tests.ui.driver import Driver
@@ -32,7 +32,7 @@ def _dialog(driver: Driver) -> CleanDialog:
 
 
 def test_the_table_says_what_there_is(images: Driver) -> None:
-    assert [_cell(images, 1, column) for column in range(8)] == [
+    assert [_cell(images, 1, column) for column in range(10)] == [
         "bookworm-3f1a9c07d2be-000000000001-77aa01b2c3d4",
         "env",
         "680 MiB",
@@ -41,6 +41,8 @@ def test_the_table_says_what_there_is(images: Driver) -> None:
         "10 min ago",
         "violet project",
         "no",
+        "7",
+        "4 min 12 s",
     ]
     assert _cell(images, 0, 5) == "never"
     assert _cell(images, 2, 7) == "yes"
@@ -101,6 +103,34 @@ def test_no_images_yet(driver: Driver) -> None:
     driver.wait(lambda: driver.find("images-empty").isVisible())
     driver.click("images-empty-action")
     assert driver.window.new_task.isVisible()
+
+
+def test_rebuild_now_builds_anew_while_the_page_stays_alive(images: Driver, world: FakeWorld) -> None:
+    world.add("violet project")
+    view = images.find("image-list", QTableView)
+    assert not images.find("rebuild-image").isEnabled()
+    view.selectRow(0)
+    assert not images.find("rebuild-image").isEnabled(), "it belongs to no environment"
+    view.selectRow(1)
+    world.images.build_gate.hold()
+    images.click("rebuild-image")
+    images.wait(world.images.build_gate.reached.is_set)
+    assert images.label("clean-said") == "Rebuilding violet project ..."
+    assert not images.find("rebuild-image").isEnabled()
+    world.images.build_gate.release()
+    images.wait(lambda: images.label("clean-said") == "1 layer rebuilt.")
+    images.settle()
+    assert world.images.built == [("violet project", True)]
+
+
+def test_a_rebuild_that_fails_says_that_the_old_image_serves(images: Driver, world: FakeWorld) -> None:
+    world.add("violet project")
+    world.images.build_error = BuildFailed("The cached preflight ended with exit code 1.", "Its last lines say why.")
+    images.find("image-list", QTableView).selectRow(1)
+    images.click("rebuild-image")
+    images.settle()
+    assert images.window.images._banner.text().endswith("Its last lines say why. The present image stays in use.")
+    assert images.find("rebuild-image").isEnabled()
 
 
 def test_an_empty_report() -> None:

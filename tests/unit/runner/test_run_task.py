@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -247,7 +248,167 @@ def test_lines_are_in_order_and_whole(engine: FakeEngine, tmp_path: Path) -> Non
     assert lines[-2001:] == [*map(str, range(2000)), "no end"]
 
 
-def test_a_desktop_that_is_not_there_yet_is_said(engine: FakeEngine, tmp_path: Path) -> None:
-    events = events_of(engine, tmp_path, CONFIG.model_copy(update={"headless_desktop_enabled": True}))
+class Door:
+    """A desktop's door that notes where it leads."""
+
+    url = "http://127.0.0.1:1/"
+
+    def __init__(self) -> None:
+        self.leads_to: list[str] = []
+        self.closed = False
+
+    def lead_to(self, container: str) -> None:
+        self.leads_to.append(container)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+PICTURE = b"\x89PNG\r\n\x1a\n and so on"
+DESKTOP = CONFIG.model_copy(update={"headless_desktop_enabled": True, "desktop_cache_enabled": True})
+
+
+def plan_of(spec: ContainerSpec) -> list[str]:
+    control = next(mount.source for mount in spec.mounts if mount.target.endswith("/in"))
+    return (Path(control) / "plan.sh").read_text().splitlines()
+
+
+@dataclass
+class DesktopRun:
+    """One task with a desktop: its events, its plan for the launcher, its door, its kept pictures."""
+
+    events: list[Event]
+    plan: list[str]
+    door: Door
+    pictures: list[bytes]
+
+    @property
+    def notices(self) -> str:
+        return "\n".join(event.message for event in self.events if isinstance(event, Notice))
+
+
+def with_desktop(
+    engine: FakeEngine,
+    tmp_path: Path,
+    config: DockerRunnerConfig = DESKTOP,
+    *,
+    failing: str = "",
+    status: int = 1,
+    at_start: tuple[str, ...] = ("begin desktop", "end desktop 0"),
+) -> DesktopRun:
+    """Run it; the build of a layer of the kind `failing` ends with `status`."""
+    door, plans, pictures = Door(), list[list[str]](), list[bytes]()
+
+    def build(spec: ContainerSpec, _console: Console, _mark: str) -> int:
+        return status if failing and any(f"begin build.{failing}" in line for line in plan_of(spec)) else 0
+
+    def task(spec: ContainerSpec, console: Console, mark: str) -> int:
+        plans.append(plan_of(spec))
+        engine.containers[next(iter(engine.containers))].files["/tmp/agents-runner-desktop/last.png"] = PICTURE
+        for line in at_start:
+            console.write(f"{mark}{line}\n" if line.startswith(("begin", "end")) else f"{line}\n")
+        return works(spec, console, mark)
+
+    engine.program = plays(build, task)
+    tools = Tools(
+        engine=engine,
+        control=ControlFolders(root=tmp_path / "run", local=True),
+        cancel=threading.Event(),
+        workspaces=tmp_path / "work",
+        read_login=lambda _path: None,
+        open_door=lambda: door,
+        keep_picture=pictures.append,
+    )
+    events = list(run_task(config, b"prompt", tools))
     assert result(events).state is TaskState.SUCCEEDED
-    assert any(isinstance(event, Notice) and "without a screen" in event.message for event in events)
+    assert engine.containers == {}
+    assert door.closed or not door.leads_to
+    return DesktopRun(events=events, plan=plans[-1], door=door, pictures=pictures)
+
+
+def test_a_desktop_is_a_layer_and_a_stage(engine: FakeEngine, tmp_path: Path) -> None:
+    run = with_desktop(engine, tmp_path)
+    assert list(phases(run.events)) == [
+        "workspace", "pull", "build.desktop", "build.env", "start", "desktop", "preflight.run", "agent", "collect",
+    ]  # fmt: skip
+    assert result(run.events).image.startswith("agent-runner-env:desktop-1-")
+    assert "ar_desktop_install" not in run.plan
+    assert run.plan.index("ar_desktop_start") < run.plan.index("ar_begin preflight.run")
+    assert any("AGENTS_RUNNER_DESKTOP_URL=http://127.0.0.1:1/" in line for line in run.plan)
+    assert len(run.door.leads_to) == 1
+    assert run.pictures == [PICTURE]
+    again = with_desktop(engine, tmp_path)
+    assert phases(again.events)["build.desktop"] == phases(again.events)["build.env"] == (True, "hit")
+
+
+@pytest.mark.parametrize("cached", [False, True], ids=["desktop-at-start", "desktop-cached"])
+@pytest.mark.parametrize("env", [False, True], ids=["env-at-start", "env-cached"])
+def test_the_four_combinations(engine: FakeEngine, tmp_path: Path, cached: bool, env: bool) -> None:
+    config = DESKTOP.model_copy(update={"desktop_cache_enabled": cached, "container_cache_enabled": env})
+    run = with_desktop(engine, tmp_path, config)
+    calls = [line for line in run.plan if line.startswith(("ar_desktop_", "ar_begin "))]
+    assert calls == [
+        *([] if cached else ["ar_desktop_install"]),
+        *([] if env else ["ar_begin preflight.cached"]),
+        "ar_desktop_start",
+        "ar_begin preflight.run",
+    ]
+    prefix = {(True, True): "agent-runner-env:desktop-1-", (False, True): "agent-runner-env:1-"}
+    prefix |= {(True, False): "agent-runner-desktop:1-", (False, False): "base:1"}
+    assert result(run.events).image.startswith(prefix[cached, env])
+
+
+def test_a_failed_desktop_build_keeps_the_environments_layer(engine: FakeEngine, tmp_path: Path) -> None:
+    run = with_desktop(engine, tmp_path, failing="desktop")
+    assert phases(run.events)["build.desktop"] == (False, "fallback")
+    assert phases(run.events)["build.env"] == (True, "built")
+    assert result(run.events).image.startswith("agent-runner-env:1-")
+    assert "ar_desktop_install" in run.plan
+    assert "ar_begin preflight.cached" not in run.plan
+    assert "installed at task start instead" in run.notices
+    # It is the layer of an environment without a desktop: the next such task finds it.
+    plain = events_of(engine, tmp_path, CONFIG)
+    assert phases(plain)["build.env"] == (True, "hit")
+
+
+def test_a_failed_environment_build_keeps_the_desktops_layer(engine: FakeEngine, tmp_path: Path) -> None:
+    run = with_desktop(engine, tmp_path, failing="env")
+    assert result(run.events).image.startswith("agent-runner-desktop:1-")
+    assert "ar_desktop_install" not in run.plan
+    assert "ar_begin preflight.cached" in run.plan
+
+
+@pytest.mark.parametrize(("status", "word"), [(96, "no Debian, Ubuntu or Arch"), (97, "sudo")])
+def test_a_base_that_can_have_none_is_said_once(engine: FakeEngine, tmp_path: Path, status: int, word: str) -> None:
+    run = with_desktop(engine, tmp_path, failing="desktop", status=status, at_start=())
+    assert word in run.notices
+    assert "ar_desktop_install" not in run.plan
+    assert "ar_desktop_start" not in run.plan
+    assert len(run.notices.splitlines()) == 1
+    assert phases(run.events)["build.env"] == (True, "built")
+
+
+def test_an_install_or_a_start_that_fails_is_said(engine: FakeEngine, tmp_path: Path) -> None:
+    config = DESKTOP.model_copy(update={"desktop_cache_enabled": False})
+    run = with_desktop(engine, tmp_path, config, at_start=("begin desktop.install", "end desktop.install 100"))
+    assert phases(run.events)["desktop.install"] == (False, None)
+    assert "could not be installed (exit code 100)" in run.notices
+    assert run.door.closed
+    assert run.pictures == []
+    died = ("begin desktop", "desktop: Xvnc ended (status 4). Its last lines:", "desktop:   | no", "end desktop 1")
+    run = with_desktop(engine, tmp_path, at_start=died)
+    assert phases(run.events)["desktop"] == (False, None)
+    assert "did not start: Xvnc ended (status 4)" in run.notices
+    assert run.pictures == []
+
+
+def test_without_a_door_there_is_still_a_screen(engine: FakeEngine, tmp_path: Path) -> None:
+    seen: list[list[str]] = []
+
+    def task(spec: ContainerSpec, console: Console, mark: str) -> int:
+        seen.append(plan_of(spec))
+        return works(spec, console, mark)
+
+    engine.program = plays(builds, task)
+    events_of(engine, tmp_path, DESKTOP)
+    assert "ar_desktop_start" in seen[0]

@@ -1,0 +1,53 @@
+"""`bench startup`: bare, cached and uncached starts of an environment, side by side."""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+from collections.abc import Sequence
+
+from agents_runner.cli.printing import event_text, say, say_json, table
+from agents_runner.runner.services import Services, StartupFigures
+
+
+def startup(services: Services, args: argparse.Namespace) -> int:
+    """Progress goes to standard error, so that the figures stand alone."""
+    work = services.bench_startup(services.environments.get(args.environment), args.runs)
+    while True:
+        try:
+            item = next(work)
+        except StopIteration as end:
+            figures: StartupFigures = end.value
+            break
+        text = item if isinstance(item, str) else event_text(item)
+        if text is not None:
+            say(text, to=sys.stderr)
+    if args.json:
+        say_json(startup_json(figures))
+        return 0
+    rows = [
+        ("bare container", *_row(figures.bare_s)),
+        ("cached start", *_row(figures.cached_s)),
+        ("uncached start", *_row(figures.uncached_s)),
+        ("deciding hit or miss", *_row([one / 1000 for one in figures.decide_ms])),
+    ]
+    say(table(("seconds to the first byte", "median", "best", "worst"), rows))
+    say(f"cached / bare: {figures.ratio_cached_to_bare:.2f}")
+    say(f"uncached / cached: {figures.ratio_uncached_to_cached:.1f}")
+    return 0
+
+
+def startup_json(figures: StartupFigures) -> dict[str, object]:
+    return {
+        "bare_s": [round(one, 6) for one in figures.bare_s],
+        "cached_s": [round(one, 6) for one in figures.cached_s],
+        "uncached_s": [round(one, 6) for one in figures.uncached_s],
+        "decide_ms": [round(one, 4) for one in figures.decide_ms],
+        "ratio_cached_to_bare": round(figures.ratio_cached_to_bare, 4),
+        "ratio_uncached_to_cached": round(figures.ratio_uncached_to_cached, 4),
+    }
+
+
+def _row(seconds: Sequence[float]) -> tuple[str, str, str]:
+    return (f"{statistics.median(seconds):.4f}", f"{min(seconds):.4f}", f"{max(seconds):.4f}")

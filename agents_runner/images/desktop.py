@@ -1,0 +1,55 @@
+"""The desktop layer: its inputs as a layer's, and what its install's exit statuses mean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from agents_runner.core.container import ImageInfo
+from agents_runner.core.errors import BuildFailed
+from agents_runner.core.imageplan import LayerInputs, Script, sha256
+from agents_runner.core.launch import DockerRunnerConfig
+from agents_runner.desktop import families
+from agents_runner.launcher.files import recipe
+
+_PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy")
+UNSUPPORTED = (
+    "The desktop cannot be installed on this base image: it is no Debian, Ubuntu or Arch.",
+    "The task runs without a screen; choose another base image for one.",
+)
+NO_RIGHTS = (
+    "The desktop cannot be installed: the base image's user is neither root nor has sudo without a password.",
+    "The task runs without a screen; allow sudo in the base image, or install the desktop in it.",
+)
+FAILED = ("The desktop could not be installed (exit code {status}).", "Its last lines say why.")
+
+
+def desktop_inputs(config: DockerRunnerConfig, base: ImageInfo) -> LayerInputs:
+    """What the layer depends on: our scripts, the base, the person's number; nothing of the environment's but a way
+    through a proxy."""
+    return LayerInputs(
+        kind="desktop",
+        step="",
+        script=Script(name="desktop", text=families.install_script()),
+        env_vars=proxies(config.env_vars),
+        identity=f"{config.uid}:{config.gid}",
+        platform=config.platform or base.platform,
+        recipe=sha256(f"{recipe()}{families.recipe()}".encode("ascii")),
+    )
+
+
+def proxies(variables: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in variables.items() if name.lower() in _PROXIES}
+
+
+def explanation(status: int) -> tuple[str, str]:
+    """Sentence and hint for an install that ended with this exit status."""
+    if status == families.UNKNOWN_BASE:
+        return UNSUPPORTED
+    if status == families.NO_RIGHTS:
+        return NO_RIGHTS
+    return FAILED[0].format(status=status), FAILED[1]
+
+
+def is_hopeless(error: BaseException | None) -> bool:
+    """True for a failed build that cannot go better at task start: the same image, the same user."""
+    return isinstance(error, BuildFailed) and error.status in (families.UNKNOWN_BASE, families.NO_RIGHTS)

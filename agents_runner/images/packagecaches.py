@@ -1,0 +1,99 @@
+"""Package caches: one volume an environment, mounted while its layers are built, never part of an image."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from agents_runner.core import container as labels
+from agents_runner.core.container import VolumeInfo
+from agents_runner.core.imageplan import sha256
+from agents_runner.core.launch import CONTROL_PATH
+from agents_runner.engine.port import Engine
+
+MOUNTED_AT = CONTROL_PATH + "/caches"
+KIND = "packages"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackageCache:
+    """One of our volumes; `size` in bytes, 0 where the engine does not know it."""
+
+    name: str
+    environment: str
+    """The environment's id."""
+    instance: str
+    created: float
+    size: int
+    users: tuple[str, ...] = ()
+    """Names of the containers that have it mounted."""
+
+
+def volume_name(instance: str, environment_id: str) -> str:
+    """Of one installation and one environment: a script cannot slip anything into another environment's builds."""
+    return f"agents-runner-cache-{instance}-{sha256(environment_id.encode())[:12]}"
+
+
+@contextmanager
+def held(engine: Engine, root: Path, *, instance: str, environment_id: str) -> Iterator[str]:
+    """The environment's volume, made if it is not there, for this build alone; "" while another build has it.
+
+    Package managers lock their folders: two builds on one volume would fail or wait for each other. The file lock
+    is for the builds of live processes, the look at the engine for those whose process died. `root` is private.
+    """
+    name = volume_name(instance, environment_id)
+    with _file_lock(root / f"{name}.lock") as mine:
+        if not mine or _users(engine, name):
+            yield ""
+            return
+        values = {
+            labels.VOLUME_KIND: KIND,
+            labels.VOLUME_NAME: name,
+            labels.VOLUME_ENVIRONMENT: environment_id,
+            labels.VOLUME_INSTANCE: instance,
+        }
+        engine.create_volume(name, values)
+        # A volume of that name that somebody else made is left alone.
+        yield name if any(one.name == name for one in engine.list_volumes(values)) else ""
+
+
+@contextmanager
+def _file_lock(path: Path) -> Iterator[bool]:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with path.open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            yield False
+            return
+        yield True
+
+
+def _users(engine: Engine, name: str) -> tuple[str, ...]:
+    """Containers, ended ones too: their build may still be finished by another process."""
+    found = engine.list_containers({labels.CONTAINER_CACHE: name})
+    return tuple(sorted(one.name for one in found if one.labels.get(labels.CONTAINER_NAME) == one.name))
+
+
+def find_caches(engine: Engine, *, sizes: bool = True) -> tuple[PackageCache, ...]:
+    """All of ours, by name. Sizes take the engine some time, so they are asked for only if there are caches."""
+    found = [one for one in engine.list_volumes({labels.VOLUME_KIND: KIND}) if _is_ours(one)]
+    known = engine.volume_sizes() if found and sizes else {}
+    return tuple(
+        PackageCache(
+            name=one.name,
+            environment=one.labels.get(labels.VOLUME_ENVIRONMENT, ""),
+            instance=one.labels.get(labels.VOLUME_INSTANCE, ""),
+            created=one.created,
+            size=known.get(one.name, 0),
+            users=_users(engine, one.name),
+        )
+        for one in sorted(found, key=lambda one: one.name)
+    )
+
+
+def _is_ours(volume: VolumeInfo) -> bool:
+    return volume.labels.get(labels.VOLUME_NAME) == volume.name

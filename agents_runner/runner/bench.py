@@ -1,0 +1,167 @@
+"""How long a start takes: bare, cached and uncached, interleaved in one run, to the agent's first byte."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import statistics
+import threading
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+
+from agents_runner.core import container as labels
+from agents_runner.core.container import ContainerSpec
+from agents_runner.core.environment import Environment, GitWorkspace, NoWorkspace
+from agents_runner.core.errors import AgentsRunnerError, EngineError, InvalidInput
+from agents_runner.core.events import Event, LogLine, Phase, PhaseStarted, TaskResult, TaskState
+from agents_runner.engine.port import Engine, EngineFactory
+from agents_runner.runner.services import ImagesPort, RunnerPort, StartupFigures, TaskRequest
+
+BYTE = "agents-runner-bench"
+"""What both the bare container and the agent print first."""
+PROMPT = f"echo {BYTE}\n"
+DECISIONS_A_RUN = 10
+_CONTAINER = "agents-runner-bench-"
+BenchRunner = Callable[[Callable[[str], Environment]], RunnerPort]
+"""Makes a task runner of its own from a look-up of environments by id."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartupBench:
+    """Measures one environment. Its tasks are recorded like any other and forgotten again."""
+
+    engine: EngineFactory
+    images: ImagesPort
+    runner: BenchRunner
+    forget: Callable[[str], None]
+    """Removes a finished task's record."""
+    clock: Callable[[], float] = time.perf_counter
+
+    def run(self, environment: Environment, runs: int) -> Generator[Event | str, None, StartupFigures]:
+        """Yields the events of the first build and a line for each run.
+
+        The agent is `shell` with an `echo`; a git workspace is left out, since no cache saves its clone.
+        Raises InvalidInput, BuildFailed and EngineErrors.
+        """
+        if runs < 1:
+            raise InvalidInput("At least one run is needed.", "Use --runs 5.", field="runs")
+        cached = measured(environment, cached=True)
+        uncached = measured(environment, cached=False)
+        if not self.images.plan(cached).plan.layers:
+            raise InvalidInput(
+                f"{environment.name} has no cached preflight, so there is nothing to compare.",
+                "Move its slow installs to the cached preflight.",
+                field="cached_preflight_script",
+            )
+        yield from self.images.build(cached)
+        image = self.images.plan(cached).plan.image
+        runner = self.runner({one.id: one for one in (cached, uncached)}.__getitem__)
+        bare: list[float] = []
+        hits: list[float] = []
+        misses: list[float] = []
+        decide: list[float] = []
+        try:
+            for number in range(1, runs + 1):
+                bare.append(self._bare(self.engine(), image))
+                hits.append(self._task(runner, cached))
+                misses.append(self._task(runner, uncached))
+                decide += [self._decide(cached) for _ in range(DECISIONS_A_RUN)]
+                yield (
+                    f"run {number} of {runs}: bare {bare[-1]:.3f} s, cached {hits[-1]:.3f} s, "
+                    f"uncached {misses[-1]:.3f} s, decide {statistics.median(decide[-DECISIONS_A_RUN:]):.1f} ms"
+                )
+        finally:
+            runner.close()
+        return StartupFigures(
+            bare_s=tuple(bare), cached_s=tuple(hits), uncached_s=tuple(misses), decide_ms=tuple(decide)
+        )
+
+    def _bare(self, engine: Engine, image: str) -> float:
+        """Seconds from nothing to the first byte of a plain container of this image."""
+        name = f"{_CONTAINER}{secrets.token_hex(6)}"
+        spec = ContainerSpec(
+            name=name,
+            image=image,
+            entrypoint=("/bin/sh", "-c", PROMPT),
+            user="0:0",
+            labels={labels.CONTAINER_KIND: "bench", labels.CONTAINER_NAME: name},
+        )
+        began = self.clock()
+        made = engine.create(spec)
+        try:
+            stream = engine.attach(made)
+            engine.start(made)
+            for chunk in stream:
+                if chunk.data:
+                    took = self.clock() - began
+                    break
+            else:
+                raise EngineError(f"A bare container of {image} printed nothing.", "Look at the engine's log.")
+            stream.close()
+            engine.wait(made, 60.0)
+        finally:
+            engine.remove(made)
+        return took
+
+    def _task(self, runner: RunnerPort, environment: Environment) -> float:
+        """Seconds from the click to the first byte of the agent; the task's rest is waited for."""
+        first = _First(self.clock)
+        stop = runner.subscribe(first.listen)
+        task = ""
+        try:
+            began = self.clock()
+            task = runner.submit(TaskRequest(environment_id=environment.id, prompt=PROMPT, agent="shell")).id
+            first.ended.wait()
+        finally:
+            stop()
+            with contextlib.suppress(AgentsRunnerError):
+                self.forget(task)
+        result = first.result
+        if first.at is None or result is None or result.state is not TaskState.SUCCEEDED:
+            raise AgentsRunnerError(
+                f"A measured task did not succeed: {result.error if result else 'it has no result'}",
+                result.hint if result else "",
+            )
+        return first.at - began
+
+    def _decide(self, environment: Environment) -> float:
+        """Milliseconds until it is known which layers are there."""
+        began = self.clock()
+        self.images.plan(environment)
+        return (self.clock() - began) * 1000
+
+
+class _First:
+    """Hears when the agent's first line came, and how the task ended."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.at: float | None = None
+        self.result: TaskResult | None = None
+        self.ended = threading.Event()
+        self._clock = clock
+        self._agent = False
+
+    def listen(self, _task: str, batch: tuple[Event, ...]) -> None:
+        for event in batch:
+            if isinstance(event, PhaseStarted):
+                self._agent = event.phase is Phase.AGENT
+            elif isinstance(event, LogLine) and self._agent and self.at is None and event.line == BYTE:
+                self.at = self._clock()
+            elif isinstance(event, TaskResult):
+                self.result = event
+                self.ended.set()
+
+
+def measured(environment: Environment, *, cached: bool) -> Environment:
+    """The environment as it is measured: all layers cached or none, never pulled, no clone."""
+    workspace = NoWorkspace() if isinstance(environment.workspace, GitWorkspace) else environment.workspace
+    return environment.model_copy(
+        update={
+            "id": environment.id if cached else f"{environment.id}.bench-uncached",
+            "workspace": workspace,
+            "pull": "missing" if environment.pull == "always" else environment.pull,
+            "cache_container_build": cached,
+            "cache_desktop_build": cached and environment.headless_desktop_enabled,
+        }
+    )

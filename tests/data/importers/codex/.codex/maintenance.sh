@@ -1,0 +1,4 @@
+#!/bin/bash
+set -e
+uv sync --all-extras
+pnpm install

@@ -1,0 +1,166 @@
+"""Many tasks at once, programs that behave badly, and people who work on our containers from outside."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from agents_runner.app import build_services
+from agents_runner.core.task import Task
+from agents_runner.engine.docker_engine import DockerEngine
+from agents_runner.runner.services import Services, TaskRequest
+from tests.docker.conftest import MakeEnvironment
+from tests.support.cli import Cli
+
+OURS = {"io.agents-runner.container.kind": "task"}
+
+
+def until(condition: Callable[[], object], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it never came"
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def services(ar_home: Path) -> Iterator[Services]:
+    made = build_services()
+    made.save_settings(made.settings().model_copy(update={"max_running_tasks": 20}))
+    made.close()
+    made = build_services()
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def submit(services: Services, name: str, prompt: str) -> Task:
+    environment = services.environments.get(name)
+    return services.runner.submit(TaskRequest(environment_id=environment.id, prompt=prompt))
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_l1_twenty_tasks_do_not_disturb_each_other(
+    engine: DockerEngine, make_environment: MakeEnvironment, services: Services
+) -> None:
+    name = make_environment(cache_container_build="false")
+    prompt = "i=0; while [ $i -lt {lines} ]; do i=$((i+1)); echo {number} $i; done; exit {code}"
+    # Each worker keeps a connection or two of its own; what counts is that the next tasks need no more.
+    for _ in range(20):
+        submit(services, name, "sleep 1")
+    until(lambda: all(task.state.final for task in services.tasks.list()))
+    before = open_files()
+    tasks = [
+        submit(services, name, prompt.format(number=number, lines=1000, code=number % 7)) for number in range(20)
+    ]
+    until(lambda: all(services.tasks.get(task.id).state.final for task in tasks), 240)
+    for number, task in enumerate(tasks):
+        done = services.tasks.get(task.id)
+        assert done.exit_code == number % 7, done.error
+        lines = [line for stream, line in services.tasks.log(task.id) if stream == "stdout"]
+        assert lines == [f"{number} {i}" for i in range(1, 1001)]
+    until(lambda: engine.list_containers(OURS) == [])
+    until(lambda: open_files() <= before + 5)
+
+
+def test_l4_a_line_without_end_and_binary_output(make_environment: MakeEnvironment, cli: Cli) -> None:
+    name = make_environment()
+    done = cli(
+        "run", name, "head -c 20000000 /dev/zero | tr '\\0' x; head -c 2000000 /dev/urandom; echo; echo end", "--json"
+    )
+    assert done.log[-1] == "end"
+    assert sum(line.count("x") for line in done.log[:310]) >= 20_000_000
+    assert done.log[0].endswith(" [line cut]")
+
+
+def test_f15_what_stays_in_the_background_does_not_hold_the_task(
+    engine: DockerEngine, make_environment: MakeEnvironment, cli: Cli
+) -> None:
+    name = make_environment()
+    began = time.monotonic()
+    done = cli(
+        "run",
+        name,
+        "(sleep 300 & sleep 300 & ) ; n=0; while [ $n -lt 50 ]; do n=$((n+1)); (true &); done; echo main-over",
+        "--json",
+    )
+    assert time.monotonic() - began < 60
+    assert done.log[-1] == "main-over"
+    assert done.result["state"] == "succeeded"
+    assert engine.list_containers(OURS) == []
+
+
+@pytest.fixture
+def running(make_environment: MakeEnvironment, cli: Cli) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A task that prints `tick` for a few seconds, and its container's name."""
+    name = make_environment()
+    prompt = "n=0; while [ $n -lt 40 ]; do n=$((n+1)); echo tick $n; sleep 0.2; done; echo over"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "agents_runner", "run", name, prompt],
+        env=os.environ | {"AGENTS_RUNNER_HOME": str(cli.home)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert process.stdout is not None
+    try:
+        for line in process.stdout:
+            if line.startswith("tick 3"):
+                break
+        task = cli("tasks", "list", "--json").json[0]["id"]
+        yield process, f"agents-runner-task-{task}"
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def docker(*words: str) -> None:
+    subprocess.run(["docker", *words], check=True, capture_output=True)
+
+
+def test_f24_a_container_removed_from_outside(running: tuple[subprocess.Popen[str], str], cli: Cli) -> None:
+    process, container = running
+    began = time.monotonic()
+    docker("rm", "-f", container)
+    out, _ = process.communicate(timeout=30)
+    assert time.monotonic() - began < 10
+    assert process.returncode != 0
+    assert "Traceback" not in out
+    task = cli("tasks", "list", "--json").json[0]
+    assert task["state"] == "failed"
+    assert "removed from outside" in f"{task['error']} {task['hint']}", task
+
+
+def test_f24_a_container_killed_or_stopped_from_outside(running: tuple[subprocess.Popen[str], str], cli: Cli) -> None:
+    process, container = running
+    docker("kill", container)
+    out, _ = process.communicate(timeout=30)
+    assert process.returncode == 137
+    assert "The agent was killed (exit code 137)" in out
+
+
+def test_f24_a_container_paused_goes_on_where_it_was(running: tuple[subprocess.Popen[str], str], cli: Cli) -> None:
+    process, container = running
+    docker("pause", container)
+    time.sleep(4)  # longer than the silence after which the container itself is asked
+    assert process.poll() is None
+    docker("unpause", container)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert "over" in out.splitlines()
+
+
+def test_f13_out_of_memory_is_said(make_environment: MakeEnvironment, cli: Cli) -> None:
+    name = make_environment(resources__memory_mb="64")
+    done = cli("run", name, "x=$(head -c 200000000 /dev/zero | tr '\\0' x); echo ${#x}", "--json", check=False)
+    assert done.result["state"] == "failed"
+    assert "memory" in done.result["error"]

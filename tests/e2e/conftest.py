@@ -1,0 +1,67 @@
+"""Fixtures of the tests with a desktop: one pair of layers with real packages for the whole session, one browser."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from agents_runner.engine.docker_engine import DockerEngine
+from tests.e2e.desktops import Built, Desk, docker
+from tests.support.browser import Browser, chromium
+from tests.support.cli import Cli
+
+
+@pytest.fixture(scope="session")
+def fresh_base(debian_base: str) -> Iterator[str]:
+    """The Debian base under another identity: no layer of an earlier session is on it."""
+    ref = f"agents-runner-test-desktop:{secrets.token_hex(4)}"
+    made = docker("create", "--label", "agents-runner.test=desktop", debian_base, "true").strip()
+    docker("commit", "-c", f"LABEL agents-runner.test={ref}", "-c", 'CMD ["/bin/bash"]', made, ref)
+    docker("rm", made)
+    yield ref
+    docker("rmi", "--no-prune", ref)
+
+
+@pytest.fixture(scope="session")
+def built(engine: DockerEngine, fresh_base: str, tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """Both layers, built once for all tests with real packages."""
+    folder = tmp_path_factory.mktemp("desktop")
+    desk = Desk(cli=Cli(home=folder / "home"), base=fresh_base, folder=folder)
+    desk.environment()
+    before = desk.plan("desk")
+    done = desk.cli("run", "desk", "true", "--json")
+    return Built(
+        desk=desk,
+        before=before,
+        phases={name: done.phase(name) for name in ("build.desktop", "build.env", "desktop", "desktop.install")},
+        after=desk.plan("desk"),
+    )
+
+
+@pytest.fixture(scope="session")
+def desk(built: Built) -> Desk:
+    return built.desk
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def ready_base(built: Built) -> Iterator[str]:
+    """A base image on which the desktop is there already: installing it takes a moment only."""
+    ref = "agents-runner-test-desktop:base"
+    docker("tag", built.after["layers"][0]["tag"], ref)
+    yield ref
+    docker("rmi", "--no-prune", ref)
+
+
+@pytest.fixture
+def person_desk(user_cli: Cli, user_folder: Path, ready_base: str) -> Desk:
+    """An ordinary user's desk: set-up runs as the image's own user, not as root."""
+    return Desk(cli=user_cli, base=ready_base, folder=user_folder)

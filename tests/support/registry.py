@@ -1,0 +1,110 @@
+"""A container registry of one image on loopback: enough of the protocol for an engine to pull from it.
+
+An engine speaks plain HTTP with registries at 127.0.0.0/8, so nothing has to be configured.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+import subprocess
+import tarfile
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+_CONFIG = "application/vnd.docker.container.image.v1+json"
+_LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
+
+
+def digest_of(data: bytes) -> str:
+    return "sha256:" + hashlib.sha256(data).hexdigest()
+
+
+class Registry:
+    """Serves what `publish` was given last; `requests` are the paths that were asked for."""
+
+    def __init__(self) -> None:
+        self.requests: list[str] = []
+        self._files: dict[str, tuple[str, bytes]] = {}
+        registry = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                registry.requests.append(self.path)
+                found = registry._find(self.path)
+                self.send_response(200 if found else 404)
+                kind, data = found or ("application/json", b"{}")
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(data)))
+                self.send_header("Docker-Content-Digest", digest_of(data))
+                self.end_headers()
+                if self.command == "GET":
+                    self.wfile.write(data)
+
+            def do_HEAD(self) -> None:
+                self.do_GET()
+
+            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread.start()
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self._server.server_address[1]}"
+
+    def _find(self, path: str) -> tuple[str, bytes] | None:
+        if path in ("/v2/", "/v2"):
+            return "application/json", b"{}"
+        return self._files.get(path)
+
+    def publish(self, name: str, tag: str, image: str, extra: dict[str, bytes]) -> str:
+        """The file system of a local image with `extra` files, as `name:tag`; gives its reference."""
+        box = subprocess.run(["docker", "create", image, "true"], check=True, capture_output=True, text=True)
+        try:
+            done = subprocess.run(["docker", "export", box.stdout.strip()], check=True, capture_output=True)
+        finally:
+            subprocess.run(["docker", "rm", box.stdout.strip()], check=True, capture_output=True)
+        buffer = io.BytesIO(done.stdout)
+        with tarfile.open(fileobj=buffer, mode="a") as tar:
+            for path, data in extra.items():
+                info = tarfile.TarInfo(path)
+                info.size = len(data)
+                tar.addfile(info, io.BytesIO(data))
+        plain = buffer.getvalue()
+        layer = gzip.compress(plain, compresslevel=1, mtime=0)
+        config = json.dumps(
+            {
+                "architecture": "amd64",
+                "os": "linux",
+                "config": {
+                    "Cmd": ["/bin/sh"],
+                    "Env": ["PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"],
+                },
+                "rootfs": {"type": "layers", "diff_ids": [digest_of(plain)]},
+            }
+        ).encode()
+        manifest = json.dumps(
+            {
+                "schemaVersion": 2,
+                "mediaType": _MANIFEST,
+                "config": {"mediaType": _CONFIG, "size": len(config), "digest": digest_of(config)},
+                "layers": [{"mediaType": _LAYER, "size": len(layer), "digest": digest_of(layer)}],
+            }
+        ).encode()
+        for kind, data in ((_CONFIG, config), (_LAYER, layer)):
+            self._files[f"/v2/{name}/blobs/{digest_of(data)}"] = (kind, data)
+        for word in (tag, digest_of(manifest)):
+            self._files[f"/v2/{name}/manifests/{word}"] = (_MANIFEST, manifest)
+        return f"{self.address}/{name}:{tag}"
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()

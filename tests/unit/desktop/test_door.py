@@ -1,0 +1,254 @@
+"""The door to a desktop, with a program of this machine in the VNC server's place."""
+
+from __future__ import annotations
+
+import io
+import logging
+import socket
+import tarfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from http.client import HTTPConnection, HTTPResponse
+
+import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+
+from agents_runner.core.container import ContainerSpec
+from agents_runner.core.errors import EngineRefused
+from agents_runner.desktop import inside
+from agents_runner.desktop.door import MAX_VIEWERS, Door
+from agents_runner.desktop.keys import Keys, answers
+from agents_runner.engine.fake import Console, FakeEngine
+from agents_runner.engine.port import Ran
+
+ASKING = ThreadPoolExecutor(2)
+GREETING = b"RFB 003.008\n"
+
+
+def waits(_spec: ContainerSpec, console: Console) -> int:
+    console.stopped.wait(60)
+    return 0
+
+
+def novnc() -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for name, data in {"core/rfb.js": b"export default 1;", "vendor/x.js": b"x"}.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            tar.addfile(entry, io.BytesIO(data))
+        link = tarfile.TarInfo("core/link.js")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        tar.addfile(link)
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeEngine]:
+    made = FakeEngine(waits)
+    made.add_image("base:1")
+    made.create(ContainerSpec(name="box", image="base:1"))
+    made.start("box")
+    made.insiders.append(
+        lambda argv: Ran(exit_code=0, stdout=novnc(), stderr=b"") if argv == inside.NOVNC_TAR else None
+    )
+    # The stand-in greets as a VNC server does, and then says back what it hears.
+    monkeypatch.setattr(inside, "CONNECT", ("sh", "-c", "printf 'RFB 003.008\\n'; exec cat"))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def door(engine: FakeEngine) -> Iterator[Door]:
+    made = Door(engine, user="1000:1000", asking=ASKING)
+    made.lead_to("box")
+    yield made
+    made.close()
+
+
+def enter(door: Door, token: str, **headers: str) -> ClientConnection:
+    return connect(
+        f"ws://127.0.0.1:{door.keys.port}/vnc",
+        subprotocols=["binary", f"token.{token}"],  # type: ignore[list-item]
+        additional_headers=headers or None,
+        compression=None,
+    )
+
+
+def ask(door: Door, path: str, **headers: str) -> HTTPResponse:
+    connection = HTTPConnection("127.0.0.1", door.keys.port, timeout=30)
+    connection.request("GET", path, headers=headers)
+    answer = connection.getresponse()
+    answer.body = answer.read()  # type: ignore[attr-defined]
+    connection.close()
+    return answer
+
+
+def test_with_its_token_bytes_go_both_ways(door: Door) -> None:
+    with enter(door, door.keys.control) as viewer:
+        assert viewer.subprotocol == "binary"
+        assert viewer.recv(timeout=30) == GREETING
+        viewer.send(bytes(range(256)))
+        assert viewer.recv(timeout=30) == bytes(range(256))
+
+
+def test_the_other_token_may_only_look(door: Door) -> None:
+    with enter(door, door.keys.view) as viewer:
+        assert viewer.recv(timeout=30) == GREETING
+        viewer.send(GREETING + b"\x01\x01" + b"\x04\x01\x00\x00\x00\x00\x00\x61" + b"\x03\x01" + bytes(8))
+        heard = b""
+        while len(heard) < 24:
+            part = viewer.recv(timeout=30)
+            heard += part if isinstance(part, bytes) else part.encode()
+        assert heard == GREETING + b"\x01\x01" + b"\x03\x01" + bytes(8)
+        viewer.send(b"\x63")
+        with pytest.raises(ConnectionClosed):
+            viewer.recv(timeout=30)
+
+
+def refused(door: Door, path: str = "/vnc", offered: tuple[str, ...] = (), **headers: str) -> int:
+    """The status with which a WebSocket is refused."""
+    address = f"ws://127.0.0.1:{door.keys.port}{path}"
+    words = ["binary", *offered]
+    with (
+        pytest.raises(InvalidStatus) as error,
+        connect(address, subprotocols=words, additional_headers=headers or None, compression=None),  # type: ignore[arg-type]
+    ):
+        pass
+    return error.value.response.status_code
+
+
+def test_every_other_token_is_refused_before_anything_is_run(door: Door, engine: FakeEngine) -> None:
+    good = door.keys.control
+    for token in ("", "x", good[:-1], good + "x", good.swapcase()):
+        assert refused(door, offered=(f"token.{token}",)) == 403
+    assert refused(door) == 403
+    assert refused(door, path=f"/vnc?token={good}") == 403
+    assert refused(door, offered=(good,)) == 403
+    assert refused(door, offered=(f"token.{good}", "token.x")) == 403
+    assert "connect_in" not in engine.calls
+
+
+def test_foreign_names_and_pages_are_refused(door: Door) -> None:
+    assert refused(door, offered=(f"token.{door.keys.control}",), Origin="http://elsewhere.example") == 403
+    with enter(door, door.keys.control, Origin=f"http://localhost:{door.keys.port}") as viewer:
+        assert viewer.recv(timeout=30) == GREETING
+    assert ask(door, "/", Host="elsewhere.example").status == 421
+    assert ask(door, "/", Host=f"localhost:{door.keys.port}").status == 200
+
+
+def test_the_page_and_novnc_are_served_with_a_policy(door: Door) -> None:
+    page = ask(door, "/")
+    assert page.status == 200
+    assert b"page.js" in page.body  # type: ignore[attr-defined]
+    policy = page.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert page.headers["Referrer-Policy"] == "no-referrer"
+    script = ask(door, "/novnc/core/rfb.js?123")
+    assert (script.status, script.headers["Content-Type"]) == (200, "text/javascript; charset=utf-8")
+    for path in ("/novnc/core/link.js", "/novnc/../door.py", "/keys.py", "/novnc/", "/page.html"):
+        assert ask(door, path).status == 404
+
+
+def test_whether_a_token_opens_can_be_asked(door: Door) -> None:
+    for token, status in ((door.keys.control, 204), (door.keys.view, 204), ("x", 403), ("", 403)):
+        assert ask(door, "/check", Authorization=f"Bearer {token}").status == status
+
+
+def test_before_it_leads_anywhere_it_says_try_again(engine: FakeEngine) -> None:
+    door = Door(engine, user="0:0", asking=ASKING)
+    try:
+        assert ask(door, "/novnc/core/rfb.js").status == 404
+        with enter(door, door.keys.control) as viewer, pytest.raises(ConnectionClosed) as closed:
+            viewer.recv(timeout=30)
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1013
+        # What was not there is asked for again.
+        door.lead_to("box")
+        assert ask(door, "/novnc/core/rfb.js").status == 200
+    finally:
+        door.close()
+
+
+def test_a_container_that_is_gone_closes_the_connection(door: Door, engine: FakeEngine) -> None:
+    engine.failures.append(("connect_in", EngineRefused("not running")))
+    with enter(door, door.keys.control) as viewer, pytest.raises(ConnectionClosed) as closed:
+        viewer.recv(timeout=30)
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.reason == "The container cannot be reached."
+
+
+def test_closing_shows_everybody_out(engine: FakeEngine) -> None:
+    door = Door(engine, user="0:0", asking=ASKING)
+    door.lead_to("box")
+    with enter(door, door.keys.control) as viewer:
+        assert viewer.recv(timeout=30) == GREETING
+        door.close()
+        with pytest.raises(ConnectionClosed):
+            viewer.recv(timeout=30)
+    deadline = time.monotonic() + 30
+    while answers(door.keys.port):
+        assert time.monotonic() < deadline
+    assert not answers(door.keys.port)
+
+
+def test_it_is_opened_again_at_the_same_place(engine: FakeEngine) -> None:
+    first = Door(engine, user="0:0", asking=ASKING)
+    first.close()
+    again = Door(engine, user="0:0", asking=ASKING, again=first.keys)
+    try:
+        assert again.keys == first.keys
+    finally:
+        again.close()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        wanted = Keys(port=taken.getsockname()[1], control="c", view="v")
+        other = Door(engine, user="0:0", asking=ASKING, again=wanted)
+        try:
+            assert other.keys.port != wanted.port
+            assert (other.keys.control, other.keys.view) == ("c", "v")
+        finally:
+            other.close()
+
+
+def test_there_is_a_limit_to_viewers(door: Door) -> None:
+    with ExitStack() as stack:
+        for _ in range(MAX_VIEWERS):
+            viewer = stack.enter_context(enter(door, door.keys.control))
+            assert viewer.recv(timeout=30) == GREETING
+        assert refused(door, offered=(f"token.{door.keys.control}",)) == 503
+
+
+def test_nothing_is_logged(door: Door, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG):
+        with enter(door, door.keys.control) as viewer:
+            viewer.recv(timeout=30)
+        refused(door, offered=("token.wrong",))
+        ask(door, "/check", Authorization=f"Bearer {door.keys.control}")
+    assert [record for record in caplog.records if not record.name.startswith("websockets.client")] == []
+
+
+def test_tokens_are_long_and_each_its_own(engine: FakeEngine) -> None:
+    doors = [Door(engine, user="0:0", asking=ASKING) for _ in range(3)]
+    try:
+        tokens = [token for door in doors for token in (door.keys.control, door.keys.view)]
+        assert len(set(tokens)) == 6
+        assert all(len(token) == 32 for token in tokens)  # 24 random bytes
+        assert all(door.keys.control not in door.url for door in doors)
+        assert doors[0].keys.address("view").endswith(f"#token={doors[0].keys.view}&view=1")
+    finally:
+        for door in doors:
+            door.close()
+
+
+@pytest.mark.parametrize("data", [None, b"", b"{", b"[]", b'{"port": "x"}', b'{"port": 1}', b"null"])
+def test_keys_that_cannot_be_read_are_none(data: bytes | None) -> None:
+    assert Keys.from_json(data) is None
+
+
+def test_keys_round_trip() -> None:
+    keys = Keys(port=5, control="a", view="b")
+    assert Keys.from_json(keys.to_json()) == keys
