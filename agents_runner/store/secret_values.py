@@ -96,6 +96,8 @@ class KeyringSecrets:
             )
         if isinstance(errors[0], StoreError):
             raise errors[0]
+        if type(errors[0]).__name__ == "KeyringLocked":
+            raise StoreError("The keyring is locked.", "Unlock it and try again. " + NO_KEYRING_HINT)
         # Only the kind of the error: its text is not ours, and might hold anything.
         raise StoreError(f"The keyring cannot be used ({type(errors[0]).__name__}).", NO_KEYRING_HINT)
 

@@ -64,7 +64,7 @@ class SecretsEditor(QWidget):
         self._add.clicked.connect(self._add_clicked)
         self._remove = button("Re&move", "remove-secret", hint="The value goes when the environment is saved")
         self._remove.clicked.connect(self._remove_clicked)
-        self._set = button("Set &value...", "set-secret")
+        self._set = button("Set val&ue...", "set-secret")
         self._set.clicked.connect(self._set_clicked)
         self._said = plain(role="muted", wrap=True)
         self._said.setObjectName("env-secrets-said")

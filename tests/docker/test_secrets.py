@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import secrets
 import signal
 import subprocess
@@ -358,3 +359,61 @@ def test_S3_without_a_keyring_a_file_is_used_after_a_choice_only(
     bare("run", environment, "cat /run/secrets/TOKEN /run/secrets/OTHER >both")
     assert (workspace / "both").read_text() == "value-of-the-tokenanother-token-value"
     assert in_folder(cli.home, ["value-of-the-token"]) == [str(path)]
+
+
+def test_S1_files_belong_to_the_user_of_the_stage(
+    user_cli: Cli, user_folder: Path, make_environment: MakeEnvironment, ordinary_user: pwd.struct_passwd
+) -> None:
+    """The image's user is root: scripts run as root, the agent as the person, who cannot read another's secret."""
+    person = Cli(
+        home=user_cli.home, prefix=user_cli.prefix, env={**(user_cli.env or {}), **ring_environment(user_folder)}
+    )
+    work = user_folder / "work"
+    work.mkdir()
+    os.chown(work, ordinary_user.pw_uid, ordinary_user.pw_gid)
+    show = 'stat -c "$1 %n %a %u" /run/secrets/*\n'
+    environment = make_environment(
+        run_as=person,
+        workspace=str(work),
+        run_preflight_script=f"set -- run\n{show}",
+        cached_preflight_script="true\n",
+    )
+    person("env", "secret", "set", environment, "MINE", "--stage", "agent", input="the agent's own value")
+    person("env", "secret", "set", environment, "BOTH", "--stage", "run", "--stage", "agent", input="a common value")
+    done = person(
+        "run",
+        environment,
+        f"set -- agent\n{show}cat /run/secrets/MINE >mine\ntouch /run/secrets/x",
+        "--json",
+        check=False,
+    )
+    assert seen(done.log, "run") == ["run /run/secrets/BOTH 400 0"]
+    uid = ordinary_user.pw_uid
+    assert seen(done.log, "agent") == [f"agent /run/secrets/BOTH 400 {uid}", f"agent /run/secrets/MINE 400 {uid}"]
+    assert (work / "mine").read_text() == "the agent's own value"
+    assert done.code != 0, "the folder is root's: nobody else puts files there"
+
+
+def test_S2_a_task_that_is_taken_up_after_a_crash_is_masked_as_before(
+    ring: Cli, make_environment: MakeEnvironment, workspace: Path, tmp_path: Path
+) -> None:
+    environment = make_environment(run_as=ring)
+    value = f"c4nary-{secrets.token_hex(12)}"
+    ring("env", "secret", "set", environment, "TOKEN", input=value)
+    show = "cat /run/secrets/TOKEN; echo"
+    prompt = f"{show}; touch ready; until [ -e go ]; do sleep 0.05; done; {show}"
+    task = started(ring, "run", environment, prompt, "--json", out=tmp_path / "output")
+    try:
+        wait_for((workspace / "ready").exists, task)
+        task.kill()
+        task.wait()
+        ring("tasks", "list")
+        (workspace / "go").touch()
+        (known,) = ring("tasks", "list", "--json").json
+        wait_for(lambda: ring("tasks", "show", known["id"], "--json").json["state"] == "succeeded")
+    finally:
+        task.kill()
+        task.wait()
+    log = ring("tasks", "logs", known["id"]).out
+    assert log.count("***") == 2
+    assert in_folder(ring.home, [value]) == []
