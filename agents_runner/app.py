@@ -25,6 +25,7 @@ from agents_runner.runner.image_service import ImageService
 from agents_runner.runner.importing import read_offers
 from agents_runner.runner.login import write_refreshed
 from agents_runner.runner.plan_launch import Host, problems_of, this_host
+from agents_runner.runner.secret_service import EnvironmentsWithSecrets, SecretService
 from agents_runner.runner.services import Services, TaskRequest
 from agents_runner.runner.task_runner import TaskRunner
 from agents_runner.runner.test_preflight import preflight_test
@@ -32,6 +33,7 @@ from agents_runner.store.database import Database
 from agents_runner.store.environments import EnvironmentStore, check_environment
 from agents_runner.store.owners import Owners
 from agents_runner.store.paths import Paths
+from agents_runner.store.secret_values import ChosenSecrets, FileSecrets, KeyringSecrets
 from agents_runner.store.settings import SettingsStore
 from agents_runner.store.tasks import TaskStore
 from agents_runner.workspace.minibase import import_mini_base
@@ -66,10 +68,16 @@ def build_services(paths: Paths | None = None) -> Services:
     paths = (paths or Paths.find()).ensure()
     settings = SettingsStore(paths=paths)
     database = Database(paths)
-    environments = EnvironmentStore(paths=paths)
+    files = EnvironmentStore(paths=paths)
     tasks = TaskStore(paths=paths, database=database)
     engine = EngineSource(settings)
     instance = paths.instance_id()
+    values = ChosenSecrets(
+        keyring=KeyringSecrets(instance=instance),
+        file=FileSecrets(folder=paths.secrets, damaged=paths.damaged_data),
+        storage=lambda: settings.load()[0].secret_storage,
+    )
+    environments = EnvironmentsWithSecrets(environments=files, values=values)
 
     def host() -> Host:
         return this_host(paths.data, instance, engine().info())
@@ -91,6 +99,8 @@ def build_services(paths: Paths | None = None) -> Services:
             if all(error.field != field for field, _, _ in found):
                 found.append((error.field, error.message, error.hint))
         return tuple(found)
+
+    secrets = SecretService(environments=environments, values=values, check_environment=check)
 
     def in_background(words: tuple[str, ...]) -> None:
         """Run the command line with these words in a process of its own that outlives this one."""
@@ -128,6 +138,7 @@ def build_services(paths: Paths | None = None) -> Services:
             workspaces=paths.workspaces,
             accept_login=write_refreshed,
             image_used=tasks.image_started,
+            secret_values=secrets.values_of,
             owners=owners,
             desk=desk,
             open_door=desktop.open,
@@ -164,12 +175,14 @@ def build_services(paths: Paths | None = None) -> Services:
         desk=desk,
         policy=lambda: settings.load()[0].cache,
         after_build=keeper.built,
+        secret_values=secrets.values_of,
     )
     services = Services(
         environments=WatchedEnvironments(store=environments, saved=keeper.saved),
         tasks=tasks,
         runner=runner,
         images=images,
+        secrets=secrets,
         agents=lambda: registry.agent_names(settings.load()[0]),
         settings=lambda: settings.load()[0],
         save_settings=settings.save,
@@ -180,8 +193,8 @@ def build_services(paths: Paths | None = None) -> Services:
             folders=lambda: str(paths.ensure().data),
             agent_logins=registry.logins(Path.home()),
         ),
-        import_environments=environments.import_file,
-        export_environment=environments.export,
+        import_environments=files.import_file,
+        export_environment=files.export,
         detach=detach,
         resume=runner.start,
         recover=lambda here: runner.recover(None if here else work_apart),

@@ -14,6 +14,7 @@ from agents_runner.cli import (
     image_commands,
     import_commands,
     preflight_commands,
+    secret_commands,
     task_commands,
 )
 from agents_runner.cli.parser import build_parser
@@ -34,6 +35,7 @@ COMMANDS: dict[tuple[str, str], Command] = {
     ("env", "import"): import_commands.import_,
     ("env", "export"): environment_commands.export,
     ("env", "delete"): environment_commands.delete,
+    ("env", "secret"): secret_commands.secret,
     ("plan", ""): image_commands.plan,
     ("build", ""): image_commands.build,
     ("run", ""): task_commands.run,

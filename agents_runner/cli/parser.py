@@ -6,6 +6,7 @@ import argparse
 from typing import NoReturn
 
 from agents_runner import __version__
+from agents_runner.cli import secret_commands
 from agents_runner.core.errors import UsageError
 
 
@@ -86,6 +87,7 @@ def _env(commands: Commands[Parser]) -> None:
     _import(actions)
     _json(actions.add_parser("export", help="print an environment's file")).add_argument("name")
     _json(actions.add_parser("delete", help="move an environment to the trash")).add_argument("name")
+    secret_commands.add_parsers(actions.add_parser("secret", help="an environment's secrets"))
 
 
 def _bench(commands: Commands[Parser]) -> None:

@@ -20,7 +20,8 @@ _TRUE = {"true", "yes", "on", "1"}
 _FALSE = {"false", "no", "off", "0"}
 _NONE = {"", "none"}
 _LISTS = ("mounts", "ports", "agent_args", "cache_inputs", "secrets")
-_NUMBERS = ("build_timeout_s", "refresh_after_days")
+_NUMBERS = ("build_timeout_s", "run_preflight_timeout_s", "task_timeout_s", "refresh_after_days")
+_NONE_ALLOWED = ("run_preflight_timeout_s", "task_timeout_s", "refresh_after_days")
 _ADDRESS = re.compile(r"\[[0-9A-Fa-f:.]+\]:")
 """`[::1]:3000` begins a port, not a JSON list."""
 _FIXED = ("id", "version")
@@ -138,7 +139,7 @@ def _boolean(name: str, text: str) -> bool:
 
 
 def _number(name: str, text: str) -> int | None:
-    if name == "refresh_after_days" and text.strip().lower() in _NONE:
+    if name in _NONE_ALLOWED and text.strip().lower() in _NONE:
         return None
     try:
         return int(text)
@@ -189,5 +190,6 @@ _READERS: dict[str, Callable[[str, str], Any]] = {
     "workspace": _workspace,
     "env_vars": _mapping,
     "resources": _mapping,
+    "secret_uses": _mapping,
     "pull": _choice,
 }

@@ -51,6 +51,10 @@ class ContainerSpec:
     mounts: tuple[Mount, ...] = ()
     volumes: Mapping[str, str] = field(default_factory=dict)
     """Named volumes: volume name to the path inside."""
+    memory_folders: tuple[str, ...] = ()
+    """Paths of file systems in memory: nothing in them is ever on a disk or in a commit."""
+    stdin: bool = False
+    """Whether something is sent to the first process (`Attached.send`)."""
     ports: tuple[Port, ...] = ()
     resources: Resources = Resources()
     init: bool = False

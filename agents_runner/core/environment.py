@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from agents_runner.core.secrets import SecretGrant, SecretUse, grants_of
+
 SCHEMA = 2
 """Version of the environment file that this program writes (1 was the older single-script program)."""
 
@@ -89,12 +91,18 @@ class Environment(BaseModel):
     env_vars: dict[str, str] = Field(default_factory=dict)
     secrets: tuple[str, ...] = ()
     """Names only; the values live in the OS keyring."""
+    secret_uses: dict[str, SecretUse] = Field(default_factory=dict)
+    """Which stages see a secret, by name; one that is not here has the default stages."""
     mounts: tuple[str, ...] = ()
     """`SOURCE:TARGET[:ro|rw]`, as typed; see `core.mounts`."""
     ports: tuple[str, ...] = ()
     """`[ADDRESS:][HOST:]CONTAINER[/udp]`, as typed; see `core.ports`."""
     resources: Resources = Resources()
     build_timeout_s: int = Field(default=1800, ge=1, le=7 * 24 * 3600)
+    run_preflight_timeout_s: int | None = Field(default=None, ge=0, le=7 * 24 * 3600)
+    """Seconds that the run preflight may take; none or 0 is no limit."""
+    task_timeout_s: int | None = Field(default=None, ge=0, le=30 * 24 * 3600)
+    """Seconds from the start of a task's container to its end; none or 0 is no limit."""
     package_caches: bool = False
     """Builds keep the package managers' downloads in a volume of this environment."""
     refresh_after_days: int | None = Field(default=None, ge=1)
@@ -112,6 +120,11 @@ class Environment(BaseModel):
         if not value.strip() or not value.isprintable():
             raise ValueError("must be one line of visible text")
         return value
+
+    @property
+    def secret_grants(self) -> tuple[SecretGrant, ...]:
+        """The secrets with the stages that see them."""
+        return grants_of(self.secrets, self.secret_uses)
 
     @property
     def single_script(self) -> bool:

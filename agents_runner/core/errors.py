@@ -16,6 +16,7 @@ AgentsRunnerError
     ├ EngineDenied         no permission on its socket
     ├ EngineTooOld         outside the range that we can talk to
     ├ EngineTimeout        no answer in time; the call may still take effect
+    │  └ LimitReached       a container ran longer than it may
     ├ ImageMissing, ContainerMissing
     ├ NameInUse            the container name is taken: somebody else holds this lock
     ├ PortInUse
@@ -119,6 +120,12 @@ class EngineTooOld(EngineError):
 
 class EngineTimeout(EngineError):
     code = "engine-timeout"
+
+
+class LimitReached(EngineTimeout):
+    """Raised by whoever follows the container; it is left as it is."""
+
+    code = "limit"
 
 
 class ImageMissing(EngineError):

@@ -38,6 +38,8 @@ class LayerInputs:
     platform: str = ""
     input_files: Mapping[str, str] = field(default_factory=dict)
     """Declared files: path to the SHA-256 of its contents."""
+    secrets: tuple[str, ...] = ()
+    """What the build may see beyond its inputs: names, never values, and whose they are; see `core.secrets`."""
     recipe: str = ""
     """Hash of the wrapper scripts that we ship."""
 
@@ -82,7 +84,7 @@ def sha256(data: bytes) -> str:
 
 
 def _content(inputs: LayerInputs) -> dict[str, object]:
-    return {
+    content: dict[str, object] = {
         "kind": inputs.kind,
         "step": inputs.step,
         "script": sha256(inputs.script.text.encode("utf-8")),
@@ -91,6 +93,9 @@ def _content(inputs: LayerInputs) -> dict[str, object]:
         "platform": inputs.platform,
         "input_files": dict(inputs.input_files),
     }
+    if inputs.secrets:
+        content["secrets"] = list(inputs.secrets)
+    return content
 
 
 def layer_key(inputs: LayerInputs, parent: str) -> str:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from agents_runner.core.environment import Resources, Workspace
 from agents_runner.core.mounts import Mount
 from agents_runner.core.ports import Port
+from agents_runner.core.secrets import Grant
 
 WORKSPACE_PATH = "/workspace"
 """Where the agent works inside every container."""
@@ -53,13 +54,17 @@ class DockerRunnerConfig(BaseModel):
     cached_preflight_script: str = ""
     run_preflight_script: str = ""
     env_vars: dict[str, str] = Field(default_factory=dict)
-    secrets: tuple[str, ...] = ()
+    secrets: tuple[Grant, ...] = ()
+    """Names and who may see them; their values are in no plan."""
     input_files: dict[str, str] = Field(default_factory=dict)
     mounts: tuple[Mount, ...] = ()
     ports: tuple[Port, ...] = ()
     resources: Resources = Resources()
     workspace: Workspace
     build_timeout_s: int = 1800
+    run_preflight_timeout_s: int = 0
+    """Seconds; 0 is no limit, here and below."""
+    task_timeout_s: int = 0
     package_caches: bool = False
     uid: int
     gid: int

@@ -41,7 +41,9 @@ _OURS = frozenset(
     }
 )
 # Of these the good parts stay in force when some are not usable.
-_PARTS = frozenset({"env_vars", "resources", "mounts", "ports", "agent_args", "cache_inputs", "secrets", "agents"})
+_PARTS = frozenset(
+    {"env_vars", "resources", "mounts", "ports", "agent_args", "cache_inputs", "secrets", "secret_uses", "agents"}
+)
 # Their values may hold tokens, so notes do not repeat them.
 _QUIET = frozenset({"env_vars", "secrets", "agent_args", "workspace", "agents", INVALID})
 _WORKSPACES: dict[object, type[BaseModel]] = {"none": NoWorkspace, "folder": FolderWorkspace, "git": GitWorkspace}

@@ -46,6 +46,8 @@ class Settings(BaseModel):
     docker_host: str = ""
     """An engine's address; empty follows DOCKER_HOST and the current Docker context."""
     agents: dict[str, CustomAgent] = Field(default_factory=dict)
+    secret_storage: Literal["keyring", "file"] = "keyring"
+    """Where values of secrets are kept; `file`, a private file of ours, only after a person chose it."""
     cache: CachePolicy = CachePolicy()
     max_builds: int = Field(default=0, ge=0, le=200)
     """Layers that are built at the same time; 0 is one for each processor core."""

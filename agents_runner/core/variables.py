@@ -13,7 +13,7 @@ MAX_VALUE_BYTES = 120_000
 MAX_TOTAL_BYTES = 1_500_000
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 # The shell and the engine own these; a value of ours would break the carrying of exports.
-_OWNED = frozenset(
+OWNED_BY_THE_SHELL = frozenset(
     {"BASH_ENV", "ENV", "SHELLOPTS", "BASHOPTS", "PWD", "OLDPWD", "SHLVL", "_", "IFS", "PPID", "UID", "EUID"}
 )
 
@@ -31,7 +31,7 @@ def check_variable(name: str, value: str) -> None:
         raise InvalidInput(
             f"{name} is set by Agents Runner itself.", "Choose a name that does not start so.", field=field
         )
-    if name in _OWNED:
+    if name in OWNED_BY_THE_SHELL:
         raise InvalidInput(f"{name} belongs to the shell.", "Set it inside a script instead.", field=field)
     if "\0" in value:
         raise InvalidInput(f"The value of {name} holds a NUL character.", "Remove it.", field=field)

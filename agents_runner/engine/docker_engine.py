@@ -28,7 +28,7 @@ from agents_runner.engine.endpoint import Endpoint, resolve
 from agents_runner.engine.mapping import mapped
 from agents_runner.engine.payload import commit_config, container_config
 from agents_runner.engine.pipe import ExecPipe, collected
-from agents_runner.engine.port import LogStream, Pipe, PullProgress, Ran
+from agents_runner.engine.port import Attached, LogStream, Pipe, PullProgress, Ran
 from agents_runner.engine.pulling import pull_progress
 from agents_runner.engine.streams import ResponseStream, SocketStream, pumped
 from agents_runner.engine.tunnel import SshTunnel
@@ -170,9 +170,10 @@ class DockerEngine:
         with self._call("start a container", LONG_TIMEOUT_S) as client:
             client.start(container)
 
-    def attach(self, container: str) -> LogStream:
+    def attach(self, container: str, *, stdin: bool = False) -> Attached:
+        wanted = {"stdout": 1, "stderr": 1, "stream": 1} | ({"stdin": 1} if stdin else {})
         with self._call("attach to a container") as client:
-            raw = client.attach_socket(container, {"stdout": 1, "stderr": 1, "stream": 1})
+            raw = client.attach_socket(container, wanted)
         return SocketStream(cast("socket.socket", getattr(raw, "_sock", raw)), raw)
 
     def follow(self, container: str, skip: Mapping[str, int] | None = None) -> LogStream:

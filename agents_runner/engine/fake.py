@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import IO
 
 from agents_runner.core.container import (
     Change,
@@ -34,7 +35,7 @@ from agents_runner.core.errors import (
     NameInUse,
 )
 from agents_runner.core.imageplan import sha256
-from agents_runner.engine.port import Chunk, LogStream, Pipe, PullProgress, Ran
+from agents_runner.engine.port import Attached, Chunk, LogStream, Pipe, PullProgress, Ran
 
 _TICK_S = 0.02
 KILLED = 137
@@ -45,6 +46,8 @@ class Console:
 
     def __init__(self) -> None:
         self.stopped = threading.Event()
+        self.input: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        """What is sent to it; nothing more comes after an empty one."""
         self._lock = threading.Lock()
         self._past: list[Chunk] = []
         self._readers: list[queue.Queue[Chunk | None]] = []
@@ -84,7 +87,7 @@ def run_shell(spec: ContainerSpec, console: Console) -> int:
     """The command itself, by this machine's shell."""
     process = subprocess.Popen(
         [*(spec.entrypoint or ()), *spec.command],
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE if spec.stdin else subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
@@ -93,6 +96,8 @@ def run_shell(spec: ContainerSpec, console: Console) -> int:
     readers[1] = threading.Thread(target=_copy, args=(process.stderr, console, "stderr"))
     for reader in readers:
         reader.start()
+    if process.stdin is not None:
+        threading.Thread(target=_feed, args=(process.stdin, console), daemon=True).start()
     while process.poll() is None:
         if console.stopped.wait(_TICK_S):
             with contextlib.suppress(ProcessLookupError):
@@ -102,6 +107,13 @@ def run_shell(spec: ContainerSpec, console: Console) -> int:
     return KILLED if process.returncode < 0 else process.returncode
 
 
+def _feed(target: IO[bytes], console: Console) -> None:
+    with contextlib.suppress(OSError), target:
+        while data := console.input.get():
+            target.write(data)
+            target.flush()
+
+
 def _copy(source: object, console: Console, stream: str) -> None:
     with source as file:  # type: ignore[attr-defined]
         for line in file:
@@ -109,7 +121,10 @@ def _copy(source: object, console: Console, stream: str) -> None:
 
 
 class _Stream:
-    def __init__(self, source: queue.Queue[Chunk | None], skip: Mapping[str, int]) -> None:
+    def __init__(
+        self, source: queue.Queue[Chunk | None], skip: Mapping[str, int], console: Console | None = None
+    ) -> None:
+        self._console = console
         self._source = source
         self._skip = dict(skip)
         self._closed = False
@@ -129,8 +144,14 @@ class _Stream:
             if chunk.data[known:]:
                 yield Chunk(stream=chunk.stream, data=chunk.data[known:])
 
+    def send(self, data: bytes) -> None:
+        if self._console is not None:
+            self._console.input.put(data)
+
     def close(self) -> None:
         self._closed = True
+        if self._console is not None:
+            self._console.input.put(b"")
 
 
 @dataclass(kw_only=True)
@@ -310,9 +331,10 @@ class FakeEngine:
         one.thread = threading.Thread(target=work, daemon=True)
         one.thread.start()
 
-    def attach(self, container: str) -> LogStream:
+    def attach(self, container: str, *, stdin: bool = False) -> Attached:
         self._called("attach")
-        return _Stream(self._get(container).console.reader(past=False, ended=False), {})
+        console = self._get(container).console
+        return _Stream(console.reader(past=False, ended=False), {}, console if stdin else None)
 
     def follow(self, container: str, skip: Mapping[str, int] | None = None) -> LogStream:
         self._called("follow")

@@ -15,7 +15,9 @@ def container_config(spec: ContainerSpec, *, userns_host: bool = False) -> dict[
         "AttachStdout": True,
         "AttachStderr": True,
         "Tty": False,
-        "OpenStdin": False,
+        "OpenStdin": spec.stdin,
+        "StdinOnce": spec.stdin,
+        "AttachStdin": spec.stdin,
         "Labels": dict(spec.labels),
         "HostConfig": _host_config(spec, userns_host=userns_host),
     }
@@ -40,6 +42,10 @@ def _host_config(spec: ContainerSpec, *, userns_host: bool) -> dict[str, object]
         for mount in spec.mounts
     ]
     mounts += [{"Type": "volume", "Source": name, "Target": target} for name, target in spec.volumes.items()]
+    mounts += [
+        {"Type": "tmpfs", "Target": target, "TmpfsOptions": {"SizeBytes": 4 * _MIB, "Mode": 0o755}}
+        for target in spec.memory_folders
+    ]
     host: dict[str, object] = {"Mounts": mounts, "LogConfig": _LOG, "Init": spec.init}
     bindings: dict[str, list[dict[str, str]]] = {}
     for port in spec.ports:

@@ -48,6 +48,14 @@ class LogStream(Protocol):
         ...
 
 
+class Attached(LogStream, Protocol):
+    """Live output of a container, and a way to its first process's standard input."""
+
+    def send(self, data: bytes) -> None:
+        """Hand these bytes over, once it has started; nothing happens if it has ended."""
+        ...
+
+
 class Pipe(Protocol):
     """Both ways to and from a program that runs inside a container; `read` and `write` may be on two threads."""
 
@@ -112,7 +120,7 @@ class Engine(Protocol):
         """Raises PortInUse, MountRefused, ContainerMissing."""
         ...
 
-    def attach(self, container: str) -> LogStream:
+    def attach(self, container: str, *, stdin: bool = False) -> Attached:
         """Live output from the first byte on: call before `start`."""
         ...
 

@@ -15,6 +15,8 @@ import urllib3.exceptions
 
 from agents_runner.engine.port import Chunk
 
+SEND_S = 10.0
+"""Seconds that a container may take to read what is sent to it."""
 TICK = 0.1
 """Seconds of silence after which a stream yields an empty chunk, so that its reader can look around."""
 _HEADER = 8
@@ -80,6 +82,12 @@ class SocketStream:
             if not data:
                 return
             yield from parser.feed(data)
+
+    def send(self, data: bytes) -> None:
+        """To the first process; one that has ended says so by its exit, and its output."""
+        with contextlib.suppress(OSError):
+            self._socket.settimeout(SEND_S)
+            self._socket.sendall(data)
 
     def close(self) -> None:
         self._closed = True

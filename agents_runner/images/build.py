@@ -16,13 +16,15 @@ from agents_runner.core.errors import (
     AgentsRunnerError,
     BuildFailed,
     Cancelled,
-    EngineTimeout,
     ImageMissing,
+    LimitReached,
     NameInUse,
 )
 from agents_runner.core.events import Event, LayerDone, LogLine, Notice
 from agents_runner.core.imageplan import RECIPE_VERSION, Layer
 from agents_runner.core.launch import WORKSPACE_PATH
+from agents_runner.core.redaction import contains_secret, redact
+from agents_runner.core.secrets import SECRETS_PATH, SecretGrant, SecretValues, secret_input
 from agents_runner.engine.port import Engine
 from agents_runner.images import desktop
 from agents_runner.images.control import ControlFolders
@@ -31,7 +33,7 @@ from agents_runner.images.packagecaches import MOUNTED_AT, held
 from agents_runner.images.sharing import Alone, Desk
 from agents_runner.images.watching import StopFlag, Watch
 from agents_runner.launcher import exports
-from agents_runner.launcher.files import LAUNCHER, STATE, LauncherPlan, Stage, control_files
+from agents_runner.launcher.files import LAUNCHER, STATE, LauncherPlan, Stage, control_files, secrets_for
 from agents_runner.launcher.marks import Mark, OutputParser
 
 TAIL_LINES = 20
@@ -60,8 +62,9 @@ class BuildOptions:
     timeout_s: int
     token: str
     resources: Resources = Resources()
-    secrets: Mapping[str, str] = field(default_factory=dict)
-    """Values that must not be carried over in an image, by name."""
+    secrets: Mapping[str, str] = field(default_factory=SecretValues)
+    """Values by name: those that the build may see reach its container, none may stay in the image."""
+    grants: tuple[SecretGrant, ...] = ()
     environment_name: str = ""
     package_cache: bool = False
 
@@ -161,7 +164,7 @@ class LayerBuild:
             handed_over = self.desk.others_wait(key)
             raise
         except AgentsRunnerError as error:
-            self.desk.failed(key, error.message)
+            self.desk.failed(key, redact(error.message, self.options.secrets.values()))
             raise
         finally:
             if not handed_over:
@@ -211,10 +214,17 @@ class LayerBuild:
             image_home=dict(entry.partition("=")[::2] for entry in parent.environment).get("HOME", ""),
             variables=self.layer.inputs.env_vars,
             fixed={"AGENTS_RUNNER": "1", "AGENTS_RUNNER_WORKSPACE": WORKSPACE_PATH},
-            stages=(Stage(phase=f"build.{self.layer.kind}", scripts=(self.layer.inputs.script.text,)),),
+            stages=self._stages(),
             volumes=parent.volumes,
             package_cache=bool(cache),
+            secrets=self._secrets(),
         )
+
+    def _stages(self) -> tuple[Stage, ...]:
+        return (Stage(phase=f"build.{self.layer.kind}", scripts=(self.layer.inputs.script.text,)),)
+
+    def _secrets(self) -> tuple[SecretGrant, ...]:
+        return secrets_for(self.options.grants, self._stages())
 
     def _spec(self, parent: ImageInfo, cache: str) -> ContainerSpec:
         launch = ("/bin/sh", LAUNCHER)
@@ -235,12 +245,17 @@ class LayerBuild:
             },
             volumes={cache: MOUNTED_AT} if cache else {},
             resources=self.options.resources,
+            memory_folders=(SECRETS_PATH,) if self._secrets() else (),
+            stdin=bool(self._secrets()),
         )
 
     def _run(self, container: str) -> Generator[Event, None, None]:
-        stream = self.engine.attach(container)
+        secrets = self._secrets()
+        stream = self.engine.attach(container, stdin=bool(secrets))
         try:
             self.engine.start(container)
+            if secrets:
+                stream.send(secret_input((grant.name for grant in secrets), self.options.secrets))
         except BaseException:
             stream.close()
             raise
@@ -262,7 +277,7 @@ class LayerBuild:
                     self._marked(item)
         except StopIteration as end:
             state = end.value
-        except EngineTimeout as error:
+        except LimitReached as error:
             raise BuildFailed(
                 f"The build took longer than its limit of {self.options.timeout_s} s.",
                 "Raise the environment's build timeout, or look for a command that waits for input.",
@@ -350,7 +365,9 @@ class LayerBuild:
         if carried != known:
             self.engine.put_file(container, exports.IMAGE_EXPORTS, exports.render_exports(carried))
         functions = read("functions.bash")
-        if functions:
+        if functions and contains_secret(functions.decode("utf-8", "replace"), self.options.secrets.values()):
+            yield Notice(message="Not baked into the image, since it holds a secret: an exported function.")
+        elif functions:
             self.engine.put_file(container, exports.IMAGE_FUNCTIONS, functions)
 
     def _commit_spec(self, parent: ImageInfo) -> CommitSpec:

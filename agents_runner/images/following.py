@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
 from agents_runner.core.container import CONTAINER_INSTANCE, IMAGE_KEY, ContainerState, ImageInfo, build_container
-from agents_runner.core.errors import BuildFailed, Cancelled, ContainerMissing, EngineTimeout
+from agents_runner.core.errors import BuildFailed, Cancelled, ContainerMissing, LimitReached
 from agents_runner.core.events import Event, LogLine, Notice
 from agents_runner.core.imageplan import Layer
 from agents_runner.engine.port import Engine
@@ -122,7 +122,7 @@ class _Following:
             for item in watch.run(self.engine.follow(state.id)):
                 if isinstance(item, LogLine) and "\x1e" not in item.line:
                     yield item
-        except (ContainerMissing, EngineTimeout):
+        except (ContainerMissing, LimitReached):
             # Its builder removed it, or took too long: what became of it is looked up by the caller.
             return
 

@@ -41,8 +41,22 @@ def _env_inputs(config: DockerRunnerConfig, base: ImageInfo, step: Step) -> Laye
         identity=f"{config.uid}:{config.gid}",
         platform=config.platform or base.platform,
         input_files=config.input_files,
+        secrets=_build_secrets(config),
         recipe=recipe(),
     )
+
+
+def _build_secrets(config: DockerRunnerConfig) -> tuple[str, ...]:
+    """Names of what the build sees, and the environment, whose values they stand for: no value is in a key.
+
+    Two environments with secrets of one name have values of their own, and so images of their own.
+    """
+    names = sorted(
+        f"{grant.name}{' as variable' if grant.as_variable else ''}"
+        for grant in config.secrets
+        if grant.seen_by("build")
+    )
+    return (f"environment {config.environment_id}", *names) if names else ()
 
 
 @dataclass(frozen=True, kw_only=True)

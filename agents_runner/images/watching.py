@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from agents_runner.core.container import ContainerState
-from agents_runner.core.errors import Cancelled, ContainerMissing, EngineTimeout, EngineUnreachable
+from agents_runner.core.errors import Cancelled, ContainerMissing, EngineUnreachable, LimitReached
 from agents_runner.core.events import LogLine
 from agents_runner.engine.port import Engine, LogStream
 from agents_runner.launcher.marks import Mark, OutputParser
@@ -31,7 +31,7 @@ class StopFlag(Protocol):
 
 @dataclass(kw_only=True)
 class Watch:
-    """Follows one container. `deadline` by the monotonic clock, None for no limit."""
+    """Follows one container. `deadline` by the monotonic clock, None for no limit; it may change on the way."""
 
     engine: Engine
     container: str
@@ -46,7 +46,7 @@ class Watch:
     def run(self, stream: LogStream) -> Generator[LogLine | Mark, None, ContainerState]:
         """Lines and marks to the end of the output; then the container's own state, by inspect alone.
 
-        Raises Cancelled, EngineTimeout (the deadline) and EngineErrors; the container is left as it is.
+        Raises Cancelled, LimitReached (the deadline) and EngineErrors; the container is left as it is.
         """
         for attempt in range(_RECONNECTS + 1):
             try:
@@ -102,7 +102,7 @@ class Watch:
         if self.cancel.is_set():
             raise Cancelled("Stopped.")
         if self.deadline is not None and now >= self.deadline:
-            raise EngineTimeout("The time limit is over.")
+            raise LimitReached("The time limit is over.")
 
     def _settled(self) -> ContainerState:
         """The state after the stream's end; the engine needs a moment between the two."""

@@ -3,7 +3,7 @@
 #
 # Reads /proc/self/environ: the exact bytes, whatever they hold, with nothing but bash.
 LC_ALL=C
-base=$1 when=$2
+base=$1 when=$2 hidden=" $3 "
 escaped_quote="'\\''"
 text='' functions='' names=$'\n'
 while IFS= read -r -d '' entry; do
@@ -19,6 +19,8 @@ while IFS= read -r -d '' entry; do
         # What the shell and the engine set anew in every process is nobody's export.
         PWD | OLDPWD | SHLVL | _ | HOSTNAME | USER | LOGNAME | AGENTS_RUNNER* | BASHOPTS | SHELLOPTS) continue ;;
     esac
+    # A secret that came as a variable is for this stage only.
+    [[ $hidden != *" $name "* ]] || continue
     value=${value//\'/"$escaped_quote"}
     text+="export $name='$value'"$'\n'
     names+=$name$'\n'

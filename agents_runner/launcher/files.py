@@ -5,14 +5,16 @@ from __future__ import annotations
 import functools
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from typing import Literal
 
+from agents_runner.core.events import Phase
 from agents_runner.core.imageplan import sha256
 from agents_runner.core.launch import CONTROL_PATH, WORKSPACE_PATH, AgentLaunch
 from agents_runner.core.scripts import interpreter_of
+from agents_runner.core.secrets import SecretGrant, SecretStage
 
 IN = CONTROL_PATH + "/in"
 STATE = CONTROL_PATH + "/state"
@@ -61,6 +63,8 @@ class LauncherPlan:
     agent: AgentLaunch | None = None
     prompt: bytes = b""
     volumes: tuple[str, ...] = ()
+    secrets: tuple[SecretGrant, ...] = ()
+    """Those that any of its stages may see; the values come on standard input, in this order."""
     package_cache: bool = False
     """A volume for package managers' downloads is mounted; see caches.sh."""
     desktop: DesktopStart | None = None
@@ -116,6 +120,8 @@ def _plan_script(plan: LauncherPlan) -> str:
         *(('. "$ar_in/caches.sh"',) if plan.package_cache else ()),
         "ar_identity",
     ]
+    if plan.secrets:
+        lines.append(shlex.join(["ar_read_secrets", *(grant.name for grant in plan.secrets)]))
     if plan.kind == "task":
         lines.append("ar_workspace")
     calls = _stage_calls(plan)
@@ -125,6 +131,7 @@ def _plan_script(plan: LauncherPlan) -> str:
     if plan.volumes:
         lines.append(shlex.join(["ar_volumes", *plan.volumes]))
     if plan.agent:
+        lines += _secrets(plan, "agent")
         lines.append(shlex.join(["ar_agent", *agent_argv(plan.agent)]))
     return "\n".join(lines) + "\n"
 
@@ -190,6 +197,7 @@ def _stage_calls(plan: LauncherPlan) -> list[str]:
             # Logins come after the cached preflight, as over a baked image, and before the run preflight.
             lines += _before_the_task(plan)
             seeded = True
+        lines += _secrets(plan, secret_stage(stage.phase))
         lines.append(f"ar_begin {stage.phase}")
         for text in stage.scripts:
             interpreter = interpreter_of(text)
@@ -201,7 +209,36 @@ def _stage_calls(plan: LauncherPlan) -> list[str]:
 
 def _before_the_task(plan: LauncherPlan) -> list[str]:
     """Between what may be baked and what is the task's own: there is no screen and no login in a build either."""
-    return [*(["ar_desktop_start"] if plan.desktop else []), *_seeds(plan)]
+    return [*_secrets(plan, None), *(["ar_desktop_start"] if plan.desktop else []), *_seeds(plan)]
+
+
+def secret_stage(phase: str) -> SecretStage | None:
+    """Which secrets a phase sees: the cached preflight the same ones in a build and at task start."""
+    stages: dict[str, SecretStage] = {
+        Phase.BUILD_ENV: "build",
+        Phase.CACHED: "build",
+        Phase.RUN: "run",
+        Phase.AGENT: "agent",
+    }
+    return stages.get(phase)
+
+
+def secrets_for(
+    grants: Iterable[SecretGrant], stages: Iterable[Stage], *, agent: bool = False
+) -> tuple[SecretGrant, ...]:
+    """The secrets that a container with these stages needs; no others are sent there."""
+    wanted = {secret_stage(stage.phase) for stage in stages} | ({"agent"} if agent else set())
+    return tuple(grant for grant in grants if wanted.intersection(grant.stages))
+
+
+def _secrets(plan: LauncherPlan, stage: SecretStage | None) -> list[str]:
+    if not plan.secrets:
+        return []
+    seen = [grant for grant in plan.secrets if stage is not None and grant.seen_by(stage)]
+    files = " ".join(grant.name for grant in seen)
+    variables = " ".join(grant.name for grant in seen if grant.as_variable)
+    owner = "$AR_UID" if stage == "agent" else "$ar_setup"
+    return [f'ar_secrets "{owner}" {shlex.quote(files)} {shlex.quote(variables)}']
 
 
 def _seeds(plan: LauncherPlan) -> list[str]:

@@ -10,6 +10,8 @@ ar_in=${0%/*}
 ar_state=${ar_in%/*}/state
 ar_carry=''  # the variables that the last script left behind
 ar_image_exports=/etc/agents-runner/exports.sh
+ar_secret_names=''      # all that came in
+ar_secret_variables=''  # those that the stage gets as variables
 ar_desktop=''  # yes: there is a screen; no: it could not be installed or started
 ar_desktop_folder=/tmp/agents-runner-desktop
 
@@ -202,11 +204,58 @@ ar_environment() { # STAGE USER: everything the next program is to see
         . "$ar_image_exports"
     fi
     ar_plan_fixed
+    for ar_secret in $ar_secret_variables; do
+        eval "export $ar_secret=\"\$ar_value_of_$ar_secret\""
+    done
     if [ "$ar_desktop" = yes ]; then
         ar_plan_desktop
         export DISPLAY="$ar_display"
     fi
     export AGENTS_RUNNER_STAGE="$1" USER="$2" LOGNAME="$2"
+}
+
+# --- secrets -----------------------------------------------------------------------------------------------
+
+ar_read_secrets() { # NAME...: their values from standard input, into variables that no program inherits
+    case $(command -v printf) in
+        */*) ar_die 'The shell of this image has no printf of its own, so secrets could be seen by others.' ;;
+    esac
+    ar_newline='
+'
+    for ar_secret in "$@"; do
+        IFS= read -r ar_line || ar_line=''
+        [ "$ar_line" = "=$ar_secret" ] || ar_die 'The secrets did not reach the container.'
+        ar_value='' ar_between='' ar_line=''
+        while IFS= read -r ar_line && [ "$ar_line" != . ]; do
+            ar_value=$ar_value$ar_between${ar_line#?}
+            ar_between=$ar_newline
+        done
+        [ "$ar_line" = . ] || ar_die 'The secrets did not reach the container.'
+        eval "ar_value_of_$ar_secret=\$ar_value"
+        ar_secret_names="$ar_secret_names $ar_secret"
+    done
+    ar_value='' ar_line=''
+    exec </dev/null
+}
+
+ar_secrets() { # UID FILES VARIABLES: from now on these are there, readable by UID, and no others
+    ar_secret_variables=$3
+    for ar_secret in $ar_secret_names; do
+        if [ -e "/run/secrets/$ar_secret" ]; then
+            : >"/run/secrets/$ar_secret"
+            rm -f "/run/secrets/$ar_secret"
+        fi
+    done
+    for ar_secret in $2; do
+        eval "ar_value=\$ar_value_of_$ar_secret"
+        (
+            umask 377
+            printf '%s' "$ar_value" >"/run/secrets/$ar_secret"
+        ) || ar_die "The secret $ar_secret cannot be written in the container."
+        [ "$1" = 0 ] || chown "$1:$AR_GID" "/run/secrets/$ar_secret" ||
+            ar_die "The secret $ar_secret cannot be handed over in the container."
+    done
+    ar_value=''
 }
 
 # --- stages ------------------------------------------------------------------------------------------------
@@ -259,7 +308,8 @@ ar_script() { # NUMBER KIND WORDS...: runs scripts/NUMBER in a fresh shell, ends
         ar_who=$ar_name
         [ "$ar_setup" != 0 ] || ar_who=root
         ar_environment "$AR_STAGE" "$ar_who"
-        export AGENTS_RUNNER_DUMP="$ar_state/$ar_number"
+        # What a script leaves behind is written down without the variables that are secrets.
+        export AGENTS_RUNNER_DUMP="$ar_state/$ar_number" AGENTS_RUNNER_HIDDEN="$ar_secret_variables"
         cd "$HOME" 2>/dev/null || cd /
         ar_become_script "$ar_kind" "$ar_in/scripts/$ar_number" "$@" </dev/null
     )
@@ -384,6 +434,9 @@ ar_workspace() { # the folder is there, belongs to the person, and git trusts it
 
 ar_agent() { # COMMAND...: becomes the agent, as the person, in the workspace, with the prompt as its input
     ar_environment "$AR_STAGE" "$ar_name"
+    for ar_secret in $ar_secret_names; do
+        unset "ar_value_of_$ar_secret"
+    done
     ar_plan_agent
     cd "$AR_WORKSPACE" || ar_die "The workspace $AR_WORKSPACE is not there."
     if ! ar_has "$1"; then

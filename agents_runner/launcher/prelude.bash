@@ -4,10 +4,11 @@
 # The script itself runs as `bash SCRIPT`, so its name, line numbers and exit status are its own.
 __ar_bash_dir=${BASH_SOURCE[0]%/*}
 __ar_dump_to=$AGENTS_RUNNER_DUMP
-unset AGENTS_RUNNER_DUMP BASH_ENV
+__ar_hidden=${AGENTS_RUNNER_HIDDEN-}
+unset AGENTS_RUNNER_DUMP AGENTS_RUNNER_HIDDEN BASH_ENV
 
 __ar_write() { # WHEN: -p keeps the child from reading BASH_ENV and from the script's exported functions
-    "$BASH" -p "$__ar_bash_dir/dump.bash" "$__ar_dump_to" "$1" || :
+    "$BASH" -p "$__ar_bash_dir/dump.bash" "$__ar_dump_to" "$1" "$__ar_hidden" || :
 }
 
 __ar_dump() { # keeps the script's own status for whatever runs next

@@ -16,6 +16,7 @@ from agents_runner.core.events import Event, LayerDone, Notice
 from agents_runner.core.imageplan import ImagePlan
 from agents_runner.core.launch import DockerRunnerConfig
 from agents_runner.core.listing import Listing
+from agents_runner.core.secrets import SecretGrant, SecretValues
 from agents_runner.core.settings import CachePolicy
 from agents_runner.core.task import new_task_id
 from agents_runner.engine.port import Engine, EngineFactory
@@ -28,6 +29,7 @@ from agents_runner.images.planning import plan_image, plan_start
 from agents_runner.images.sharing import Alone, Desk
 from agents_runner.runner.base_image import base_image
 from agents_runner.runner.plan_launch import Host, plan_launch
+from agents_runner.runner.redacting import redacted
 from agents_runner.runner.refreshing import due, refreshable
 from agents_runner.runner.run_task import build_options, new_token
 from agents_runner.runner.services import CachedImage, CleanReport, DesktopPlan, KeptImage, PlannedImage
@@ -54,6 +56,8 @@ class ImageService:
     environments: Callable[[], Listing]
     uses: ImageUses
     run_dir: Path
+    secret_values: Callable[[str, Iterable[SecretGrant]], SecretValues] = lambda _id, _grants: SecretValues()
+    """Environment id and grants to the values; raises InvalidInput for one that has none."""
     desk: Desk = field(default_factory=Alone)
     policy: Callable[[], CachePolicy] = CachePolicy
     after_build: Callable[[], None] = lambda: None
@@ -85,20 +89,37 @@ class ImageService:
 
     def build(self, environment: Environment, *, force: bool = False) -> Iterator[Event]:
         config = self._config(environment)
+        values = self._values(config)
+        yield from redacted(self._build(config, values, force=force), values.values())
+
+    def _build(
+        self, config: DockerRunnerConfig, values: SecretValues, *, force: bool
+    ) -> Generator[Event, None, None]:
         engine = self.engine()
         never = threading.Event()
         base = yield from base_image(engine, config, never)
-        yield from self._built(engine, config, plan_image(config, base), force=force)
+        yield from self._built(engine, config, plan_image(config, base), values, force=force)
+
+    def _values(self, config: DockerRunnerConfig) -> SecretValues:
+        """Of the secrets that a build may see."""
+        grants = (grant for grant in config.secrets if grant.seen_by("build"))
+        return self.secret_values(config.environment_id, grants)
 
     def refresh(self, environment: Environment) -> Iterator[Event]:
         config = self._config(environment)
+        values = self._values(config)
+        yield from redacted(self._refresh(environment, config, values), values.values())
+
+    def _refresh(
+        self, environment: Environment, config: DockerRunnerConfig, values: SecretValues
+    ) -> Generator[Event, None, None]:
         engine = self.engine()
         found = yield from due(engine, config, environment, self.clock)
         if found is None:
             yield Notice(message=f"The layers of {environment.name} are fresh.")
             return
         yield Notice(message=f"{environment.name} is refreshed: {found.why}.")
-        yield from self._built(engine, config, plan_image(config, found.base), force=found.force)
+        yield from self._built(engine, config, plan_image(config, found.base), values, force=found.force)
         if found.newer_base:
             # Last, so that until now every task found the old base, and with it the old layers.
             engine.tag(found.base.id, config.base_image)
@@ -108,12 +129,12 @@ class ImageService:
         return refreshable(environment) and self.plan(environment).hit
 
     def _built(
-        self, engine: Engine, config: DockerRunnerConfig, plan: ImagePlan, *, force: bool
+        self, engine: Engine, config: DockerRunnerConfig, plan: ImagePlan, values: SecretValues, *, force: bool
     ) -> Generator[Event, None, None]:
         ensurer = Ensurer(
             engine=engine,
             control=self._control(engine, config),
-            options=build_options(config),
+            options=build_options(config, values),
             cancel=threading.Event(),
             instance=config.instance,
             desk=self.desk,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import secrets
@@ -24,6 +25,7 @@ from agents_runner.core.launch import WORKSPACE_PATH, AgentLaunch, DockerRunnerC
 from agents_runner.core.mounts import Mount, check_mounts, parse_mount
 from agents_runner.core.ports import parse_ports
 from agents_runner.core.scripts import check_script, normalise
+from agents_runner.core.secrets import check_secrets
 from agents_runner.core.variables import check_variables
 from agents_runner.workspace.folders import resolve_mount, resolve_source, resolve_workspace
 from agents_runner.workspace.git import check_branch, check_url
@@ -86,13 +88,15 @@ def plan_launch(
         cached_preflight_script=normalise(environment.cached_preflight_script),
         run_preflight_script=normalise(environment.run_preflight_script),
         env_vars=environment.env_vars,
-        secrets=environment.secrets,
+        secrets=environment.secret_grants,
         input_files=_input_files(environment),
         mounts=_mounts(environment, host),
         ports=parse_ports(environment.ports),
         resources=_resources(environment),
         workspace=_workspace(environment, host),
         build_timeout_s=environment.build_timeout_s,
+        run_preflight_timeout_s=environment.run_preflight_timeout_s or 0,
+        task_timeout_s=environment.task_timeout_s or 0,
         package_caches=environment.package_caches,
         uid=host.uid,
         gid=host.gid,
@@ -155,6 +159,22 @@ def _check_variables(environment: Environment, _host: Host) -> list[InvalidInput
     return _caught(lambda: check_variables(environment.env_vars))
 
 
+def _check_secrets(environment: Environment, _host: Host) -> list[InvalidInput]:
+    def check() -> None:
+        check_secrets(environment.secret_grants, variables=environment.env_vars, targets=_targets(environment))
+
+    return _caught(check)
+
+
+def _targets(environment: Environment) -> tuple[str, ...]:
+    """Where the mounts go, of those that can be read; the others have an error of their own."""
+    found = []
+    for text in environment.mounts:
+        with contextlib.suppress(InvalidInput):
+            found.append(parse_mount(text).target)
+    return tuple(found)
+
+
 def _check_mounts(environment: Environment, host: Host) -> list[InvalidInput]:
     return _caught(lambda: _mounts(environment, host))
 
@@ -176,6 +196,7 @@ _CHECKS: tuple[Check, ...] = (
     _check_workspace,
     _check_scripts,
     _check_variables,
+    _check_secrets,
     _check_mounts,
     _check_ports,
     _check_inputs,

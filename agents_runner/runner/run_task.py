@@ -22,6 +22,7 @@ from agents_runner.core.errors import (
     ContainerMissing,
     EngineError,
     ImageMissing,
+    LimitReached,
     MountRefused,
     NoDesktop,
     PortInUse,
@@ -41,6 +42,7 @@ from agents_runner.core.events import (
 )
 from agents_runner.core.launch import WORKSPACE_PATH, DockerRunnerConfig
 from agents_runner.core.mounts import Mount
+from agents_runner.core.secrets import SECRETS_PATH, SecretGrant, SecretValues, secret_input
 from agents_runner.desktop.families import install_script, start_files
 from agents_runner.engine.port import Engine, LogStream
 from agents_runner.images.build import BuildOptions
@@ -50,14 +52,18 @@ from agents_runner.images.ensure import Ensured, Ensurer
 from agents_runner.images.planning import StartPlan, plan_image, plan_start
 from agents_runner.images.sharing import Alone, Desk
 from agents_runner.images.watching import StopFlag, Watch
-from agents_runner.launcher.files import LAUNCHER, DesktopStart, LauncherPlan, control_files
+from agents_runner.launcher.files import LAUNCHER, DesktopStart, LauncherPlan, control_files, secrets_for
 from agents_runner.launcher.marks import Mark, OutputParser, clocked
 from agents_runner.runner.base_image import base_image
 from agents_runner.runner.desktop import DoorPort, last_picture, take_picture
+from agents_runner.runner.limits import Limits
+from agents_runner.runner.redacting import redacted
 from agents_runner.workspace.git import Clone, without_credentials
 
 TAIL_LINES = 20
 STOP_GRACE_S = 5.0
+LIMIT_GRACE_S = 1.0
+LIMIT_WAIT_S = 30.0
 CANCELLED_EXIT = 130
 LAST_PICTURE_TIMEOUT_S = 5.0
 T = TypeVar("T")
@@ -82,6 +88,8 @@ class Tools:
     on_login_used: Callable[[str, str, bytes, bytes], None] = lambda _target, _path, _old, _new: None
     """Told a login file's path below the home folder and on the host, the bytes given and found at the end."""
     on_image_used: Callable[[str], None] = lambda _tag: None
+    secrets: Mapping[str, str] = field(default_factory=SecretValues)
+    """Values of the plan's secrets, by name."""
     desk: Desk = field(default_factory=Alone)
     asked_at: float = field(default_factory=time.time)
     """When the person asked for the task, in seconds since the epoch."""
@@ -92,7 +100,14 @@ class Tools:
 
 
 def run_task(config: DockerRunnerConfig, prompt: bytes, tools: Tools) -> Iterator[Event]:
-    """Run one task; the last event is its `TaskResult`. Closing the generator removes its container."""
+    """Run one task; the last event is its `TaskResult`. Closing the generator removes its container.
+
+    No event holds a secret's value.
+    """
+    yield from redacted(_events(config, prompt, tools), tools.secrets.values())
+
+
+def _events(config: DockerRunnerConfig, prompt: bytes, tools: Tools) -> Generator[Event, None, None]:
     run = _Run(config=config, prompt=prompt, tools=tools)
     yield from _guarded(run, run.all())
 
@@ -112,6 +127,10 @@ def follow_task(config: DockerRunnerConfig, tools: Tools, known: Known) -> Itera
 
     The last event is its `TaskResult`. Raises ContainerMissing where there is nothing to take up.
     """
+    yield from redacted(_taken_up(config, tools, known), tools.secrets.values())
+
+
+def _taken_up(config: DockerRunnerConfig, tools: Tools, known: Known) -> Generator[Event, None, None]:
     run = _Run(config=config, prompt=b"", tools=tools, known=known)
     name = task_container(config.task_id)
     state = tools.engine.inspect(name)
@@ -222,7 +241,7 @@ class _Run:
         ensurer = Ensurer(
             engine=self.tools.engine,
             control=self.tools.control,
-            options=build_options(self.config),
+            options=build_options(self.config, self.tools.secrets),
             cancel=self.tools.cancel,
             instance=self.config.instance,
             desk=self.tools.desk,
@@ -276,7 +295,7 @@ class _Run:
     ) -> Generator[Event, None, None]:
         container, folder = self._created(base, ensured, start, mounts)
         try:
-            yield from self._started(container)
+            yield from self._started(container, self._secrets(start))
         finally:
             with contextlib.suppress(EngineError):
                 self.tools.engine.remove(container)
@@ -290,7 +309,7 @@ class _Run:
             task_container(self.config.task_id), uid=self.config.uid, gid=self.config.gid
         )
         files = control_files(self._launcher_plan(base, ensured, start, mounts))
-        spec = folder.prepare(self.tools.engine, self._spec(base, ensured, mounts), files)
+        spec = folder.prepare(self.tools.engine, self._spec(base, ensured, mounts, start), files)
         try:
             container = self.tools.engine.create(spec)
             folder.deliver(self.tools.engine, container, files)
@@ -336,10 +355,15 @@ class _Run:
             login=self._login,
             agent=config.agent,
             prompt=self.prompt,
+            secrets=self._secrets(start),
         )
 
-    def _spec(self, base: ImageInfo, ensured: Ensured, mounts: tuple[Mount, ...]) -> ContainerSpec:
+    def _secrets(self, start: StartPlan) -> tuple[SecretGrant, ...]:
+        return secrets_for(self.config.secrets, start.stages, agent=self.config.agent is not None)
+
+    def _spec(self, base: ImageInfo, ensured: Ensured, mounts: tuple[Mount, ...], start: StartPlan) -> ContainerSpec:
         config = self.config
+        secrets = bool(self._secrets(start))
         return ContainerSpec(
             name=task_container(config.task_id),
             image=ensured.image_id,
@@ -357,13 +381,17 @@ class _Run:
             resources=config.resources,
             init=True,
             platform=config.platform,
+            memory_folders=(SECRETS_PATH,) if secrets else (),
+            stdin=secrets,
         )
 
-    def _started(self, container: str) -> Generator[Event, None, None]:
+    def _started(self, container: str, secrets: tuple[SecretGrant, ...]) -> Generator[Event, None, None]:
         engine = self.tools.engine
-        stream = engine.attach(container)
+        stream = engine.attach(container, stdin=bool(secrets))
         try:
             engine.start(container)
+            if secrets:
+                stream.send(secret_input((grant.name for grant in secrets), self.tools.secrets))
         except BaseException:
             stream.close()
             raise
@@ -393,7 +421,8 @@ class _Run:
                 self._door.lead_to(state.id)
         left = dict(known.lines)
         try:
-            for event in self._watched(state.id, engine.follow(state.id)):
+            age = max(0.0, time.time() - state.created) if state.created else 0.0
+            for event in self._watched(state.id, engine.follow(state.id), age_s=age):
                 if isinstance(event, LogLine) and left.get(event.stream, 0) > 0:
                     left[event.stream] -= 1
                 elif not _is_known(event, known):
@@ -404,14 +433,16 @@ class _Run:
                 engine.remove(state.id)
             self.tools.control.sweep(task_container(self.config.task_id))
 
-    def _watched(self, container: str, stream: LogStream) -> Generator[Event, None, None]:
+    def _watched(self, container: str, stream: LogStream, *, age_s: float = 0.0) -> Generator[Event, None, None]:
         engine = self.tools.engine
         watch = Watch(
             engine=engine, container=container, parser=OutputParser(self.config.token), cancel=self.tools.cancel
         )
+        limits = Limits(self.config, age_s=age_s)
         lines = watch.run(stream)
         try:
             while True:
+                watch.deadline = limits.deadline(self._phase)
                 item = next(lines)
                 if isinstance(item, LogLine):
                     self._tail.append(item.line)
@@ -425,6 +456,11 @@ class _Run:
             self._keep_picture(lambda: take_picture(engine, container, self._user, timeout=LAST_PICTURE_TIMEOUT_S))
             engine.stop(container, STOP_GRACE_S)
             raise
+        except LimitReached:
+            self._failed = limits.error(self._phase)
+            self._keep_picture(lambda: take_picture(engine, container, self._user, timeout=LAST_PICTURE_TIMEOUT_S))
+            engine.stop(container, LIMIT_GRACE_S)
+            state = engine.wait(container, LIMIT_WAIT_S)
         yield from self._over(container, state)
 
     def _ports(self, container: str) -> Generator[Event, None, None]:
@@ -602,7 +638,7 @@ def _ending(code: int, *, oom: bool, engine_away: bool) -> tuple[str, str]:
     return f"The agent ended with exit code {code}.", ""
 
 
-def build_options(config: DockerRunnerConfig) -> BuildOptions:
+def build_options(config: DockerRunnerConfig, secrets: Mapping[str, str]) -> BuildOptions:
     return BuildOptions(
         uid=config.uid,
         gid=config.gid,
@@ -612,4 +648,6 @@ def build_options(config: DockerRunnerConfig) -> BuildOptions:
         resources=config.resources,
         environment_name=config.environment_id,
         package_cache=config.package_caches,
+        secrets=secrets,
+        grants=config.secrets,
     )

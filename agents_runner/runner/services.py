@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -14,6 +14,7 @@ from agents_runner.core.errors import NoDesktop
 from agents_runner.core.events import Event
 from agents_runner.core.imageplan import ImagePlan
 from agents_runner.core.listing import ImportReport, Listing, Problem
+from agents_runner.core.secrets import SecretGrant, SecretUse, SecretValues
 from agents_runner.core.settings import Settings
 from agents_runner.core.task import Task
 
@@ -127,6 +128,16 @@ class Check:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ShownSecret:
+    """A secret of an environment without its value."""
+
+    name: str
+    stages: tuple[str, ...]
+    as_variable: bool
+    has_value: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class StartupFigures:
     """Seconds to the first byte of a bare container, a cached and an uncached task; milliseconds to decide."""
 
@@ -160,6 +171,27 @@ class EnvironmentsPort(Protocol):
 
     def delete(self, environment_id: str) -> None:
         """Move its file to the trash folder beside the others."""
+        ...
+
+
+class SecretsPort(Protocol):
+    """Secrets of environments, by the environment's name or id. A keyring may take seconds: never on the window's
+    thread. All raise NotFound and StoreError; nothing that they raise holds a value."""
+
+    def list(self, name_or_id: str) -> tuple[ShownSecret, ...]: ...
+    def set(self, name_or_id: str, name: str, value: str, use: SecretUse | None = None) -> str:
+        """Keep a value; a new name joins the environment, `use` says which stages see it (None: as it was).
+
+        Returns a sentence that the person should know, or "". Raises InvalidInput.
+        """
+        ...
+
+    def delete(self, name_or_id: str, name: str) -> None:
+        """Remove the value and the name."""
+        ...
+
+    def values_of(self, environment_id: str, grants: Iterable[SecretGrant]) -> SecretValues:
+        """The values for a task. Raises InvalidInput at `secrets` for the first one that has none."""
         ...
 
 
@@ -281,6 +313,7 @@ class Services:
     tasks: TasksPort
     runner: RunnerPort
     images: ImagesPort
+    secrets: SecretsPort
     agents: Callable[[], tuple[str, ...]]
     """Names of the agents that can be chosen, built-in first."""
     settings: Callable[[], Settings]
@@ -336,7 +369,9 @@ __all__ = [
     "PlannedImage",
     "Problem",
     "RunnerPort",
+    "SecretsPort",
     "Services",
+    "ShownSecret",
     "StartupFigures",
     "TaskRequest",
     "TasksPort",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,6 +17,7 @@ from agents_runner.core.environment import Environment
 from agents_runner.core.errors import AgentsRunnerError, ContainerMissing
 from agents_runner.core.events import Event, StateChanged, TaskResult, TaskState
 from agents_runner.core.launch import AgentLaunch, DockerRunnerConfig
+from agents_runner.core.secrets import SecretGrant, SecretValues
 from agents_runner.core.task import Task, new_task_id
 from agents_runner.engine.port import Engine, EngineFactory
 from agents_runner.images.control import ControlFolders
@@ -25,6 +26,7 @@ from agents_runner.runner.agent_events import with_agent_messages
 from agents_runner.runner.desktop import DoorPort
 from agents_runner.runner.plan_launch import Host, check_prompt, plan_launch, without_caches
 from agents_runner.runner.recording import Record, recorded
+from agents_runner.runner.redacting import withheld
 from agents_runner.runner.run_task import Known, Tools, follow_task, run_task
 from agents_runner.runner.services import Listener, TaskRequest
 from agents_runner.runner.test_preflight import NO_AGENT
@@ -100,6 +102,8 @@ class TaskRunner:
     image_used: Callable[[str, str], None]
     """Told a tag and an environment's id."""
     owners: OwnersPort
+    secret_values: Callable[[str, Iterable[SecretGrant]], SecretValues] = lambda _id, _grants: SecretValues()
+    """Environment id and grants to the values; raises InvalidInput for one that has none."""
     desk: Desk = field(default_factory=Alone)
     open_door: Callable[[DockerRunnerConfig, Engine], DoorPort] | None = None
     """Opens the way to a task's desktop."""
@@ -135,6 +139,7 @@ class TaskRunner:
         config = plan_launch(environment, task_id=task_id, agent=launch, host=host, kind=request.kind)
         if request.fresh:
             config = without_caches(config)
+        self.secret_values(environment.id, config.secrets)
         task = Task(
             id=task_id,
             environment_id=environment.id,
@@ -206,6 +211,8 @@ class TaskRunner:
         try:
             engine = self.engine()
             local = engine.info().local
+            lines = self.records.container_lines(task_id)
+            values, unknown = self._values(config, running=lines is not None)
         except AgentsRunnerError as error:
             yield from failed(task_id, error)
             return
@@ -220,19 +227,30 @@ class TaskRunner:
             open_door=partial(self.open_door, config, engine) if self.open_door else None,
             keep_picture=partial(self.keep_picture, task_id),
             on_image_used=lambda tag: self.image_used(tag, config.environment_id),
+            secrets=values,
             desk=self.desk,
             asked_at=self.records.get(task_id).created,
         )
-        lines = self.records.container_lines(task_id)
         if lines is None:
             prompt = self.records.prompt(task_id).encode("utf-8")
             events = run_task(config, prompt, tools)
         else:
             events = follow_task(config, tools, _known(self.records.get(task_id), lines))
+        if unknown is not None:
+            events = withheld(events, unknown)
         try:
             yield from with_agent_messages(events, agent)
         except ContainerMissing:
             yield from failed(task_id, _died(self.records.get(task_id)))
+
+    def _values(self, config: DockerRunnerConfig, *, running: bool) -> tuple[SecretValues, AgentsRunnerError | None]:
+        """The plan's secrets. A task that runs already goes on without; its lines are then not shown, and why."""
+        try:
+            return self.secret_values(config.environment_id, config.secrets), None
+        except AgentsRunnerError as error:
+            if not running:
+                raise
+            return SecretValues(), error
 
     # -- tasks whose process died --------------------------------------------------------------------
 

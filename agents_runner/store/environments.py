@@ -27,6 +27,7 @@ from agents_runner.core.migrate import (
 from agents_runner.core.mounts import check_mounts, parse_mount
 from agents_runner.core.ports import parse_ports
 from agents_runner.core.scripts import check_script
+from agents_runner.core.secrets import check_secrets
 from agents_runner.core.variables import check_variables
 from agents_runner.store.faults import unreadable
 from agents_runner.store.files import DISK, Disk, back_up, locked, move_aside, write_atomic
@@ -313,6 +314,7 @@ def check_environment(environment: Environment) -> None:
     """What no file should hold. Raises InvalidInput at the first field that is wrong."""
     checks: tuple[Callable[[], object], ...] = (
         lambda: check_variables(environment.env_vars),
+        lambda: check_secrets(environment.secret_grants, variables=environment.env_vars, targets=()),
         lambda: check_script(environment.cached_preflight_script, "cached_preflight_script"),
         lambda: check_script(environment.run_preflight_script, "run_preflight_script"),
         lambda: check_mounts([parse_mount(text) for text in environment.mounts], WORKSPACE_PATH),

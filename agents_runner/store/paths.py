@@ -91,6 +91,11 @@ class Paths:
         return self.data / "run"
 
     @property
+    def secrets(self) -> Path:
+        """Values of secrets, only where a person chose a file instead of the keyring."""
+        return self.data / "secrets"
+
+    @property
     def background_log(self) -> Path:
         """What the processes said that build ahead of time."""
         return self.data / "background.log"
@@ -115,7 +120,7 @@ class Paths:
             _make_private(folder)
         for folder in {self.config, self.data}:
             _try_writing(folder)
-        for folder in (self.config, self.data, self.environments, self.tasks, self.backups):
+        for folder in (self.config, self.data, self.environments, self.tasks, self.backups, self.secrets):
             sweep(folder)
         return self
 

@@ -109,11 +109,20 @@ class EnvironmentEditors:
             "1800",
             "Seconds: a build that takes longer is ended, and the task starts without the cache.",
         )
+        self.run_limit = _line(
+            "env-run-timeout", "No limit", "Seconds: a run preflight that takes longer is ended, and the task fails."
+        )
+        self.task_limit = _line(
+            "env-task-timeout",
+            "No limit",
+            "Seconds from the container's start: a task that takes longer is ended and fails. Builds do not count.",
+        )
         self.cpus = _line("env-cpus", "No limit", "How many processor cores a task may use.")
         self.memory = _line("env-memory", "No limit", "How much memory a task may use, in MiB.")
 
     def lines(self) -> tuple[QLineEdit, ...]:
-        return (self.name, self.base_image, self.path, self.url, self.branch, self.timeout, self.cpus, self.memory)
+        limits = (self.timeout, self.run_limit, self.task_limit, self.cpus, self.memory)
+        return (self.name, self.base_image, self.path, self.url, self.branch, *limits)
 
     def texts(self) -> tuple[QPlainTextEdit, ...]:
         return (self.cached, self.run, self.variables, self.mounts, self.ports)

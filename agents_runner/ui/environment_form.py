@@ -24,6 +24,7 @@ from agents_runner.ui.environment_editors import VARIABLES_TIP, EnvironmentEdito
 from agents_runner.ui.form_state import FormState
 from agents_runner.ui.preflight_page import PreflightPage
 from agents_runner.ui.script_editor import ScriptEditor
+from agents_runner.ui.secrets_editor import SECRETS_TIP, SecretsEditor
 from agents_runner.ui.tokens import GRID
 from agents_runner.ui.widgets import Banner, Field, exact_text, plain, row, set_role, tip
 
@@ -34,6 +35,8 @@ _LINES = {
     "url": "workspace_url",
     "branch": "workspace_branch",
     "timeout": "build_timeout_s",
+    "run_limit": "run_preflight_timeout_s",
+    "task_limit": "task_timeout_s",
     "cpus": "cpus",
     "memory": "memory_mb",
 }
@@ -69,6 +72,7 @@ class EnvironmentForm(QWidget):
         self._held: dict[str, str] = {}
         self._key = ""
         self.editors = EnvironmentEditors(self)
+        self.secrets = SecretsEditor()
         self._fields = self._make_fields()
         self.preflight = PreflightPage(self.editors, self._fields, analyzer, self.state)
         self.offer = Banner("import-offer", "Import...")
@@ -95,6 +99,9 @@ class EnvironmentForm(QWidget):
             "ports": Field(edit.ports, "Ports"),
             "pull": Field(edit.pull, "Pull the base image"),
             "build_timeout_s": Field(edit.timeout, "Build timeout"),
+            "run_preflight_timeout_s": Field(edit.run_limit, "Run preflight limit"),
+            "task_timeout_s": Field(edit.task_limit, "Task limit"),
+            "secrets": Field(self.secrets, "Secrets"),
             "resources.cpus": Field(edit.cpus, "CPUs"),
             "resources.memory_mb": Field(edit.memory, "Memory in MiB"),
         }
@@ -116,6 +123,7 @@ class EnvironmentForm(QWidget):
             ("General", "What the environment is made of.", self._general_tab()),
             ("Preflight", "The scripts that set a task's container up.", self.preflight),
             ("Variables", VARIABLES_TIP, self._tab(f"One NAME=value a line. {VARIABLES_TIP}", "env_vars")),
+            ("Secrets", SECRETS_TIP, self._tab(SECRETS_TIP, "secrets")),
             ("Advanced", "Mounts, ports, limits, and when the base image is pulled.", self._advanced_tab()),
         ):
             number = self.tabs.addTab(page, title)
@@ -170,6 +178,8 @@ class EnvironmentForm(QWidget):
         form.addRow("P&ull the base image", self._fields["pull"])
         form.addRow("Build t&imeout (s)", self._fields["build_timeout_s"])
         form.addRow("", self.editors.package_caches)
+        form.addRow("Run preflight limit (s)", self._fields["run_preflight_timeout_s"])
+        form.addRow("Task limit (s)", self._fields["task_timeout_s"])
         form.addRow("CPUs", self._fields["resources.cpus"])
         form.addRow("Memory (MiB)", self._fields["resources.memory_mb"])
         return _scrolled(body)
@@ -184,6 +194,7 @@ class EnvironmentForm(QWidget):
             one.currentIndexChanged.connect(self._changed)
         for check in edit.checks():
             check.toggled.connect(self._changed)
+        self.secrets.edited.connect(self._changed)
         edit.kind.currentIndexChanged.connect(self._show_target)
         edit.browse.clicked.connect(self._browse)
         edit.cache_container.toggled.connect(self._caching_toggled)
@@ -225,6 +236,7 @@ class EnvironmentForm(QWidget):
             getattr(self.editors, name).setChecked(getattr(state, field))
         for name, field in _TEXTS.items():
             self._show_text(name, getattr(state, field), getattr(old, field))
+        self.secrets.show_grants(state.secrets)
         self._showing = False
         self.clear_errors()
         self._folder_timer.stop()
@@ -263,6 +275,7 @@ class EnvironmentForm(QWidget):
         values |= {field: self._text(name, getattr(self._shown, field)) for name, field in _TEXTS.items()}
         values["agent"] = values["agent"] or self._shown.agent
         values["preflight_script"] = self._shown.preflight_script
+        values["secrets"] = self.secrets.grants()
         return FormState(**values)  # type: ignore[arg-type]
 
     def _text(self, name: str, shown: str) -> str:

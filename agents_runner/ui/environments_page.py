@@ -111,6 +111,7 @@ class EnvironmentsPage(QWidget):
     def _right(self) -> QWidget:
         self.form = EnvironmentForm(self._analyzer)
         self.form.edited.connect(self._edited)
+        self.form.secrets.use(self._services, self._jobs)
         self.form.folder_chosen.connect(self._discover)
         self.form.offer.acted.connect(self._import)
         self.form.preflight.test_wanted.connect(self._test)
@@ -234,6 +235,7 @@ class EnvironmentsPage(QWidget):
         self._run.setEnabled(saved and not edited)
         self._run.setToolTip(tip("Start a task in this environment" if saved and not edited else "Save it first"))
         self._delete.setEnabled(self._current not in self._read_only)
+        self.form.secrets.show_saved(self._environments.get(self._current))
         self.form.preflight.set_testable(
             possible=self._services.test_preflight is not None, ready=saved and not edited
         )
@@ -352,7 +354,8 @@ class EnvironmentsPage(QWidget):
         environment = self._environments.get(self._current)
         key = self._current
         if environment is not None:
-            text = f"Move the environment {environment.name} to the trash?\nIts file is kept there."
+            kept = "Its file is kept there; the values of its secrets are not."
+            text = f"Move the environment {environment.name} to the trash?\n{kept}"
             ask(self, "delete", "Delete", text, yes="&Delete", no="Ca&ncel", on_yes=lambda: self._deleted(key))
         elif key:
             draft = self._drafts[key]

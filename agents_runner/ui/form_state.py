@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from agents_runner.core.assign import invalid_field
 from agents_runner.core.environment import DEFAULT_BASE_IMAGE, Environment, FolderWorkspace, GitWorkspace
 from agents_runner.core.errors import InvalidInput
+from agents_runner.core.secrets import SecretGrant
 from agents_runner.core.variables import parse_variables
 
 
@@ -39,8 +40,11 @@ class FormState:
     mounts: str = ""
     ports: str = ""
     build_timeout_s: str = "1800"
+    run_preflight_timeout_s: str = ""
+    task_timeout_s: str = ""
     cpus: str = ""
     memory_mb: str = ""
+    secrets: tuple[SecretGrant, ...] = ()
 
     preflight_script: str = ""
     """The single script of older files: shown, never changed."""
@@ -92,6 +96,9 @@ def from_environment(environment: Environment) -> FormState:
         mounts="\n".join(environment.mounts),
         ports="\n".join(environment.ports),
         build_timeout_s=str(environment.build_timeout_s),
+        run_preflight_timeout_s=str(environment.run_preflight_timeout_s or ""),
+        task_timeout_s=str(environment.task_timeout_s or ""),
+        secrets=environment.secret_grants,
         cpus="" if limits.cpus is None else f"{limits.cpus:g}",
         memory_mb="" if limits.memory_mb is None else str(limits.memory_mb),
     )
@@ -119,6 +126,19 @@ def to_environment(state: FormState, environment: Environment | None, *, new_id:
         state.build_timeout_s, int, "The build timeout", "build_timeout_s", "A whole number of seconds."
     )
     fields["build_timeout_s"] = Environment.model_fields["build_timeout_s"].default if seconds is None else seconds
+    for name, what in (
+        ("run_preflight_timeout_s", "The run preflight's limit"),
+        ("task_timeout_s", "The task's limit"),
+    ):
+        if before is None or getattr(state, name) != getattr(before, name):
+            fields[name] = _number(getattr(state, name), int, what, name, "A whole number of seconds, or nothing.")
+    if before is None or state.secrets != before.secrets:
+        uses = fields.get("secret_uses", {})
+        fields["secrets"] = tuple(grant.name for grant in state.secrets)
+        fields["secret_uses"] = {
+            grant.name: {**uses.get(grant.name, {}), "stages": grant.stages, "as_variable": grant.as_variable}
+            for grant in state.secrets
+        }
     fields["resources"] = {
         **fields.get("resources", {}),
         "cpus": _number(state.cpus, float, "The number of CPUs", "resources.cpus", "For example 2 or 0.5."),

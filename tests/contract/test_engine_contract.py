@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -191,3 +192,24 @@ def test_a_connection_with_a_program_inside(port: tuple[Engine, str]) -> None:
     pipe.close()
     assert ended.wait(10)
     engine.kill(made)
+
+
+def test_what_is_sent_reaches_the_first_process(port: tuple[Engine, str]) -> None:
+    engine, image = port
+    spec = shell(
+        image, 'IFS= read -r first; IFS= read -r second; echo "got $first, $second"; read -r more || echo end'
+    )
+    made = engine.create(replace(spec, stdin=True))
+    stream = engine.attach(made, stdin=True)
+    engine.start(made)
+    stream.send(b"one\ntwo\n")
+    found = b""
+    for chunk in stream:
+        found += chunk.data
+        if b"got" in found:
+            break
+    assert found == b"got one, two\n"
+    stream.close()
+    # Whoever waits for more than was sent is not left waiting.
+    assert engine.wait(made, 10).exit_code == 0
+    stream.send(b"too late")

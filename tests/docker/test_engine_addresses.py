@@ -19,7 +19,8 @@ from agents_runner.engine.docker_engine import DockerEngine, connect
 from tests.docker.conftest import MakeEnvironment
 from tests.support.cli import Cli
 
-SOCKET = "/var/run/docker.sock"
+HERE = os.environ.get("DOCKER_HOST", "")
+SOCKET = HERE.removeprefix("unix://") if HERE.startswith("unix://") else "/var/run/docker.sock"
 
 
 def pipe(source: socket.socket, target: socket.socket) -> None:
@@ -99,12 +100,16 @@ def tls_engine(engine: DockerEngine, certificates: Path) -> Iterator[str]:
 
 
 def run_task_on(cli: Cli, make_environment: MakeEnvironment) -> None:
-    name = make_environment("elsewhere", workspace="none", cached_preflight_script="echo made >/made; export A=1\n")
+    script = '[ -n "$(cat /run/secrets/TOKEN)" ] || exit 1\necho made >/made; export A=1\n'
+    name = make_environment("elsewhere", workspace="none", cached_preflight_script=script)
+    stages = ("--stage", "build", "--stage", "agent")
+    cli("env", "secret", "set", name, "TOKEN", *stages, "--storage", "file", input="value\nfrom afar")
     for cache in ("built", "hit"):
-        done = cli("run", name, 'cat /made; echo "A=$A"; cat; exit 4', "--json", check=False)
+        prompt = 'wc -c </run/secrets/TOKEN; cat /made; echo "A=$A"; cat; exit 4'
+        done = cli("run", name, prompt, "--json", check=False)
         assert done.out.startswith('{"event'), done.out
         assert done.phase("build.env")["cache"] == cache
-        assert done.log[-2:] == ["made", "A=1"]
+        assert done.log[-3:] == ["15", "made", "A=1"]
         assert done.code == 4
     cli("clean")
 

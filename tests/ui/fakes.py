@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from agents_runner.core.events import (
 )
 from agents_runner.core.imageplan import ImagePlan
 from agents_runner.core.listing import ImportReport, Listing, Problem
+from agents_runner.core.secrets import SecretGrant, SecretUse, SecretValues
 from agents_runner.core.settings import Settings
 from agents_runner.core.task import PhaseRecord, Task, new_task_id
 from agents_runner.runner.plan_launch import Host, check_prompt, problems_of
@@ -41,6 +42,7 @@ from agents_runner.runner.services import (
     Picture,
     PlannedImage,
     Services,
+    ShownSecret,
     StartupFigures,
     TaskRequest,
 )
@@ -330,6 +332,39 @@ class FakeDesktop:
         return Picture(data=self.data, live=self.live)
 
 
+@dataclass
+class FakeSecrets:
+    """See `SecretsPort`; values are by environment id and name."""
+
+    environments: FakeEnvironments
+    kept: dict[tuple[str, str], str] = field(default_factory=dict)
+    gate: Gate = field(default_factory=Gate)
+    error: AgentsRunnerError | None = None
+
+    def list(self, name_or_id: str) -> tuple[ShownSecret, ...]:
+        self.gate()
+        if self.error is not None:
+            raise self.error
+        environment = self.environments.get(name_or_id)
+        return tuple(
+            ShownSecret(**grant.model_dump(), has_value=(environment.id, grant.name) in self.kept)
+            for grant in environment.secret_grants
+        )
+
+    def set(self, name_or_id: str, name: str, value: str, use: SecretUse | None = None) -> str:
+        self.gate()
+        if self.error is not None:
+            raise self.error
+        self.kept[self.environments.get(name_or_id).id, name] = value
+        return "It is short." if len(value) < 6 else ""
+
+    def delete(self, name_or_id: str, name: str) -> None:
+        self.kept.pop((self.environments.get(name_or_id).id, name), None)
+
+    def values_of(self, environment_id: str, grants: Iterable[SecretGrant]) -> SecretValues:
+        return SecretValues({grant.name: self.kept[environment_id, grant.name] for grant in grants})
+
+
 @dataclass(frozen=True)
 class Offer:
     """See `ImportOffer`."""
@@ -361,6 +396,7 @@ class FakeWorld:
     images: FakeImages = field(default_factory=FakeImages)
     engine_error: AgentsRunnerError | None = None
     engine_gate: Gate = field(default_factory=Gate)
+    secrets: FakeSecrets = field(init=False)
     theme: Settings = field(default_factory=lambda: Settings(theme="light"))
     state_dir: Path = Path("/nonexistent/state")
     offers: tuple[Offer, ...] = ()
@@ -373,6 +409,7 @@ class FakeWorld:
     runner: FakeRunner = field(init=False)
 
     def __post_init__(self) -> None:
+        self.secrets = FakeSecrets(self.environments)
         self.runner = FakeRunner(self.environments, self.tasks, quick_success)
 
     def add(self, name: str, **fields: object) -> Environment:
@@ -398,9 +435,10 @@ class FakeWorld:
             tasks=self.tasks,
             runner=self.runner,
             images=self.images,
+            secrets=self.secrets,
             agents=lambda: AGENTS,
             settings=lambda: self.theme,
-            save_settings=lambda _settings: None,
+            save_settings=self._save_settings,
             engine_info=self._engine_info,
             check_environment=self._check,
             doctor=lambda: (),
@@ -417,6 +455,9 @@ class FakeWorld:
             discover=self._discover if self.offers else None,
             test_preflight=self._test if self.test_preflight else None,
         )
+
+    def _save_settings(self, settings: Settings) -> None:
+        self.theme = settings
 
     def _discover(self, folder: Path) -> tuple[Offer, ...]:
         self.discovered.append(folder)

@@ -1,0 +1,148 @@
+"""Secrets of environments: set, list, delete, and their values for a task; values leave by `values_of` alone."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from agents_runner.core.environment import Environment
+from agents_runner.core.errors import InvalidInput, NotFound, StoreError
+from agents_runner.core.listing import Listing
+from agents_runner.core.redaction import MIN_SECRET
+from agents_runner.core.secrets import (
+    FIELD,
+    SecretGrant,
+    SecretUse,
+    SecretValues,
+    check_secret_name,
+    check_secret_value,
+)
+from agents_runner.runner.services import EnvironmentsPort, ShownSecret
+
+log = logging.getLogger(__name__)
+Problems = tuple[tuple[str, str, str], ...]
+
+
+class ValueStore(Protocol):
+    """Where the values are; see `store.secret_values`."""
+
+    def get(self, environment_id: str, name: str) -> str | None: ...
+    def set(self, environment_id: str, name: str, value: str) -> None: ...
+    def delete(self, environment_id: str, name: str) -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecretService:
+    """See `runner.services.SecretsPort`."""
+
+    environments: EnvironmentsPort
+    values: ValueStore
+    check_environment: Callable[[Environment], Problems]
+
+    def list(self, name_or_id: str) -> tuple[ShownSecret, ...]:
+        environment = self.environments.get(name_or_id)
+        return tuple(
+            ShownSecret(
+                name=grant.name,
+                stages=grant.stages,
+                as_variable=grant.as_variable,
+                has_value=self.values.get(environment.id, grant.name) is not None,
+            )
+            for grant in environment.secret_grants
+        )
+
+    def set(self, name_or_id: str, name: str, value: str, use: SecretUse | None = None) -> str:
+        check_secret_name(name)
+        check_secret_value(name, value)
+        environment = self.environments.get(name_or_id)
+        there = name in environment.secrets
+        changed = _with_use(environment, name, use)
+        if changed != environment:
+            for field, message, hint in self.check_environment(changed):
+                if field == FIELD:
+                    raise InvalidInput(message, hint, field=field)
+        self.values.set(environment.id, name, value)
+        if changed != environment:
+            try:
+                self.environments.save(changed)
+            except Exception:
+                if not there:
+                    self.values.delete(environment.id, name)
+                raise
+        if len(value) < MIN_SECRET:
+            return f"The value is shorter than {MIN_SECRET} characters: it is not masked in logs."
+        return ""
+
+    def delete(self, name_or_id: str, name: str) -> None:
+        environment = self.environments.get(name_or_id)
+        if name not in environment.secrets:
+            names = ", ".join(environment.secrets) or "none"
+            raise NotFound(f"{environment.name} has no secret {name[:60]!r}.", f"Its secrets: {names}.")
+        self.values.delete(environment.id, name)
+        uses = {key: use for key, use in environment.secret_uses.items() if key != name}
+        names_left = tuple(one for one in environment.secrets if one != name)
+        self.environments.save(environment.model_copy(update={"secrets": names_left, "secret_uses": uses}))
+
+    def values_of(self, environment_id: str, grants: Iterable[SecretGrant]) -> SecretValues:
+        found: dict[str, str] = {}
+        for grant in grants:
+            value = self.values.get(environment_id, grant.name)
+            if value is None:
+                raise InvalidInput(
+                    f"The secret {grant.name} has no value.",
+                    f"Set it in the environment's secrets, or with "
+                    f"`agents-runner env secret set {environment_id} {grant.name}`.",
+                    field=FIELD,
+                )
+            found[grant.name] = value
+        return SecretValues(found)
+
+
+def _with_use(environment: Environment, name: str, use: SecretUse | None) -> Environment:
+    """With the name, and with the use if one is given; one that is there keeps its own otherwise."""
+    names = environment.secrets if name in environment.secrets else (*environment.secrets, name)
+    uses = environment.secret_uses if use is None else {**environment.secret_uses, name: use}
+    return environment.model_copy(update={"secrets": names, "secret_uses": uses})
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnvironmentsWithSecrets:
+    """`EnvironmentsPort` over another one: values whose names or environments go are removed with them."""
+
+    environments: EnvironmentsPort
+    values: ValueStore
+
+    def list(self) -> Listing:
+        return self.environments.list()
+
+    def get(self, name_or_id: str) -> Environment:
+        return self.environments.get(name_or_id)
+
+    def save(self, environment: Environment) -> Environment:
+        before = self._names(environment.id)
+        saved = self.environments.save(environment)
+        for name in before - set(saved.secrets):
+            self._forget(saved.id, name)
+        return saved
+
+    def delete(self, environment_id: str) -> None:
+        names = self._names(environment_id)
+        self.environments.delete(environment_id)
+        for name in names:
+            self._forget(environment_id, name)
+
+    def _names(self, environment_id: str) -> set[str]:
+        try:
+            found = self.environments.get(environment_id)
+        except NotFound:
+            return set()
+        return set(found.secrets) if found.id == environment_id else set()
+
+    def _forget(self, environment_id: str, name: str) -> None:
+        try:
+            self.values.delete(environment_id, name)
+        except StoreError as error:
+            # The environment is saved or gone; what is left is a value that nothing refers to.
+            log.warning("the value of %s of %s could not be removed: %s", name, environment_id, error)
