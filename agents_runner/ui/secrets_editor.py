@@ -60,7 +60,7 @@ class SecretsEditor(QWidget):
         self._jobs: Jobs | None = None
         self._lookups: Latest | None = None
         self.table = self._make_table()
-        self._add = button("&Add", "add-secret")
+        self._add = button("Add", "add-secret")
         self._add.clicked.connect(self._add_clicked)
         self._remove = button("Re&move", "remove-secret", hint="The value goes when the environment is saved")
         self._remove.clicked.connect(self._remove_clicked)
