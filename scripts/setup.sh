@@ -43,6 +43,23 @@ libxkbcommon-x11.so.0|libxkbcommon-x11-0
 libxkbcommon.so.0|libxkbcommon0
 "
 
+# What the browser engine of the extra `desktop` loads beyond those; its tests need it. Sound comes with Chromium.
+WEB_ENGINE_LIBRARIES="
+libXcomposite.so.1|libxcomposite1
+libXdamage.so.1|libxdamage1
+libXext.so.6|libxext6
+libXfixes.so.3|libxfixes3
+libXrandr.so.2|libxrandr2
+libXrender.so.1|libxrender1
+libXtst.so.6|libxtst6
+libdrm.so.2|libdrm2
+libexpat.so.1|libexpat1
+libgbm.so.1|libgbm1
+libnspr4.so|libnspr4
+libnss3.so|libnss3
+libxkbfile.so.1|libxkbfile1
+"
+
 DEV=""
 PYTHON=""
 
@@ -107,9 +124,10 @@ missing_python() {
 
 # Asks the loader itself: a library may come from elsewhere than a package of the usual name.
 missing_libraries() {
-    local line
+    local line libraries="$QT_LIBRARIES"
+    [[ -z $DEV ]] || libraries+="$WEB_ENGINE_LIBRARIES"
     if [[ -n $PYTHON ]]; then
-        "$PYTHON" - "$QT_LIBRARIES" <<'PY'
+        "$PYTHON" - "$libraries" <<'PY'
 import ctypes, sys
 
 for line in sys.argv[1].split():
@@ -119,7 +137,7 @@ for line in sys.argv[1].split():
         print(line)
 PY
     else
-        for line in $QT_LIBRARIES; do echo "$line"; done
+        for line in $libraries; do echo "$line"; done
     fi
     has_fonts || echo "a TrueType font|fonts-dejavu-core"
 }
@@ -186,7 +204,7 @@ explain_missing() {
 
 virtual_environment() {
     local what="." stamp="$VENV/agents-runner-run.stamp" want
-    if [[ -n $DEV ]]; then what=".[dev]" stamp="$VENV/agents-runner-dev.stamp"; fi
+    if [[ -n $DEV ]]; then what=".[dev,desktop]" stamp="$VENV/agents-runner-dev.stamp"; fi
     want="$(fingerprint)"
     if [[ -r $stamp && "$(<"$stamp")" == "$want" ]] && is_recent_python "$VENV/bin/python"; then
         say "virtual environment: already there"
