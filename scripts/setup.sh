@@ -108,6 +108,8 @@ missing_things() {
         have xdotool || echo "xdotool|xdotool"
         has_chromium || echo "Chromium|chromium"
         have debootstrap || echo "debootstrap|debootstrap"
+        have dbus-run-session || echo "dbus-run-session|dbus"
+        have gnome-keyring-daemon || echo "GNOME Keyring|gnome-keyring"
     fi
 }
 
