@@ -144,14 +144,6 @@ class CommitSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Change:
-    """One path that a container changed: `kind` is added, modified or deleted."""
-
-    path: str
-    kind: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class EngineInfo:
     """Who answered: `endpoint` as it was reached, `local` when bind mounts name this machine's files."""
 

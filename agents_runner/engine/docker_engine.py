@@ -14,7 +14,6 @@ import docker.errors
 import requests
 
 from agents_runner.core.container import (
-    Change,
     CommitSpec,
     ContainerSpec,
     ContainerState,
@@ -237,12 +236,6 @@ class DockerEngine:
         except EngineRefused as error:
             if "is not running" not in error.message and "already in progress" not in error.message:
                 raise
-
-    def changes(self, container: str) -> list[Change]:
-        kinds = {0: "modified", 1: "added", 2: "deleted"}
-        with self._call("look at a container's changes", LONG_TIMEOUT_S) as client:
-            found = client.diff(container) or []
-        return [Change(path=entry["Path"], kind=kinds.get(entry["Kind"], "modified")) for entry in found]
 
     def commit(self, container: str, spec: CommitSpec) -> str:
         with self._call("commit a layer", LONG_TIMEOUT_S) as client:

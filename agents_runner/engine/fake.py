@@ -18,7 +18,6 @@ from dataclasses import dataclass, field, replace
 from typing import IO
 
 from agents_runner.core.container import (
-    Change,
     CommitSpec,
     ContainerSpec,
     ContainerState,
@@ -161,7 +160,6 @@ class _Container:
     console: Console = field(default_factory=Console)
     thread: threading.Thread | None = None
     files: dict[str, bytes] = field(default_factory=dict)
-    changes: list[Change] = field(default_factory=list)
 
 
 class _ProcessPipe:
@@ -379,10 +377,6 @@ class FakeEngine:
             with self._lock:
                 self.containers.pop(one.state.id, None)
 
-    def changes(self, container: str) -> list[Change]:
-        self._called("changes")
-        return list(self._get(container).changes)
-
     def commit(self, container: str, spec: CommitSpec) -> str:
         self._called("commit")
         one = self._get(container)
@@ -407,7 +401,6 @@ class FakeEngine:
         self._called("put_file")
         one = self._get(container)
         one.files[path] = data
-        one.changes.append(Change(path=path, kind="added"))
 
     def put_tree(self, container: str, path: str, files: Mapping[str, bytes], *, uid: int = 0, gid: int = 0) -> None:
         self._called("put_tree")

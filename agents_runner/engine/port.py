@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from agents_runner.core.container import (
-    Change,
     CommitSpec,
     ContainerSpec,
     ContainerState,
@@ -147,8 +146,6 @@ class Engine(Protocol):
     def remove(self, container: str) -> None:
         """Remove with its anonymous volumes, killing it first; nothing happens if it is gone."""
         ...
-
-    def changes(self, container: str) -> list[Change]: ...
 
     def commit(self, container: str, spec: CommitSpec) -> str:
         """Make an untagged image of a stopped container; returns its id."""

@@ -127,35 +127,13 @@ def _plan_script(plan: LauncherPlan) -> str:
     calls = _stage_calls(plan)
     lines += ["ar_caches_on", *calls, "ar_caches_off"] if plan.package_cache else calls
     if plan.kind == "build":
-        lines.append(_NOTHING_LEFT)
+        lines.append("ar_nothing_left")
     if plan.volumes:
         lines.append(shlex.join(["ar_volumes", *plan.volumes]))
     if plan.agent:
         lines += _secrets(plan, "agent")
         lines.append(shlex.join(["ar_agent", *agent_argv(plan.agent)]))
     return "\n".join(lines) + "\n"
-
-
-# Asked inside the container: the engine's own list of changed paths takes it a third of a second for a Debian image,
-# and seconds for a large one. What is not below a mount would end up in the layer.
-_NOTHING_LEFT = r"""ar_root=${ar_in%/*} ar_mounts=:
-while read -r ar_a ar_b ar_c ar_d ar_target ar_rest; do
-    ar_mounts=$ar_mounts$ar_target:
-done </proc/self/mountinfo
-for ar_file in "$ar_root" "$ar_root"/* "$ar_root"/.[!.]*; do
-    case $ar_mounts in
-        *":$ar_root:"* | *":$ar_file:"*) continue ;;
-    esac
-    [ "$ar_file" != "$ar_root" ] || continue
-    # Folders are there from the mounts of layers below, and are empty.
-    set -- "$ar_file"
-    if [ -d "$ar_file" ] && [ ! -L "$ar_file" ]; then set -- "$ar_file"/* "$ar_file"/.[!.]*; fi
-    for ar_left; do
-        if [ -e "$ar_left" ] || [ -L "$ar_left" ]; then
-            ar_die "The build left $ar_left behind, which must not end up in an image."
-        fi
-    done
-done"""
 
 
 def _exporter(name: str, variables: Mapping[str, str], first: str = ":") -> list[str]:

@@ -332,9 +332,7 @@ class _Run:
         self, base: ImageInfo, ensured: Ensured, start: StartPlan, mounts: tuple[Mount, ...]
     ) -> LauncherPlan:
         config = self.config
-        if config.agent:
-            found = {target: self.tools.read_login(path) for target, path in config.agent.login.items()}
-            self._login = {target: data for target, data in found.items() if data is not None}
+        self._read_logins()
         return LauncherPlan(
             token=config.token,
             kind="task",
@@ -357,6 +355,11 @@ class _Run:
             prompt=self.prompt,
             secrets=self._secrets(start),
         )
+
+    def _read_logins(self) -> None:
+        login = self.config.agent.login if self.config.agent else {}
+        found = {target: self.tools.read_login(path) for target, path in login.items()}
+        self._login = {target: data for target, data in found.items() if data is not None}
 
     def _secrets(self, start: StartPlan) -> tuple[SecretGrant, ...]:
         return secrets_for(self.config.secrets, start.stages, agent=self.config.agent is not None)
@@ -411,9 +414,7 @@ class _Run:
         image = engine.find_image(state.image_id)
         ours = image.labels.get(labels.IMAGE_REF, "") if image is not None and image.is_ours() else ""
         self.image = ours or self.config.base_image
-        if self.config.agent:
-            found = {target: self.tools.read_login(path) for target, path in self.config.agent.login.items()}
-            self._login = {target: data for target, data in found.items() if data is not None}
+        self._read_logins()
         self._phase, self._phase_began = Phase.START, time.monotonic()
         if self.tools.open_door is not None and self.config.headless_desktop_enabled:
             with contextlib.suppress(StoreError):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from agents_runner.core.errors import StoreError
 from agents_runner.store import locks
 
 
@@ -24,11 +25,14 @@ class Owners:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def hold(self) -> int:
-        """Say that this process lives, for as long as it does; returns its number."""
+        """Say that this process lives, for as long as it does; returns its number. Raises StoreError."""
         pid = os.getpid()
         with self._lock:
             if self._held is None:
                 self._held = locks.take(self._path(pid))
+                if self._held is None:
+                    # A task without the lock would look left alone, and be taken up a second time.
+                    raise StoreError(f"{self._path(pid)} is locked by another process.", "Start the program again.")
         return pid
 
     def is_alive(self, pid: int | None) -> bool:

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QObject, QProcess, QProcessEnvironment, QTimer, Slot
+from PySide6.QtCore import QObject, QProcess, QTimer, Slot
 
-import agents_runner
 from agents_runner.core.errors import AgentsRunnerError
 from agents_runner.preflight.messages import (
     CheckRequest,
@@ -25,6 +21,7 @@ from agents_runner.preflight.messages import (
     read_ties,
     to_line,
 )
+from agents_runner.ui import helper_process
 
 LIMIT_MS = 90_000
 """A request that takes longer is given up, with its process."""
@@ -45,8 +42,7 @@ class WorkerProcess(QObject):
 
     def __init__(self, parent: QObject | None = None, command: tuple[str, ...] = ()) -> None:
         super().__init__(parent)
-        # -P: the folder that the window was started in is not to be trusted with modules.
-        self._command = command or (sys.executable, "-P", "-m", _WORKER)
+        self._command = command or helper_process.command_of(_WORKER)
         self._process: QProcess | None = None
         self._waiting: dict[str, _Asked] = {}
         self._current: _Asked | None = None
@@ -106,10 +102,7 @@ class WorkerProcess(QObject):
     def _running(self) -> QProcess:
         if self._process is None:
             process = self._process = QProcess(self)
-            variables = QProcessEnvironment.systemEnvironment()
-            package = str(Path(agents_runner.__file__).parents[1])
-            variables.insert("PYTHONPATH", os.pathsep.join(filter(None, (package, variables.value("PYTHONPATH")))))
-            process.setProcessEnvironment(variables)
+            process.setProcessEnvironment(helper_process.environment())
             process.setProcessChannelMode(QProcess.ProcessChannelMode.ForwardedErrorChannel)
             process.readyReadStandardOutput.connect(self._read)
             process.errorOccurred.connect(self._broke)
@@ -162,11 +155,7 @@ class WorkerProcess(QObject):
     def _end(self) -> None:
         self._limit.stop()
         process, self._process = self._process, None
-        if process is not None:
-            process.blockSignals(True)
-            process.kill()
-            process.waitForFinished(1000)
-            process.deleteLater()
+        helper_process.end(process)
 
 
 class Analyzer(QObject):

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
-import sys
-from pathlib import Path
 
 from PySide6.QtCore import QObject, QProcess, QProcessEnvironment, Signal, Slot
 from PySide6.QtGui import QGuiApplication
 
+from agents_runner.ui import helper_process
 from agents_runner.ui.live_view import NOT_LOADED
 
 _MODULE = "agents_runner.ui.live_view"
-_END_MS = 1000
 _MOST_SAID = 64 * 1024
 
 
@@ -24,8 +21,8 @@ def available() -> bool:
 
 
 def command() -> tuple[str, ...]:
-    """What shows a live view. `-P`: modules come from where this program is, not from the folder it is in."""
-    return (sys.executable, "-P", "-m", _MODULE)
+    """What shows a live view."""
+    return helper_process.command_of(_MODULE)
 
 
 class LiveProcess(QObject):
@@ -68,11 +65,7 @@ class LiveProcess(QObject):
         """End it without a word. It keeps nothing, so that it need not be asked."""
         process, self._process = self._process, None
         self._request = b""
-        if process is not None:
-            process.blockSignals(True)
-            process.kill()
-            process.waitForFinished(_END_MS)
-            process.deleteLater()
+        helper_process.end(process)
 
     @Slot()
     def _started(self) -> None:
@@ -129,10 +122,7 @@ def _window_of(line: bytes) -> int | None:
 
 
 def _environment(*, same_platform: bool) -> QProcessEnvironment:
-    made = QProcessEnvironment.systemEnvironment()
-    here = str(Path(__file__).resolve().parents[2])
-    paths = [here, *filter(None, made.value("PYTHONPATH").split(os.pathsep))]
-    made.insert("PYTHONPATH", os.pathsep.join(dict.fromkeys(paths)))
+    made = helper_process.environment()
     if same_platform:
         # A window can only be put into one of the same platform.
         made.insert("QT_QPA_PLATFORM", "xcb")

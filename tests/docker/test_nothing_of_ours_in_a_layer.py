@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.docker.conftest import MakeEnvironment
-from tests.docker.test_layers import docker
 from tests.support.cli import Cli
+from tests.support.docker_program import docker
 
 
 @pytest.mark.parametrize(
