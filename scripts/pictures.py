@@ -32,6 +32,7 @@ from agents_runner.core.events import (
     StateChanged,
     TaskState,
 )
+from agents_runner.core.secrets import SecretUse
 from agents_runner.core.task import Task
 from agents_runner.ui.application import application
 from agents_runner.ui.images_page import CleanDialog
@@ -222,6 +223,13 @@ def world(*, empty: bool = False) -> fakes.FakeWorld:
     made.offers = (fakes.Offer(),)
     made.test_preflight = True
     made.add("Scratch", agent="shell", color="amber")
+    kept = made.add(
+        "Private registry",
+        color="violet",
+        secrets=["NPM_TOKEN", "DEPLOY_KEY", "A_LONG_NAME_OF_A_SECRET_THAT_SOMEBODY_THOUGHT_WAS_CLEAR_ENOUGH"],
+        secret_uses={"NPM_TOKEN": SecretUse(stages=("build",), as_variable=True)},
+    )
+    made.secrets.kept[kept.id, "NPM_TOKEN"] = "set"
     made.images.images = tuple(fakes.image(number, in_use=number == 1) for number in range(4))
     made.runner.script = cached_run
     now = time.time()
@@ -247,6 +255,12 @@ def world(*, empty: bool = False) -> fakes.FakeWorld:
 
 def cached_tab(window: MainWindow) -> None:
     window.environments.form.tabs.setCurrentIndex(1)
+
+
+def secrets_tab(window: MainWindow) -> None:
+    window.environments.select("private-registry")
+    tabs = window.environments.form.tabs
+    tabs.setCurrentIndex(next(number for number in range(tabs.count()) if "ecret" in tabs.tabText(number)))
 
 
 def legacy(window: MainWindow) -> None:
@@ -363,6 +377,8 @@ def shots() -> list[Shot]:
         ("caching-question", ENVIRONMENTS, MIDDLE, world(), question),
         ("import-offer", ENVIRONMENTS, SMALL, world(), offer),
         ("import", ENVIRONMENTS, MIDDLE, world(), importing),
+        ("secrets", ENVIRONMENTS, MIDDLE, world(), secrets_tab),
+        ("secrets-small", ENVIRONMENTS, SMALL, world(), secrets_tab),
         ("environments-small", ENVIRONMENTS, SMALL, world(), None),
         ("long-names", ENVIRONMENTS, SMALL, world(), long_names),
         ("environments-error", ENVIRONMENTS, SMALL, world(), bad_input),

@@ -245,10 +245,10 @@ def _checks(t: Tokens) -> str:
     QCheckBox {{ spacing: 8px; padding: 2px; border: 2px solid transparent; border-radius: 4px; }}
     QCheckBox:focus {{ border-color: {t.accent}; }}
     QCheckBox:disabled {{ color: {t.muted}; }}
-    QCheckBox::indicator {{
+    QCheckBox::indicator, QAbstractItemView::indicator {{
         width: 16px; height: 16px; border: 1px solid {t.muted}; border-radius: 3px; background: {t.field};
     }}
-    QCheckBox::indicator:checked {{
+    QCheckBox::indicator:checked, QAbstractItemView::indicator:checked {{
         background: {t.accent}; border-color: {t.accent}; image: url({icons}/check-{t.name}.svg);
     }}
     """
