@@ -35,6 +35,9 @@ def engine() -> Iterator[DockerEngine]:
     except EngineError as error:
         pytest.skip(f"{error} (bash scripts/test.sh starts one)")
     client = docker.from_env()
+    alone = os.environ.get("CI") == "true"
+    if alone:
+        sweep.remove_leftovers(client, KEPT)
     before = sweep.look(client)
     state = os.environ.get("AGENTS_RUNNER_TEST_STATE")
     if state:
@@ -47,7 +50,6 @@ def engine() -> Iterator[DockerEngine]:
         client.close()
         found.close()
     # What is not ours is as it was: nothing removed, nothing left behind.
-    alone = os.environ.get("CI") == "true"
     assert sweep.foreign_differences(before, after, KEPT, alone=alone) == []
 
 

@@ -28,6 +28,11 @@ def _tar() -> bytes:
     return out.getvalue()
 
 
+def small_image(engine: Engine, ref: str, *changes: str) -> None:
+    """An image with one small file."""
+    engine.import_image(iter([_tar()]), ref, list(changes))
+
+
 def our_tag(number: int) -> str:
     return f"agent-runner-env:many-{number:04}"
 
@@ -36,7 +41,7 @@ def _make(engine: Engine, number: int, *, ours: bool) -> str:
     """One image; the same file in each, so that they share their only layer and differ by label."""
     if not ours:
         ref = f"{FOREIGN}:{number:04}"
-        engine.import_image(iter([_tar()]), ref, [f"LABEL agents-runner.test=many number={number}"])
+        small_image(engine, ref, f"LABEL agents-runner.test=many number={number}")
         return ref
     ref = our_tag(number)
     values = {
@@ -47,7 +52,7 @@ def _make(engine: Engine, number: int, *, ours: bool) -> str:
         labels.IMAGE_REF: ref,
         labels.IMAGE_STEP: "many",
     }
-    engine.import_image(iter([_tar()]), ref, [f"LABEL {name}={value}" for name, value in values.items()])
+    small_image(engine, ref, *(f"LABEL {name}={value}" for name, value in values.items()))
     return ref
 
 

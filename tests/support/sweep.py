@@ -29,6 +29,8 @@ class Seen:
 
 
 UNTAGGED = "<none>:<none>"
+TEST_BASES = "agents-runner-test-"
+"""Base images that tests make carry this in front of their names, and nobody else's do."""
 
 
 def _tags(image: dict[str, Any]) -> list[str]:
@@ -86,6 +88,18 @@ def _remove_images(client: docker.DockerClient, before: set[str]) -> None:
                         gone = True
         if not gone:
             return
+
+
+def remove_leftovers(client: docker.DockerClient, kept: Iterable[str]) -> None:
+    """Remove the test bases of a session that could not end (a machine switched off); `kept` are parts of names.
+
+    This session would make them anew and remove them, which looks as if somebody's images had vanished.
+    """
+    tags = [tag for image in client.api.images() for tag in _tags(image)]
+    for tag in tags:
+        if tag.startswith(TEST_BASES) and not any(part in tag for part in kept):
+            with contextlib.suppress(docker.errors.APIError):
+                remove_base(tag)
 
 
 def remove_base(ref: str) -> None:
