@@ -22,11 +22,10 @@ from agents_runner.runner.desktop import DesktopService
 from agents_runner.runner.doctor import run_doctor
 from agents_runner.runner.housekeeping import Housekeeper, WatchedEnvironments
 from agents_runner.runner.image_service import ImageService
-from agents_runner.runner.importing import read_offers
 from agents_runner.runner.login import write_refreshed
 from agents_runner.runner.plan_launch import Host, problems_of, this_host
 from agents_runner.runner.secret_service import EnvironmentsWithSecrets, SecretService
-from agents_runner.runner.services import Services, TaskRequest
+from agents_runner.runner.services import ImportOffer, Services, TaskRequest
 from agents_runner.runner.task_runner import TaskRunner
 from agents_runner.runner.test_preflight import preflight_test
 from agents_runner.store.database import Database
@@ -210,6 +209,13 @@ def build_services(paths: Paths | None = None) -> Services:
         test_preflight=lambda environment, fresh: runner.submit(preflight_test(environment, fresh=fresh)),
     )
     return services
+
+
+def read_offers(folder: Path) -> tuple[ImportOffer, ...]:
+    # Imported here, as with docker-py: the importers are a third of what a start would load.
+    from agents_runner.runner import importing
+
+    return importing.read_offers(folder)
 
 
 def write_picture(services: Services, path: Path, environment_id: str) -> None:

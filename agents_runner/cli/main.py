@@ -4,19 +4,10 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib
 import sys
 from collections.abc import Callable, Sequence
 
-from agents_runner.cli import (
-    bench_commands,
-    demo_commands,
-    environment_commands,
-    image_commands,
-    import_commands,
-    preflight_commands,
-    secret_commands,
-    task_commands,
-)
 from agents_runner.cli.parser import build_parser
 from agents_runner.cli.printing import error_json, say, say_json
 from agents_runner.core.errors import AgentsRunnerError, EngineError, InvalidInput
@@ -25,34 +16,42 @@ from agents_runner.runner.services import Services
 Command = Callable[[Services, argparse.Namespace], int]
 INTERRUPTED = 130
 
-COMMANDS: dict[tuple[str, str], Command] = {
-    ("demo", ""): demo_commands.demo,
-    ("doctor", ""): image_commands.doctor,
-    ("env", "create"): environment_commands.create,
-    ("env", "list"): environment_commands.list_,
-    ("env", "show"): environment_commands.show,
-    ("env", "edit"): environment_commands.edit,
-    ("env", "import"): import_commands.import_,
-    ("env", "export"): environment_commands.export,
-    ("env", "delete"): environment_commands.delete,
-    ("env", "secret"): secret_commands.secret,
-    ("plan", ""): image_commands.plan,
-    ("build", ""): image_commands.build,
-    ("run", ""): task_commands.run,
-    ("tasks", "list"): task_commands.list_,
-    ("tasks", "show"): task_commands.show,
-    ("tasks", "logs"): task_commands.logs,
-    ("tasks", "stop"): task_commands.stop,
-    ("tasks", "desktop"): task_commands.desktop,
-    ("tasks", "screenshot"): task_commands.screenshot,
-    ("tasks", "work"): task_commands.work,
-    ("preflight", "split"): preflight_commands.split,
-    ("preflight", "check"): preflight_commands.check,
-    ("preflight", "test"): preflight_commands.test,
-    ("bench", "startup"): bench_commands.startup,
-    ("images", ""): image_commands.images,
-    ("clean", ""): image_commands.clean,
+COMMANDS: dict[tuple[str, str], str] = {
+    ("demo", ""): "demo_commands.demo",
+    ("doctor", ""): "image_commands.doctor",
+    ("env", "create"): "environment_commands.create",
+    ("env", "list"): "environment_commands.list_",
+    ("env", "show"): "environment_commands.show",
+    ("env", "edit"): "environment_commands.edit",
+    ("env", "import"): "import_commands.import_",
+    ("env", "export"): "environment_commands.export",
+    ("env", "delete"): "environment_commands.delete",
+    ("env", "secret"): "secret_commands.secret",
+    ("plan", ""): "image_commands.plan",
+    ("build", ""): "image_commands.build",
+    ("run", ""): "task_commands.run",
+    ("tasks", "list"): "task_commands.list_",
+    ("tasks", "show"): "task_commands.show",
+    ("tasks", "logs"): "task_commands.logs",
+    ("tasks", "stop"): "task_commands.stop",
+    ("tasks", "desktop"): "task_commands.desktop",
+    ("tasks", "screenshot"): "task_commands.screenshot",
+    ("tasks", "work"): "task_commands.work",
+    ("preflight", "split"): "preflight_commands.split",
+    ("preflight", "check"): "preflight_commands.check",
+    ("preflight", "test"): "preflight_commands.test",
+    ("bench", "startup"): "bench_commands.startup",
+    ("images", ""): "image_commands.images",
+    ("clean", ""): "image_commands.clean",
 }
+"""Words to `module.function` in this folder; a start imports only the one that it needs."""
+
+
+def command_of(command: str, action: str) -> Command:
+    """The function behind two words of the command line."""
+    module, name = COMMANDS[command, action].split(".")
+    found: Command = getattr(importlib.import_module(f"agents_runner.cli.{module}"), name)
+    return found
 
 
 def run_command(
@@ -67,7 +66,7 @@ def run_command(
         services = make_services()
         try:
             _take_up(services, args)
-            return COMMANDS[args.command, getattr(args, "action", "")](services, args)
+            return command_of(args.command, getattr(args, "action", ""))(services, args)
         finally:
             services.close()
     except AgentsRunnerError as error:
