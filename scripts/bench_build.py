@@ -1,8 +1,9 @@
-"""Building a layer against the classic builder (docker-py `build`) and against a rebuild of the last of five steps.
+"""Building a layer against the two other builders, and a rebuild of the last of five steps against that step alone.
 
     python scripts/bench_build.py [--base mini|debian] [--runs 5]
 
-Interleaved; each figure is a median. On the Debian base a script that installs packages is measured too.
+The classic builder by docker-py's `build`, BuildKit by `docker buildx build` where that is installed. Interleaved;
+each figure is a median. On the Debian base a script that installs packages is measured too.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import contextlib
 import io
 import json
 import secrets
+import subprocess
 from collections.abc import Callable
 
 import benching
@@ -38,22 +40,51 @@ def classic(client: docker.DockerClient, base: str, script: str) -> None:
         client.images.remove(tag)
 
 
+def buildx(*words: str, text: str = "") -> str:
+    done = subprocess.run(["docker", "buildx", *words], input=text, capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def has_buildkit() -> bool:
+    return subprocess.run(["docker", "buildx", "version"], capture_output=True, check=False).returncode == 0
+
+
+def buildkit(base: str, script: str) -> None:
+    """The engine's own BuildKit; the image is loaded into the engine, as with the others."""
+    run = json.dumps(["/bin/bash", "-c", script])
+    tag = f"agents-runner-bench-buildkit:{secrets.token_hex(4)}"
+    buildx("build", "--builder=default", "--no-cache", "--load", "-t", tag, "-", text=f"FROM {base}\nRUN {run}\n")
+    subprocess.run(["docker", "rmi", tag], capture_output=True, check=True)
+
+
+def buildkit_records() -> set[str]:
+    """The ids of what BuildKit keeps, to remove what a measurement added and nothing else."""
+    lines = buildx("du", "--builder=default", "--verbose").splitlines()
+    return {line.split()[1] for line in lines if line.startswith("ID:")}
+
+
 def compare(services: benching.Services, base: str, script: str, runs: int) -> dict[str, object]:
     client = docker.from_env()
     env = environment(base, script)
-    ours: list[float] = []
-    theirs: list[float] = []
-    # Whoever goes first may find colder caches: the order alternates.
-    kinds: list[tuple[list[float], Callable[[], object]]] = [
-        (ours, lambda: build(services, env, force=True)),
-        (theirs, lambda: classic(client, base, script)),
-    ]
+    seconds: dict[str, list[float]] = {}
+    kinds: dict[str, Callable[[], object]] = {
+        "ours": lambda: build(services, env, force=True),
+        "classic": lambda: classic(client, base, script),
+    }
+    if has_buildkit():
+        kinds["BuildKit"] = lambda: buildkit(base, script)
     build(services, env)
     for number in range(runs):
-        for into, act in kinds if number % 2 else kinds[::-1]:
-            into.append(seconds_of(act))
+        # Whoever goes first may find colder caches: the order changes.
+        names = list(kinds)
+        for name in names[number % len(names) :] + names[: number % len(names)]:
+            seconds.setdefault(name, []).append(seconds_of(kinds[name]))
     client.close()
-    return {"ours s": median(ours), "classic s": median(theirs), "ratio": round(median(ours) / median(theirs), 3)}
+    ours = median(seconds["ours"])
+    found: dict[str, object] = {f"{name} s": median(each) for name, each in seconds.items()}
+    return found | {
+        f"ours / {name}": round(ours / median(each), 3) for name, each in seconds.items() if name != "ours"
+    }
 
 
 def five_steps(services: benching.Services, base: str, runs: int) -> dict[str, object]:
@@ -75,6 +106,7 @@ def five_steps(services: benching.Services, base: str, runs: int) -> dict[str, o
 
 def main() -> None:
     args = benching.arguments("Builds.", runs=5)
+    kept = buildkit_records() if has_buildkit() else set()
     with benching.bench_services() as (services, engine):
         base = benching.base_image(engine, args.base)
         scripts = SCRIPTS | ({"apt-get install git": PACKAGES} if args.base == "debian" else {})
@@ -82,6 +114,8 @@ def main() -> None:
             name: compare(services, base, script, args.runs) for name, script in scripts.items()
         }
         found["editing the last of five steps"] = five_steps(services, base, args.runs)
+    for record in (buildkit_records() if has_buildkit() else set()) - kept:
+        buildx("prune", "--builder=default", "--force", f"--filter=id={record}")
     show(found, as_json=args.json)
 
 

@@ -19,7 +19,6 @@ STAGES: tuple[SecretStage, ...] = ("build", "run", "agent")
 """`build` is the cached preflight, wherever it runs; `run` the run preflight; `agent` the agent."""
 DEFAULT_STAGES: tuple[str, ...] = ("run", "agent")
 MAX_VALUE_BYTES = 65_536
-MAX_VARIABLE_BYTES = 120_000
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}\Z")
 
 

@@ -35,10 +35,6 @@ class Ensured:
     desktop_error: AgentsRunnerError | None = None
     """The same of the desktop's layer, whose failure does not keep the environment's from being used."""
 
-    @property
-    def fell_back(self) -> bool:
-        return self.error is not None or self.desktop_error is not None
-
 
 def look(engine: Engine, plan: ImagePlan) -> int:
     """How many layers are there, from the lowest: the highest that is found holds those below it."""

@@ -8,7 +8,6 @@ A version is taken only in a form that is known to mean one thing; for anything 
 from __future__ import annotations
 
 import re
-import shlex
 
 from agents_runner.importers.model import Block
 
@@ -203,10 +202,6 @@ def pnpm(version: str = "") -> Block | None:
     return _block("pnpm", f"npm install -g pnpm@{version.removesuffix('.x')}")
 
 
-def yarn() -> Block:
-    return _block("yarn", "npm install -g yarn")
-
-
 def dotnet(version: str = "") -> Block | None:
     """`8.0`, `8.0.x`, `8.0.303`; nothing means the newest LTS."""
     version = version.strip()
@@ -240,11 +235,6 @@ def github_cli() -> Block:
         "apt-get update",
         "DEBIAN_FRONTEND=noninteractive apt-get install -y gh",
     )
-
-
-def npm_tool(name: str) -> Block:
-    """A tool from npm's registry, by a name that is ours."""
-    return _block(name, f"npm install -g {shlex.quote(name)}")
 
 
 def _block(name: str, *lines: str) -> Block:

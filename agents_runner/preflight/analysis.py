@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -149,8 +148,3 @@ class _Names:
             return last
         wild = self.wild_all if last else self.wild
         return (*last, wild) if wild >= max(last, default=0) else last
-
-
-def as_available(names: Collection[str]) -> frozenset[str]:
-    """The form in which `analyse` takes variable names."""
-    return frozenset(names)

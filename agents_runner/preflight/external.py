@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 
@@ -15,7 +16,7 @@ _LEVELS = frozenset({"error", "warning"})
 
 def bash_syntax(script: str, bash: str = "bash") -> tuple[ScriptWarning, ...]:
     """What `bash -n` says, with its line."""
-    done = _run([bash, "-n"], script)
+    done = _read_by(bash, script)
     if done is None or done.returncode == 0:
         return ()
     found: list[ScriptWarning] = []
@@ -28,6 +29,17 @@ def bash_syntax(script: str, bash: str = "bash") -> tuple[ScriptWarning, ...]:
                 )
             )
     return tuple(found) or (ScriptWarning(line=1, rule="syntax", message="bash cannot read this script."),)
+
+
+def first_complaint(script: str) -> str:
+    """The first thing that `bash -n` says, a mere warning as well (a here-document without an end); "" if none."""
+    done = _read_by("bash", script)
+    return done.stderr.split("\n", 1)[0].removeprefix("bash: ") if done else ""
+
+
+def _read_by(bash: str, script: str) -> subprocess.CompletedProcess[str] | None:
+    """`-n` only reads, and with a fixed locale its words are the ones looked for."""
+    return _run([bash, "-n"], script, env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"})
 
 
 def shellcheck_findings(script: str, program: str = "shellcheck") -> tuple[ScriptWarning, ...]:
@@ -54,10 +66,19 @@ def shellcheck_findings(script: str, program: str = "shellcheck") -> tuple[Scrip
     )
 
 
-def _run(command: list[str], script: str) -> subprocess.CompletedProcess[str] | None:
+def _run(
+    command: list[str], script: str, env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str] | None:
     try:
         return subprocess.run(
-            command, input=script, capture_output=True, text=True, timeout=_SECONDS, check=False, errors="replace"
+            command,
+            input=script,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=_SECONDS,
+            check=False,
+            env=env,
         )
     except (OSError, subprocess.TimeoutExpired):
         return None

@@ -100,8 +100,6 @@ class Facts:
     """It only prints what is there."""
     welded: bool = False
     """It looks at the status of the command before it."""
-    status_matters: bool = False
-    """It may end with a failure that does not stop the script."""
 
     def must_run(self, sentence: str, *, certain: bool = True, about: About = About.OTHER) -> None:
         """Note a reason for the run stage."""

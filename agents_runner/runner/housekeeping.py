@@ -15,7 +15,8 @@ from agents_runner.core.errors import AgentsRunnerError, ImageMissing
 from agents_runner.core.events import Event, LayerDone, TaskResult
 from agents_runner.core.listing import Listing
 from agents_runner.core.settings import CachePolicy
-from agents_runner.runner.refreshing import DAY_S, refreshable
+from agents_runner.images.collecting import DAY_S
+from agents_runner.runner.refreshing import refreshable
 from agents_runner.runner.services import CleanReport, EnvironmentsPort, PlannedImage
 
 REFRESH_EVERY_S = DAY_S

@@ -12,7 +12,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +25,6 @@ from agents_runner.importers.model import Draft, Found, Gap, ShellTools, SplitLi
 from agents_runner.importers.read import no_project_file, read_draft, recognise
 
 __all__ = ["Draft", "Found", "Gap", "draft_of", "environment_of", "no_project_file", "offers", "recognise"]
-_SECONDS = 20
 
 
 class _Preflight:
@@ -67,20 +65,9 @@ class _Preflight:
         return option_changes(text)
 
     def syntax_error(self, text: str) -> str:
-        """`bash -n` only reads. Its warning about a here-document without an end counts as well."""
-        try:
-            done = subprocess.run(
-                ["bash", "-n"],
-                input=text.encode("utf-8", "replace"),
-                capture_output=True,
-                check=False,
-                timeout=_SECONDS,
-                env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
-            )
-        except (OSError, subprocess.TimeoutExpired):
-            return ""
-        lines = done.stderr.decode("utf-8", "replace").strip().split("\n")
-        return lines[0].removeprefix("bash: ") if lines[0] else ""
+        from agents_runner.preflight.external import first_complaint
+
+        return first_complaint(text)
 
     def with_marks(self, split: SplitLike) -> str:
         from agents_runner.preflight.marks import with_marks

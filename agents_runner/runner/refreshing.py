@@ -11,10 +11,9 @@ from agents_runner.core.errors import EngineError
 from agents_runner.core.events import Event, Notice, Phase, Progress
 from agents_runner.core.launch import DockerRunnerConfig
 from agents_runner.engine.port import Engine
+from agents_runner.images.collecting import DAY_S
 from agents_runner.images.ensure import look
 from agents_runner.images.planning import plan_image
-
-DAY_S = 86400.0
 
 
 @dataclass(frozen=True, kw_only=True)

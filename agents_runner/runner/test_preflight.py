@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from agents_runner.core.environment import Environment
 from agents_runner.core.task import Task
 from agents_runner.runner.services import TaskRequest
@@ -28,11 +26,6 @@ def request_again(task: Task, prompt: str) -> TaskRequest:
 
 def _request(environment_id: str, *, fresh: bool) -> TaskRequest:
     return TaskRequest(environment_id=environment_id, prompt=FRESH if fresh else AS_A_TASK, kind="test", fresh=fresh)
-
-
-def preflight_tests(environments: Iterable[Environment], *, fresh: bool = False) -> tuple[TaskRequest, ...]:
-    """A test of each environment that has a script to test."""
-    return tuple(preflight_test(one, fresh=fresh) for one in environments if has_scripts(one))
 
 
 def has_scripts(environment: Environment) -> bool:

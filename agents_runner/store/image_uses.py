@@ -40,6 +40,10 @@ class ImageUses:
                 (tag, environment_id, self.clock(), int(hit), seconds_saved),
             )
 
+    def started(self, tag: str, environment_id: str) -> None:
+        """A task starts from it now; whether that was a hit is known at its end."""
+        self.used(tag, environment_id, hit=False)
+
     def built(self, tag: str, environment_id: str, seconds: float) -> None:
         """This layer was built for this environment, in so many seconds."""
         with self.database.transaction() as connection:
@@ -107,10 +111,6 @@ class ImageUses:
             for tag, ids in environments.items()
         }
 
-    def last_used(self) -> Mapping[str, float]:
-        """Tag to the time of its last use, in seconds since the epoch."""
-        return {tag: use.last_used for tag, use in self.all().items() if use.last_used is not None}
-
     def plan_seen(self, environment_id: str, tags: Iterable[str]) -> None:
         """The layers of an environment's plan as it stands now, in place of what it was."""
         with self.database.transaction() as connection:
@@ -143,7 +143,3 @@ class ImageUses:
                 "SELECT reason FROM build_failures WHERE key = ? AND failed >= ?", (key, self.clock() - within_s)
             ).fetchone()
         return None if row is None else str(row[0])
-
-    def clear_build_failure(self, key: str) -> None:
-        with self.database.transaction() as connection:
-            connection.execute("DELETE FROM build_failures WHERE key = ?", (key,))

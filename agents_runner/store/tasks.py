@@ -6,7 +6,7 @@ import contextlib
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from agents_runner.core.task import PhaseRecord, Task
 from agents_runner.store.database import Database
 from agents_runner.store.faults import unwritable
 from agents_runner.store.files import DISK, TEMP_PREFIX, write_atomic, write_new
-from agents_runner.store.image_uses import ImageUse, ImageUses
+from agents_runner.store.image_uses import ImageUses
 from agents_runner.store.logfile import LogPart, LogWriter, drop_torn_line, log_end, read_log, read_log_from
 from agents_runner.store.paths import Paths
 
@@ -67,10 +67,6 @@ class TaskStore:
     def own(self, task_id: str, pid: int) -> None:
         """Note the process that works on it."""
         self._set(task_id, "owner_pid", pid)
-
-    def set_image(self, task_id: str, image: str) -> None:
-        """Note the image that it starts from."""
-        self._set(task_id, "image", image)
 
     def request_stop(self, task_id: str) -> None:
         """Ask whichever process works on it to stop."""
@@ -226,33 +222,6 @@ class TaskStore:
     def config(self, task_id: str) -> str:
         """Its plan, a `DockerRunnerConfig` as JSON."""
         return self._text(task_id, "config.json")
-
-    # -- images: see `ImageUses` ---------------------------------------------------------------------
-
-    def image_used(self, tag: str, environment_id: str, seconds_saved: float = 0.0) -> None:
-        self.images.used(tag, environment_id, seconds_saved)
-
-    def image_started(self, tag: str, environment_id: str) -> None:
-        """A task starts from it now; whether that was a hit is known at its end."""
-        self.images.used(tag, environment_id, hit=False)
-
-    def image_uses(self) -> Mapping[str, ImageUse]:
-        return self.images.all()
-
-    def last_used(self) -> Mapping[str, float]:
-        return self.images.last_used()
-
-    def plan_seen(self, environment_id: str, tags: Iterable[str]) -> None:
-        self.images.plan_seen(environment_id, tags)
-
-    def build_failed(self, key: str, reason: str) -> None:
-        self.images.build_failed(key, reason)
-
-    def recent_build_failure(self, key: str, within_s: float) -> str | None:
-        return self.images.recent_build_failure(key, within_s)
-
-    def clear_build_failure(self, key: str) -> None:
-        self.images.clear_build_failure(key)
 
     # -- helpers -----------------------------------------------------------------------------------
 

@@ -66,8 +66,8 @@ def test_f18_every_old_form_is_brought_up_to_date_after_a_backup(home: Paths, ve
     made_by(home, version)
     with opened(home) as records:
         assert [one.id for one in records.list()] == ["old"]
-        records.image_used("t", "x", 1.5)
-        assert records.image_uses()["t"][1:] == (4, ("x",), 1.5)
+        records.images.used("t", "x", 1.5)
+        assert records.images.all()["t"][1:] == (4, ("x",), 1.5)
         assert records.database.problems == ()
     if version == len(MIGRATIONS):
         assert not home.backups.exists()
@@ -156,10 +156,10 @@ def use(records: TaskStore, name: str) -> AgentsRunnerError | None:
         record.phase_started(Phase.AGENT)
         record.noticed("n")
         record.close()
-        records.image_used("t", "x")
-        records.plan_seen("x", ["t"])
-        records.build_failed("k", "r")
-        records.image_uses()
+        records.images.used("t", "x")
+        records.images.plan_seen("x", ["t"])
+        records.images.build_failed("k", "r")
+        records.images.all()
         assert records.get(name).state is TaskState.QUEUED
     except AgentsRunnerError as error:
         return error

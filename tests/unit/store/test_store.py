@@ -283,9 +283,9 @@ def test_stop_requests_and_image_uses(tasks: TaskStore) -> None:
     assert not tasks.stop_requested("abc123")
     tasks.request_stop("abc123")
     assert tasks.stop_requested("abc123")
-    tasks.image_used("tag", "x")
-    tasks.image_used("tag", "x")
-    assert set(tasks.last_used()) == {"tag"}
+    tasks.images.used("tag", "x")
+    tasks.images.used("tag", "x")
+    assert set(tasks.images.all()) == {"tag"}
 
 
 def test_many_threads_write_at_once(tasks: TaskStore) -> None:

@@ -81,8 +81,9 @@ def test_states_move_as_the_state_machine_allows_and_not_otherwise(
 
 def test_the_end_is_written_once_and_whole(records: TaskStore) -> None:
     create(records, task())
-    records.set_image("abc", "started:from")
-    first = TaskResult(task="abc", state=TaskState.CANCELLED, exit_code=130, image="", error="Stopped.", hint="h")
+    first = TaskResult(
+        task="abc", state=TaskState.CANCELLED, exit_code=130, image="started:from", error="Stopped.", hint="h"
+    )
     assert records.end(first, 5.0)
     assert not records.end(replace(first, state=TaskState.FAILED, error="late"), 6.0)
     found = records.get("abc")
@@ -281,30 +282,27 @@ def test_what_is_remembered_of_images(records: TaskStore) -> None:
     uses.used("tag", "b", 2.5)
     uses.used("tag", "a")
     uses.plan_seen("c", ["tag", "planned", "planned"])
-    assert records.image_uses() == {
+    assert uses.all() == {
         "tag": (200.0, 3, ("a", "b", "c"), 12.5),
         "planned": (None, 0, ("c",), 0.0),
     }
-    assert records.last_used() == {"tag": 200.0}
-    records.plan_seen("c", ["other"])
+    uses.plan_seen("c", ["other"])
     assert uses.plan_of("c") == ("other",)
-    assert set(records.image_uses()) == {"tag", "other"}
-    records.image_used("tag", "a")
-    assert records.image_uses()["tag"].hits == 4
+    assert set(uses.all()) == {"tag", "other"}
+    uses.used("tag", "a")
+    assert uses.all()["tag"].hits == 4
 
 
 def test_a_failed_build_is_remembered_for_a_while(records: TaskStore) -> None:
     now = [100.0]
     uses = replace(records.images, clock=lambda: now[0])
-    assert records.recent_build_failure("key", 1e12) is None
-    records.build_failed("key", "first")
+    assert uses.recent_build_failure("key", 1e12) is None
+    uses.build_failed("key", "first")
     uses.build_failed("key", "exit status 1")
     assert uses.recent_build_failure("key", 60.0) == "exit status 1"
     now[0] = 161.0
     assert uses.recent_build_failure("key", 60.0) is None
     assert uses.recent_build_failure("other", 1000.0) is None
-    records.clear_build_failure("key")
-    assert uses.recent_build_failure("key", 1000.0) is None
 
 
 def test_other_processes_see_a_write_at_once(home: Paths, records: TaskStore) -> None:
