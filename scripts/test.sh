@@ -3,7 +3,8 @@
 #
 #   bash scripts/test.sh [PYTEST ARGUMENTS]
 #
-# It sets up what is missing and starts an engine if none is there (and stops that one at the end, see
+# Without arguments the tests that need no engine run first, on all cores; then the rest, one after the other, since they
+# share the engine. It sets up what is missing and starts an engine if none is there (and stops that one at the end, see
 # engine.sh). The exit status is pytest's. What a killed test run left in the engine is removed.
 set -euo pipefail
 
@@ -22,6 +23,20 @@ clean_up() {
     engine_down
 }
 
+# run_tests NAME ARGUMENT...: NAME is that of its temporary folder.
+run_tests() {
+    local name="$1"
+    shift
+    "$VENV/bin/python" -m pytest --basetemp="$STATE/$name" "$@"
+}
+
+run_all() {
+    local status=0
+    run_tests apart --numprocesses=auto --dist=loadfile tests/unit tests/ui || status=$?
+    run_tests engine --ignore=tests/unit --ignore=tests/ui || status=$?
+    return "$status"
+}
+
 main() {
     local status=0 started=$SECONDS
     bash "$ROOT/scripts/setup.sh" --dev
@@ -33,7 +48,7 @@ main() {
     engine_up
     cd "$ROOT"
     export AGENTS_RUNNER_TEST_STATE="$STATE" QT_QPA_PLATFORM=offscreen
-    "$VENV/bin/python" -m pytest --basetemp="$STATE/tmp" "$@" || status=$?
+    if (($# == 0)); then run_all || status=$?; else run_tests chosen "$@" || status=$?; fi
     if ((status == 0)); then
         say "all passed, in $((SECONDS - started)) s"
     else

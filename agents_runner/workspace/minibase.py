@@ -107,16 +107,6 @@ def make_mini_base() -> MiniBase:
     return MiniBase(ref=f"{REPOSITORY}:{hashlib.sha256(tar).hexdigest()[:12]}", tar=tar)
 
 
-def mini_base_tar() -> Iterator[bytes]:
-    """The image's file system as a tar stream; the same host gives the same bytes."""
-    return make_mini_base().blocks()
-
-
-def mini_base_ref() -> str:
-    """The tag under which this host's mini base image is imported: another host's programs, another tag."""
-    return make_mini_base().ref
-
-
 def import_mini_base(engine: BaseEngine) -> str:
     """Have the mini base image in the engine, importing it only if it is not there; returns its tag."""
     base = make_mini_base()
