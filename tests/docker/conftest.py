@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from agents_runner.app import build_services
+from agents_runner.runner.services import Services
 from tests.support.cli import Cli
 
 MakeEnvironment = Callable[..., str]
@@ -45,3 +47,13 @@ def make_environment(cli: Cli, mini_base: str, workspace: Path, tmp_path: Path) 
         return environment
 
     return make
+
+
+@pytest.fixture
+def services(ar_home: Path) -> Iterator[Services]:
+    """The application's own parts, in this process."""
+    made = build_services()
+    try:
+        yield made
+    finally:
+        made.close()

@@ -7,10 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from agents_runner.app import build_services
 from agents_runner.core.events import TaskState
@@ -23,15 +20,6 @@ from tests.support.waiting import until
 
 BUILDS = {"io.agents-runner.container.kind": "build"}
 SLOW = "echo building-now >&2; n=0; while [ ! -e /opt/go ] && [ $n -lt {seconds} ]; do sleep 0.2; n=$((n+1)); done\n"
-
-
-@pytest.fixture
-def services(ar_home: Path) -> Iterator[Services]:
-    made = build_services()
-    try:
-        yield made
-    finally:
-        made.close()
 
 
 def submit(services: Services, name: str, prompt: str = "cat /opt/made") -> Task:
