@@ -87,7 +87,7 @@ def seen(log: list[str], stage: str) -> list[str]:
 
 @pytest.mark.parametrize("caching", ["true", "false"])
 @pytest.mark.parametrize("shell", ["#!/bin/bash\n", "#!/bin/sh\n"])
-def test_S1_each_stage_sees_its_own_secrets_and_no_others(
+def test_s1_each_stage_sees_its_own_secrets_and_no_others(
     ring: Cli, make_environment: MakeEnvironment, values: dict[str, str], caching: str, shell: str
 ) -> None:
     """The cached preflight sees the same ones in a build and at task start; exports of others are carried on."""
@@ -108,7 +108,7 @@ def test_S1_each_stage_sees_its_own_secrets_and_no_others(
     assert seen(again.log, "run") == EXPECTED["run"]
 
 
-def test_S1_files_alone_unless_a_variable_is_asked_for(
+def test_s1_files_alone_unless_a_variable_is_asked_for(
     ring: Cli, make_environment: MakeEnvironment, values: dict[str, str]
 ) -> None:
     environment = make_environment(run_as=ring, run_preflight_script=look("run"))
@@ -118,7 +118,7 @@ def test_S1_files_alone_unless_a_variable_is_asked_for(
     assert seen(log, "agent") == ["agent files:AGENT BOTH", f"agent 400 {os.getuid()}"]
 
 
-def test_S1_values_arrive_byte_for_byte(ring: Cli, make_environment: MakeEnvironment, workspace: Path) -> None:
+def test_s1_values_arrive_byte_for_byte(ring: Cli, make_environment: MakeEnvironment, workspace: Path) -> None:
     odd = "'\"\\$(touch x)`id`|\n\n=AGENT\n.\n\tü€😀\r\n-n -e \\0\n"
     environment = make_environment(run_as=ring)
     ring("env", "secret", "set", environment, "ODD", "--as-variable", input=odd)
@@ -162,7 +162,7 @@ function_with() { echo "$BUILD_COPY"; }
 """
 
 
-def test_S1_a_secret_is_nowhere_but_where_it_is_used(
+def test_s1_a_secret_is_nowhere_but_where_it_is_used(
     ring: Cli,
     make_environment: MakeEnvironment,
     values: dict[str, str],
@@ -227,7 +227,7 @@ def test_S1_a_secret_is_nowhere_but_where_it_is_used(
     assert containers(client, ring) == []
 
 
-def test_S1_a_crash_leaves_no_copy(
+def test_s1_a_crash_leaves_no_copy(
     ring: Cli,
     make_environment: MakeEnvironment,
     values: dict[str, str],
@@ -257,7 +257,7 @@ def test_S1_a_crash_leaves_no_copy(
             one.remove(force=True, v=True)
 
 
-def test_S1_a_container_whose_application_died_before_it_sent_them_ends_itself(
+def test_s1_a_container_whose_application_died_before_it_sent_them_ends_itself(
     make_environment: MakeEnvironment, ring: Cli, engine: object, mini_base: str, client: docker.DockerClient
 ) -> None:
     """It would wait for ever otherwise; and nobody else can send it anything."""
@@ -282,7 +282,7 @@ def test_S1_a_container_whose_application_died_before_it_sent_them_ends_itself(
         found[0].remove(force=True, v=True)
 
 
-def test_S1_another_value_is_no_other_image_and_another_stage_is(
+def test_s1_another_value_is_no_other_image_and_another_stage_is(
     ring: Cli, make_environment: MakeEnvironment, values: dict[str, str]
 ) -> None:
     environment = make_environment(run_as=ring, cached_preflight_script="cat /run/secrets/BUILD | md5sum\n")
@@ -298,7 +298,7 @@ def test_S1_another_value_is_no_other_image_and_another_stage_is(
     assert ring("run", environment, "true", "--json").phase("build.env")["cache"] == "built"
 
 
-def test_S1_a_build_that_fails_falls_back_with_its_secrets(
+def test_s1_a_build_that_fails_falls_back_with_its_secrets(
     ring: Cli, make_environment: MakeEnvironment, values: dict[str, str]
 ) -> None:
     script = look("cached") + 'cat /run/secrets/BUILD; [ "$AGENTS_RUNNER_STAGE" != build ]\n'
@@ -313,7 +313,7 @@ def test_S1_a_build_that_fails_falls_back_with_its_secrets(
     assert not has((failed.out + failed.err).encode(), canaries(values))
 
 
-def test_S1_a_missing_value_stops_the_task_before_it_is_made(
+def test_s1_a_missing_value_stops_the_task_before_it_is_made(
     ring: Cli, make_environment: MakeEnvironment, client: docker.DockerClient
 ) -> None:
     environment = make_environment(run_as=ring, secrets="TOKEN")
@@ -327,7 +327,7 @@ def test_S1_a_missing_value_stops_the_task_before_it_is_made(
     ]
 
 
-def test_S1_exports_of_an_environment_hold_names_only(
+def test_s1_exports_of_an_environment_hold_names_only(
     ring: Cli, make_environment: MakeEnvironment, values: dict[str, str], tmp_path: Path
 ) -> None:
     environment = make_environment(run_as=ring)
@@ -342,7 +342,7 @@ def test_S1_exports_of_an_environment_hold_names_only(
     assert json.loads((tmp_path / "test-keyring.json").read_text()) == {}
 
 
-def test_S3_without_a_keyring_a_file_is_used_after_a_choice_only(
+def test_s3_without_a_keyring_a_file_is_used_after_a_choice_only(
     cli: Cli, make_environment: MakeEnvironment, workspace: Path
 ) -> None:
     bare = Cli(home=cli.home, env={"PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring"})
@@ -361,7 +361,7 @@ def test_S3_without_a_keyring_a_file_is_used_after_a_choice_only(
     assert in_folder(cli.home, ["value-of-the-token"]) == [str(path)]
 
 
-def test_S1_files_belong_to_the_user_of_the_stage(
+def test_s1_files_belong_to_the_user_of_the_stage(
     user_cli: Cli, user_folder: Path, make_environment: MakeEnvironment, ordinary_user: pwd.struct_passwd
 ) -> None:
     """The image's user is root: scripts run as root, the agent as the person, who cannot read another's secret."""
@@ -394,7 +394,7 @@ def test_S1_files_belong_to_the_user_of_the_stage(
     assert done.code != 0, "the folder is root's: nobody else puts files there"
 
 
-def test_S2_a_task_that_is_taken_up_after_a_crash_is_masked_as_before(
+def test_s2_a_task_that_is_taken_up_after_a_crash_is_masked_as_before(
     ring: Cli, make_environment: MakeEnvironment, workspace: Path, tmp_path: Path
 ) -> None:
     environment = make_environment(run_as=ring)

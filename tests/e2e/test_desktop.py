@@ -258,7 +258,7 @@ def test_a_browser_with_the_token_sees_and_types(desk: Desk, browser: Browser) -
             page.wait_for_state("Trying again")
 
 
-def test_without_its_token_nothing_is_seen(desk: Desk, browser: Browser) -> None:
+def test_s4_without_its_token_nothing_is_seen(desk: Desk, browser: Browser) -> None:
     name = desk.environment("secret")
     shows = f"xterm -bg '#123456' & {WAITS}"
     with desk.running(name, shows) as task, desk.running(desk.environment("secret-2"), shows) as other:
@@ -282,7 +282,7 @@ def test_without_its_token_nothing_is_seen(desk: Desk, browser: Browser) -> None
             until(lambda: page.pixels(*BLUE) > 10_000, what="the terminal")
 
 
-def test_view_only_cannot_type_whatever_the_page_says(desk: Desk, browser: Browser) -> None:
+def test_s4_view_only_cannot_type_whatever_the_page_says(desk: Desk, browser: Browser) -> None:
     name = desk.environment("view")
     with desk.running(name, TYPED) as task:
         task.ready()
@@ -357,14 +357,14 @@ def reachable(address: str, port: int) -> bool:
     return True
 
 
-def test_the_door_is_on_loopback_only(watched: RunningTask) -> None:
+def test_s5_the_door_is_on_loopback_only(watched: RunningTask) -> None:
     port = watched.keys["port"]
     assert reachable("127.0.0.1", port)
     assert len(own_addresses()) > 1
     assert [one for one in own_addresses() if reachable(one, port)] == []
 
 
-def test_the_container_publishes_and_listens_to_nothing(watched: RunningTask) -> None:
+def test_s5_the_container_publishes_and_listens_to_nothing(watched: RunningTask) -> None:
     found = json.loads(docker("inspect", watched.container))[0]
     assert not found["HostConfig"]["PortBindings"]
     assert not any(found["NetworkSettings"]["Ports"].values())
@@ -374,7 +374,7 @@ def test_the_container_publishes_and_listens_to_nothing(watched: RunningTask) ->
     assert states == []
 
 
-def test_a_neighbour_on_the_same_bridge_finds_every_port_closed(watched: RunningTask, debian_base: str) -> None:
+def test_s4_a_neighbour_on_the_same_bridge_finds_every_port_closed(watched: RunningTask, debian_base: str) -> None:
     networks = json.loads(docker("inspect", watched.container))[0]["NetworkSettings"]["Networks"]
     name, network = next(iter(networks.items()))
     port = watched.keys["port"]
@@ -400,7 +400,7 @@ def answer(port: int, path: str, **headers: str) -> int:
         door.close()
 
 
-def test_foreign_hosts_and_origins_are_refused(watched: RunningTask) -> None:
+def test_s4_foreign_hosts_and_origins_are_refused(watched: RunningTask) -> None:
     """A page of somebody else's that has its own name point here gets nothing, token or not."""
     url, port = watched.url(), watched.keys["port"]
     token = token_of(url)
@@ -415,7 +415,7 @@ def test_foreign_hosts_and_origins_are_refused(watched: RunningTask) -> None:
         assert answer(port, path) == 404
 
 
-def test_the_token_is_in_no_log_label_argument_or_variable(watched: RunningTask) -> None:
+def test_s4_the_token_is_in_no_log_label_argument_or_variable(watched: RunningTask) -> None:
     greeting(watched.url(), token_of(watched.url()))
     tokens = [watched.keys["control"], watched.keys["view"]]
     assert all(len(token) * 6 >= 128 for token in tokens)

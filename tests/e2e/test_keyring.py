@@ -31,7 +31,7 @@ echo again | $run secret set test OTHER || echo refused
 
 
 @pytest.mark.skipif(any(shutil.which(name) is None for name in PROGRAMS), reason=f"needs {' and '.join(PROGRAMS)}")
-def test_S3_a_real_keyring_keeps_values(tmp_path: Path) -> None:
+def test_s3_a_real_keyring_keeps_values(tmp_path: Path) -> None:
     runtime = tmp_path / "runtime"
     runtime.mkdir(mode=0o700)
     home = tmp_path / "files"

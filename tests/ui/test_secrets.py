@@ -85,13 +85,13 @@ def type_value(driver: Driver, value: str) -> None:
     driver.qtbot.keyClick(line, Key.Key_Return)
 
 
-def test_S1_secrets_are_listed_without_their_values(with_secrets: Driver) -> None:
+def test_s1_secrets_are_listed_without_their_values(with_secrets: Driver) -> None:
     assert rows(with_secrets) == [("NPM_TOKEN", "c", "set"), ("DEPLOY_KEY", "ra", "missing")]
     texts = [label.text() for label in with_secrets.window.findChildren(QLabel)]
     assert not any("the-npm-token" in text for text in texts)
 
 
-def test_S1_a_secret_is_added_saved_and_given_a_value(driver: Driver, world: FakeWorld) -> None:
+def test_s1_a_secret_is_added_saved_and_given_a_value(driver: Driver, world: FakeWorld) -> None:
     driver.tab("Secrets")
     add(driver, "TOKEN")
     tick(driver, 0, CACHED)
@@ -114,7 +114,7 @@ def test_S1_a_secret_is_added_saved_and_given_a_value(driver: Driver, world: Fak
     assert not driver.find("save-environment", QPushButton).isEnabled()
 
 
-def test_S1_removing_is_an_edit_that_can_be_reverted(with_secrets: Driver, world: FakeWorld) -> None:
+def test_s1_removing_is_an_edit_that_can_be_reverted(with_secrets: Driver, world: FakeWorld) -> None:
     driver = with_secrets
     pick(driver, 0)
     driver.click("remove-secret")
@@ -131,7 +131,7 @@ def test_S1_removing_is_an_edit_that_can_be_reverted(with_secrets: Driver, world
     assert list(world.environments.known["website"].secret_uses) == ["NPM_TOKEN"]
 
 
-def test_S1_another_edit_leaves_secrets_as_they_are(with_secrets: Driver, world: FakeWorld) -> None:
+def test_s1_another_edit_leaves_secrets_as_they_are(with_secrets: Driver, world: FakeWorld) -> None:
     before = world.environments.known["website"]
     with_secrets.tab("General")
     with_secrets.type("env-base-image", "debian:trixie")
@@ -141,7 +141,7 @@ def test_S1_another_edit_leaves_secrets_as_they_are(with_secrets: Driver, world:
 
 
 @pytest.mark.parametrize("name", ["no-name", "1ST", "NPM_TOKEN"])
-def test_S1_a_name_that_cannot_be_is_said_at_the_table(with_secrets: Driver, world: FakeWorld, name: str) -> None:
+def test_s1_a_name_that_cannot_be_is_said_at_the_table(with_secrets: Driver, world: FakeWorld, name: str) -> None:
     driver = with_secrets
     add(driver, name)
     driver.tab("General")
@@ -152,7 +152,7 @@ def test_S1_a_name_that_cannot_be_is_said_at_the_table(with_secrets: Driver, wor
     assert world.environments.known["website"].secrets == ("NPM_TOKEN", "DEPLOY_KEY")
 
 
-def test_S3_a_keyring_that_hangs_does_not_hold_the_window(open_window: Open, world: FakeWorld) -> None:
+def test_s3_a_keyring_that_hangs_does_not_hold_the_window(open_window: Open, world: FakeWorld) -> None:
     world.add("Website", secrets=("TOKEN",))
     world.secrets.gate.hold()
     driver = open_window()
@@ -167,7 +167,7 @@ def test_S3_a_keyring_that_hangs_does_not_hold_the_window(open_window: Open, wor
     assert rows(driver) == [("TOKEN", "ra", "missing"), ("OTHER", "ra", "save first")]
 
 
-def test_S3_a_keyring_that_fails_is_said(open_window: Open, world: FakeWorld) -> None:
+def test_s3_a_keyring_that_fails_is_said(open_window: Open, world: FakeWorld) -> None:
     world.add("Website", secrets=("TOKEN",))
     world.secrets.error = StoreError("The keyring did not answer within 5 s.", "Unlock it and try again.")
     driver = open_window()
@@ -178,7 +178,7 @@ def test_S3_a_keyring_that_fails_is_said(open_window: Open, world: FakeWorld) ->
 
 
 @pytest.mark.parametrize("answer", ["confirm-secret-file", "cancel-secret-file"])
-def test_S3_without_a_keyring_a_file_is_asked_for(with_secrets: Driver, world: FakeWorld, answer: str) -> None:
+def test_s3_without_a_keyring_a_file_is_asked_for(with_secrets: Driver, world: FakeWorld, answer: str) -> None:
     driver = with_secrets
     pick(driver, 1)
     world.secrets.error = StoreError("There is no keyring.", "Choose a file.")
@@ -193,14 +193,14 @@ def test_S3_without_a_keyring_a_file_is_asked_for(with_secrets: Driver, world: F
     assert world.theme.secret_storage == ("file" if chosen else "keyring")
 
 
-def test_S2_a_warning_about_a_value_is_shown(with_secrets: Driver) -> None:
+def test_s2_a_warning_about_a_value_is_shown(with_secrets: Driver) -> None:
     pick(with_secrets, 1)
     type_value(with_secrets, "short")
     with_secrets.settle()
     assert with_secrets.label("env-secrets-said") == "It is short."
 
 
-def test_S1_an_empty_value_is_not_kept_and_cancel_keeps_none(with_secrets: Driver, world: FakeWorld) -> None:
+def test_s1_an_empty_value_is_not_kept_and_cancel_keeps_none(with_secrets: Driver, world: FakeWorld) -> None:
     driver = with_secrets
     before = dict(world.secrets.kept)
     pick(driver, 1)
@@ -211,7 +211,7 @@ def test_S1_an_empty_value_is_not_kept_and_cancel_keeps_none(with_secrets: Drive
     assert world.secrets.kept == before
 
 
-def test_S1_a_key_of_several_lines_stays_one(with_secrets: Driver, world: FakeWorld, tmp_path: Path) -> None:
+def test_s1_a_key_of_several_lines_stays_one(with_secrets: Driver, world: FakeWorld, tmp_path: Path) -> None:
     driver = with_secrets
     path = tmp_path / "key"
     path.write_text("-----BEGIN-----\nabc\n-----END-----\n")
@@ -233,7 +233,7 @@ def test_S1_a_key_of_several_lines_stays_one(with_secrets: Driver, world: FakeWo
     QApplication.clipboard().clear()
 
 
-def test_S1_a_file_is_a_value_if_it_is_text(tmp_path: Path) -> None:
+def test_s1_a_file_is_a_value_if_it_is_text(tmp_path: Path) -> None:
     path = tmp_path / "token"
     path.write_bytes(b"one line\n")
     assert value_of_file(path) == "one line"

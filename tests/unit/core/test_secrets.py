@@ -22,7 +22,7 @@ from agents_runner.core.secrets import (
 from agents_runner.images.planning import plan_image
 
 
-def test_S1_a_secret_has_its_default_stages_until_others_are_chosen() -> None:
+def test_s1_a_secret_has_its_default_stages_until_others_are_chosen() -> None:
     uses = {"B": SecretUse(stages=("agent", "build", "later"), as_variable=True)}
     assert grants_of(("A", "B"), uses) == (
         SecretGrant(name="A", stages=("run", "agent")),
@@ -33,13 +33,13 @@ def test_S1_a_secret_has_its_default_stages_until_others_are_chosen() -> None:
 @pytest.mark.parametrize(
     "name", ["", "1A", "A-B", "A.B", "a b", "AGENTS_RUNNER_X", "BASH_ENV", "A\n", "A" * 101, "../x"]
 )
-def test_S1_names_that_are_no_file_or_variable_are_refused(name: str) -> None:
+def test_s1_names_that_are_no_file_or_variable_are_refused(name: str) -> None:
     with pytest.raises(InvalidInput) as raised:
         check_secrets((SecretGrant(name=name),), variables=(), targets=())
     assert raised.value.field == "secrets"
 
 
-def test_S1_one_name_means_one_thing() -> None:
+def test_s1_one_name_means_one_thing() -> None:
     twice = (SecretGrant(name="A"), SecretGrant(name="A"))
     with pytest.raises(InvalidInput, match="twice"):
         check_secrets(twice, variables=(), targets=())
@@ -52,19 +52,19 @@ def test_S1_one_name_means_one_thing() -> None:
 
 
 @pytest.mark.parametrize("value", ["", "a\0b", "\ud800", "x" * (MAX_VALUE_BYTES + 1)])
-def test_S1_a_value_that_would_not_arrive_is_refused_without_being_shown(value: str) -> None:
+def test_s1_a_value_that_would_not_arrive_is_refused_without_being_shown(value: str) -> None:
     with pytest.raises(InvalidInput) as raised:
         check_secret_value("TOKEN", value)
     assert not value or value not in str(raised.value)
 
 
-def test_S1_values_are_not_in_texts_of_values() -> None:
+def test_s1_values_are_not_in_texts_of_values() -> None:
     values = SecretValues({"TOKEN": "the-value"})
     assert values["TOKEN"] == "the-value"
     assert "the-value" not in f"{values} {values!r} {[values]}"
 
 
-def test_S1_what_the_launcher_reads() -> None:
+def test_s1_what_the_launcher_reads() -> None:
     values = {"A": "one", "B": "two\n|three\n.\n"}
     assert secret_input(("B", "A"), values) == b"=B\n|two\n||three\n|.\n|\n.\n=A\n|one\n.\n"
 
@@ -79,7 +79,7 @@ def key(config: DockerRunnerConfig = CONFIG, **changes: object) -> str:
     return plan_image(config.model_copy(update=changes), ImageInfo(id="sha256:1")).layers[-1].key
 
 
-def test_S1_a_key_holds_names_of_build_secrets_and_whose_they_are_only() -> None:
+def test_s1_a_key_holds_names_of_build_secrets_and_whose_they_are_only() -> None:
     plain = key()
     assert key(secrets=grants_of(("A",), {})) == plain
     build = grants_of(("A",), {"A": SecretUse(stages=("build",))})
@@ -92,7 +92,7 @@ def test_S1_a_key_holds_names_of_build_secrets_and_whose_they_are_only() -> None
     assert key(environment_id="f") == plain
 
 
-def test_S1_plans_and_files_hold_names_only() -> None:
+def test_s1_plans_and_files_hold_names_only() -> None:
     environment = Environment(
         id="e", name="E", secrets=("A",), secret_uses={"A": SecretUse(stages=("build",), as_variable=True)}
     )

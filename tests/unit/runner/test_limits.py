@@ -40,7 +40,7 @@ def test_F14_no_limit_is_no_deadline(clock: Clock) -> None:
     assert [made.deadline(phase) for phase in (None, Phase.START, Phase.RUN, Phase.AGENT)] == [None] * 4
 
 
-def test_F17_limits_are_by_the_monotonic_clock(clock: Clock) -> None:
+def test_f17_limits_are_by_the_monotonic_clock(clock: Clock) -> None:
     made = limits(run=10, task=100)
     assert made.deadline(Phase.START) == 1100
     clock.now = 1005

@@ -43,7 +43,7 @@ EVENTS: tuple[Event, ...] = (
 )
 
 
-def test_S2_no_event_holds_a_secret() -> None:
+def test_s2_no_event_holds_a_secret() -> None:
     def events() -> Generator[Event, None, str]:
         yield from EVENTS
         return "value"
@@ -63,14 +63,14 @@ def test_S2_no_event_holds_a_secret() -> None:
     assert last.tail == ("before", "***", "***!")
 
 
-def test_S2_without_secrets_nothing_is_touched() -> None:
+def test_s2_without_secrets_nothing_is_touched() -> None:
     def events() -> Generator[Event, None, None]:
         yield from EVENTS
 
     assert tuple(redacted(events(), ["short"])) == EVENTS
 
 
-def test_S2_an_error_at_the_end_is_masked_too() -> None:
+def test_s2_an_error_at_the_end_is_masked_too() -> None:
     def events() -> Generator[Event, None, None]:
         yield EVENTS[0]
         raise BuildFailed(f"It said {SECRET}.", f"See {SECRET}.", tail=(SECRET,))
@@ -81,7 +81,7 @@ def test_S2_an_error_at_the_end_is_masked_too() -> None:
     assert SECRET not in f"{error} {error.args} {error.message} {error.hint} {error.tail}"
 
 
-def test_S1_closing_it_closes_what_is_inside() -> None:
+def test_s1_closing_it_closes_what_is_inside() -> None:
     closed: list[bool] = []
 
     def events() -> Generator[Event, None, None]:
@@ -96,7 +96,7 @@ def test_S1_closing_it_closes_what_is_inside() -> None:
     assert closed == [True]
 
 
-def test_S2_lines_are_withheld_where_the_secrets_are_not_known() -> None:
+def test_s2_lines_are_withheld_where_the_secrets_are_not_known() -> None:
     reason: AgentsRunnerError = StoreError("The keyring is locked.", "Unlock it.")
     shown = list(withheld(iter((*EVENTS[2:6], RESULT)), reason))
     assert isinstance(shown[0], Notice)

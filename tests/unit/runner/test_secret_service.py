@@ -58,7 +58,7 @@ def world(tmp_path: Path) -> World:
     )
 
 
-def test_S1_a_value_is_set_listed_and_deleted(world: World) -> None:
+def test_s1_a_value_is_set_listed_and_deleted(world: World) -> None:
     world.secrets.set("E", "A", "value-a", SecretUse(stages=("build",)))
     world.secrets.set("E", "B", "value-b")
     world.secrets.set("E", "A", "value-a2")
@@ -79,7 +79,7 @@ def test_S1_a_value_is_set_listed_and_deleted(world: World) -> None:
         world.secrets.delete("E", "A")
 
 
-def test_S1_a_secret_without_a_value_is_one_clear_sentence(world: World) -> None:
+def test_s1_a_secret_without_a_value_is_one_clear_sentence(world: World) -> None:
     world.environments.save(Environment(id="e", name="E", secrets=("GONE",)))
     assert not world.secrets.list("E")[0].has_value
     with pytest.raises(InvalidInput) as raised:
@@ -89,7 +89,7 @@ def test_S1_a_secret_without_a_value_is_one_clear_sentence(world: World) -> None
     assert raised.value.field == "secrets"
 
 
-def test_S1_values_go_with_their_names_and_their_environment(world: World) -> None:
+def test_s1_values_go_with_their_names_and_their_environment(world: World) -> None:
     for name in ("A", "B"):
         world.secrets.set("E", name, "value")
     world.environments.save(world.environments.get("e").model_copy(update={"secrets": ("B",)}))
@@ -98,7 +98,7 @@ def test_S1_values_go_with_their_names_and_their_environment(world: World) -> No
     assert world.values.kept == {}
 
 
-def test_S1_an_environment_can_be_deleted_while_the_keyring_is_away(world: World) -> None:
+def test_s1_an_environment_can_be_deleted_while_the_keyring_is_away(world: World) -> None:
     world.secrets.set("E", "A", "value")
     world.values.problem = StoreError("away")
     world.environments.delete("e")
@@ -106,7 +106,7 @@ def test_S1_an_environment_can_be_deleted_while_the_keyring_is_away(world: World
         world.environments.get("e")
 
 
-def test_S1_what_is_not_kept_is_not_named(world: World) -> None:
+def test_s1_what_is_not_kept_is_not_named(world: World) -> None:
     world.values.problem = StoreError("away")
     with pytest.raises(StoreError):
         world.secrets.set("E", "A", "value")
@@ -119,6 +119,6 @@ def test_S1_what_is_not_kept_is_not_named(world: World) -> None:
     assert world.values.kept == {}
 
 
-def test_S2_a_short_value_is_kept_with_a_word_of_warning(world: World) -> None:
+def test_s2_a_short_value_is_kept_with_a_word_of_warning(world: World) -> None:
     assert "not masked" in world.secrets.set("E", "A", "12345")
     assert world.secrets.set("E", "A", "123456") == ""

@@ -33,7 +33,7 @@ def file(tmp_path: Path) -> FileSecrets:
 
 
 @pytest.mark.parametrize("where", ["keyring", "file"])
-def test_S3_values_are_kept_found_and_deleted(where: str, use: Use, file: FileSecrets) -> None:
+def test_s3_values_are_kept_found_and_deleted(where: str, use: Use, file: FileSecrets) -> None:
     use(MemoryRing())
     store = KeyringSecrets(instance="i") if where == "keyring" else file
     store.delete("e", "A")
@@ -46,7 +46,7 @@ def test_S3_values_are_kept_found_and_deleted(where: str, use: Use, file: FileSe
     assert (store.get("e", "A"), store.get("e", "B")) == (None, "other")
 
 
-def test_S3_another_set_of_files_has_other_values(use: Use) -> None:
+def test_s3_another_set_of_files_has_other_values(use: Use) -> None:
     use(MemoryRing())
     KeyringSecrets(instance="i").set("e", "A", "value")
     assert KeyringSecrets(instance="j").get("e", "A") is None
@@ -64,7 +64,7 @@ PlainRing.__module__ = "keyrings.alt.file"
     [keyring.backends.fail.Keyring(), keyring.backends.null.Keyring(), PlainRing()],
     ids=["fail", "null", "plain"],
 )
-def test_S3_plain_text_is_never_chosen_silently(ring: KeyringBackend, use: Use) -> None:
+def test_s3_plain_text_is_never_chosen_silently(ring: KeyringBackend, use: Use) -> None:
     use(ring)
     with pytest.raises(StoreError) as raised:
         KeyringSecrets(instance="i").set("e", "A", "the-value-itself")
@@ -73,7 +73,7 @@ def test_S3_plain_text_is_never_chosen_silently(ring: KeyringBackend, use: Use) 
     assert not getattr(ring, "kept", None)
 
 
-def test_S3_of_several_keyrings_a_safe_one_is_taken(use: Use, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_s3_of_several_keyrings_a_safe_one_is_taken(use: Use, monkeypatch: pytest.MonkeyPatch) -> None:
     plain, good = PlainRing(), MemoryRing()
     chain = keyring.backends.chainer.ChainerBackend()
     monkeypatch.setattr(type(chain), "backends", [plain, good])
@@ -84,14 +84,14 @@ def test_S3_of_several_keyrings_a_safe_one_is_taken(use: Use, monkeypatch: pytes
 
 
 @pytest.mark.parametrize("ring", [LockedRing(), ForgetfulRing()], ids=["locked", "forgetful"])
-def test_S3_a_keyring_that_fails_is_named_and_the_value_is_not(ring: KeyringBackend, use: Use) -> None:
+def test_s3_a_keyring_that_fails_is_named_and_the_value_is_not(ring: KeyringBackend, use: Use) -> None:
     use(ring)
     with pytest.raises(StoreError) as raised:
         KeyringSecrets(instance="i").set("e", "A", "the-value-itself")
     assert "the-value-itself" not in f"{raised.value} {raised.value.__cause__} {raised.value.__context__}"
 
 
-def test_S3_a_keyring_that_never_answers_is_given_up(use: Use) -> None:
+def test_s3_a_keyring_that_never_answers_is_given_up(use: Use) -> None:
     ring = HungRing()
     use(ring)
     began = time.monotonic()
@@ -101,7 +101,7 @@ def test_S3_a_keyring_that_never_answers_is_given_up(use: Use) -> None:
     ring.answer.set()
 
 
-def test_S3_the_file_is_private_and_goes_with_its_last_value(file: FileSecrets) -> None:
+def test_s3_the_file_is_private_and_goes_with_its_last_value(file: FileSecrets) -> None:
     old = os.umask(0)
     try:
         file.set("e", "A", "value")
@@ -114,14 +114,14 @@ def test_S3_the_file_is_private_and_goes_with_its_last_value(file: FileSecrets) 
     assert not path.exists()
 
 
-def test_S3_a_file_that_cannot_be_read_is_moved_aside(file: FileSecrets) -> None:
+def test_s3_a_file_that_cannot_be_read_is_moved_aside(file: FileSecrets) -> None:
     file.set("e", "A", "value")
     (file.folder / "e.json").write_bytes(b'{"A": "val')
     assert file.get("e", "A") is None
     assert [path.read_bytes() for path in file.damaged.iterdir()] == [b'{"A": "val']
 
 
-def test_S3_changing_the_place_loses_no_value(use: Use, file: FileSecrets) -> None:
+def test_s3_changing_the_place_loses_no_value(use: Use, file: FileSecrets) -> None:
     use(MemoryRing())
     ring = KeyringSecrets(instance="i")
     chosen: list[Storage] = ["keyring"]
@@ -138,7 +138,7 @@ def test_S3_changing_the_place_loses_no_value(use: Use, file: FileSecrets) -> No
     assert [one.get("e", name) for one in (ring, file) for name in "AB"] == [None] * 4
 
 
-def test_S3_without_a_keyring_a_chosen_file_is_enough(use: Use, file: FileSecrets) -> None:
+def test_s3_without_a_keyring_a_chosen_file_is_enough(use: Use, file: FileSecrets) -> None:
     use(keyring.backends.fail.Keyring())
     both = ChosenSecrets(keyring=KeyringSecrets(instance="i"), file=file, storage=lambda: "file")
     assert both.get("e", "A") is None
@@ -148,7 +148,7 @@ def test_S3_without_a_keyring_a_chosen_file_is_enough(use: Use, file: FileSecret
     assert both.get("e", "A") is None
 
 
-def test_S3_without_a_keyring_and_a_choice_nothing_is_kept(use: Use, file: FileSecrets) -> None:
+def test_s3_without_a_keyring_and_a_choice_nothing_is_kept(use: Use, file: FileSecrets) -> None:
     use(keyring.backends.fail.Keyring())
     both = ChosenSecrets(keyring=KeyringSecrets(instance="i"), file=file, storage=lambda: "keyring")
     with pytest.raises(StoreError):
