@@ -10,9 +10,11 @@ import pytest
 
 from agents_runner.engine.docker_engine import DockerEngine
 from tests.e2e.desktops import Built, Desk
+from tests.support.agents import base_with_agents
 from tests.support.browser import Browser, chromium
 from tests.support.cli import Cli
 from tests.support.docker_program import docker
+from tests.support.sweep import remove_base
 
 
 @pytest.fixture(scope="session")
@@ -60,6 +62,14 @@ def ready_base(built: Built) -> Iterator[str]:
     docker("tag", built.after["layers"][0]["tag"], ref)
     yield ref
     docker("rmi", "--no-prune", ref)
+
+
+@pytest.fixture(scope="session")
+def agents_base(debian_base: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A base image on which Node.js, npm and the agents are there already."""
+    ref = base_with_agents(debian_base, tmp_path_factory.mktemp("agents"))
+    yield ref
+    remove_base(ref)
 
 
 @pytest.fixture
