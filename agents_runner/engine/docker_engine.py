@@ -21,14 +21,22 @@ from agents_runner.core.container import (
     ImageInfo,
     VolumeInfo,
 )
-from agents_runner.core.errors import ContainerMissing, EngineRefused, EngineTimeout, EngineTooOld, ImageMissing
+from agents_runner.core.errors import (
+    ContainerMissing,
+    EngineRefused,
+    EngineTimeout,
+    EngineTooOld,
+    EngineUnreachable,
+    ImageMissing,
+)
 from agents_runner.engine import archive, facts
+from agents_runner.engine.credentials import with_patience
 from agents_runner.engine.endpoint import Endpoint, resolve
 from agents_runner.engine.mapping import mapped
 from agents_runner.engine.payload import commit_config, container_config
 from agents_runner.engine.pipe import ExecPipe, collected
 from agents_runner.engine.port import Attached, LogStream, Pipe, PullProgress, Ran
-from agents_runner.engine.pulling import pull_progress
+from agents_runner.engine.pulling import SILENCE_S, PullCall, pull_progress
 from agents_runner.engine.streams import ResponseStream, SocketStream, pumped
 from agents_runner.engine.tunnel import SshTunnel
 
@@ -44,8 +52,9 @@ _POOLS = 2
 class DockerEngine:
     """See `engine.port.Engine`. Safe to share between threads: each gets its own client."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, *, pull_silence_s: float = SILENCE_S) -> None:
         self._endpoint = endpoint
+        self.pull_silence_s = pull_silence_s
         self._tunnel = SshTunnel(endpoint.url) if endpoint.ssh else None
         self._url = self._tunnel.url if self._tunnel else endpoint.url
         self._local = threading.local()
@@ -75,13 +84,19 @@ class DockerEngine:
         return client
 
     def _api(self, version: str) -> docker.APIClient:
-        client = docker.APIClient(
-            base_url=self._url,
-            version=version,
-            timeout=CONTROL_TIMEOUT_S,
-            tls=cast("Any", self._endpoint.tls or False),
-            max_pool_size=4,
-        )
+        try:
+            client = docker.APIClient(
+                base_url=self._url,
+                version=version,
+                timeout=CONTROL_TIMEOUT_S,
+                tls=cast("Any", self._endpoint.tls or False),
+                max_pool_size=4,
+            )
+        except (docker.errors.InvalidConfigFile, ValueError, AttributeError) as error:
+            raise EngineUnreachable(
+                f"Docker's own configuration (config.json) cannot be read: {error}.", "Mend it, or move it away."
+            ) from error
+        with_patience(client)
         # The machine's REQUESTS_CA_BUNDLE would push the engine's own certificates aside.
         client.trust_env = False
         _keep_few_pools(client)
@@ -132,9 +147,9 @@ class DockerEngine:
             return [facts.image_summary(entry) for entry in client.images(filters=filters)]
 
     def pull(self, ref: str, platform: str = "") -> Iterator[PullProgress]:
-        with self._call("pull", LONG_TIMEOUT_S) as client:
-            lines = client.pull(ref, stream=True, decode=True, platform=platform or None)
-            yield from pull_progress(pumped(lines, lambda: None), ref)
+        with self._call("pull") as client:
+            call = PullCall(client, ref, platform, self.pull_silence_s)
+            yield from pull_progress(pumped(call.lines(), call.close), ref, lambda: call.trouble)
 
     def remote_digest(self, ref: str) -> str:
         with self._call("ask a registry") as client:

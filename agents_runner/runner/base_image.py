@@ -28,7 +28,7 @@ def base_image(engine: Engine, config: DockerRunnerConfig, cancel: StopFlag) -> 
         if there is None:
             raise ImageMissing(
                 f"The base image {config.base_image} is not on this engine and cannot be pulled: {_reason(error)}",
-                "Check its name and the network; for a private registry log in with `docker login` first.",
+                error.hint or "Check its name and the network.",
             ) from error
         # Offline with an image at hand everything works.
         yield Notice(message=f"{config.base_image} could not be pulled, so the image that is there is used.")

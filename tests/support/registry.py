@@ -9,15 +9,22 @@ import gzip
 import hashlib
 import io
 import json
+import socket
+import struct
 import subprocess
 import tarfile
 import threading
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, Literal
 
 _MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 _CONFIG = "application/vnd.docker.container.image.v1+json"
+_UNKNOWN = b'{"errors": [{"code": "MANIFEST_UNKNOWN", "message": "manifest unknown"}]}'
 _LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
+
+
+Fault = Callable[[str, int], tuple[Literal["stall", "reset"], int] | None]
 
 
 def digest_of(data: bytes) -> str:
@@ -25,10 +32,16 @@ def digest_of(data: bytes) -> str:
 
 
 class Registry:
-    """Serves what `publish` was given last; `requests` are the paths that were asked for."""
+    """Serves what `publish` was given last; `requests` are the paths that were asked for.
+
+    `fault` may be given a function of the path and the answer's bytes: how many of them are sent before the
+    connection is held in silence ("stall") or reset ("reset"); None for all.
+    """
 
     def __init__(self) -> None:
         self.requests: list[str] = []
+        self.fault: Fault = lambda _path, _size: None
+        self._closing = threading.Event()
         self._files: dict[str, tuple[str, bytes]] = {}
         registry = self
 
@@ -37,13 +50,28 @@ class Registry:
                 registry.requests.append(self.path)
                 found = registry._find(self.path)
                 self.send_response(200 if found else 404)
-                kind, data = found or ("application/json", b"{}")
+                kind, data = found or ("application/json", _UNKNOWN)
                 self.send_header("Content-Type", kind)
                 self.send_header("Content-Length", str(len(data)))
                 self.send_header("Docker-Content-Digest", digest_of(data))
                 self.end_headers()
                 if self.command == "GET":
+                    self._send(data)
+
+            def _send(self, data: bytes) -> None:
+                wrong = registry.fault(self.path, len(data))
+                if wrong is None:
                     self.wfile.write(data)
+                    return
+                kind, count = wrong
+                self.wfile.write(data[:count])
+                self.wfile.flush()
+                if kind == "stall":
+                    registry._closing.wait()
+                else:
+                    # Closed with a time of zero to linger, a connection is reset instead of ended.
+                    self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                self.close_connection = True
 
             def do_HEAD(self) -> None:
                 self.do_GET()
@@ -105,6 +133,7 @@ class Registry:
         return f"{self.address}/{name}:{tag}"
 
     def close(self) -> None:
+        self._closing.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
