@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import secrets
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import docker
 import docker.errors
 import requests
 
 from agents_runner.core.container import (
+    NONCE,
     CommitSpec,
     ContainerSpec,
     ContainerState,
@@ -28,16 +30,18 @@ from agents_runner.core.errors import (
     EngineTooOld,
     EngineUnreachable,
     ImageMissing,
+    NameInUse,
 )
 from agents_runner.engine import archive, facts
 from agents_runner.engine.credentials import with_patience
 from agents_runner.engine.endpoint import Endpoint, resolve
+from agents_runner.engine.lost import LONG_PAUSES, QUESTION_PAUSES, surely
 from agents_runner.engine.mapping import mapped
 from agents_runner.engine.payload import commit_config, container_config
 from agents_runner.engine.pipe import ExecPipe, collected
-from agents_runner.engine.port import Attached, LogStream, Pipe, PullProgress, Ran
+from agents_runner.engine.port import Attached, Chunk, LogStream, Pipe, PullProgress, Ran
 from agents_runner.engine.pulling import SILENCE_S, PullCall, pull_progress
-from agents_runner.engine.streams import ResponseStream, SocketStream, pumped
+from agents_runner.engine.streams import FrameParser, ResponseStream, SocketStream, pumped
 from agents_runner.engine.tunnel import SshTunnel
 
 CONTROL_TIMEOUT_S = 120
@@ -47,6 +51,7 @@ NEWEST_API = "1.52"
 """What is tested; a newer engine is asked in these words."""
 _WAIT_STEP_S = 0.05
 _POOLS = 2
+T = TypeVar("T")
 
 
 class DockerEngine:
@@ -124,6 +129,15 @@ class DockerEngine:
         with mapped(what, self._endpoint.url):
             yield client
 
+    def _ask(self, what: str, act: Callable[[Any], T], timeout: int = CONTROL_TIMEOUT_S) -> T:
+        """What may be asked twice: a question, or a wish whose second time changes nothing."""
+
+        def ask() -> T:
+            with self._call(what, timeout) as client:
+                return act(client)
+
+        return surely(ask, lambda: None, pauses=QUESTION_PAUSES)
+
     def info(self) -> EngineInfo:
         if self._info is None:
             with self._call("engine info") as client:
@@ -136,15 +150,14 @@ class DockerEngine:
 
     def find_image(self, ref: str) -> ImageInfo | None:
         try:
-            with self._call("look up an image") as client:
-                return facts.image_info(client.inspect_image(ref))
+            return self._ask("look up an image", lambda client: facts.image_info(client.inspect_image(ref)))
         except ImageMissing:
             return None
 
     def list_images(self, labels: Mapping[str, str] | None = None) -> list[ImageInfo]:
         filters = {"label": [f"{name}={value}" if value else name for name, value in (labels or {}).items()]}
-        with self._call("list images") as client:
-            return [facts.image_summary(entry) for entry in client.images(filters=filters)]
+        found = self._ask("list images", lambda client: client.images(filters=filters))
+        return [facts.image_summary(entry) for entry in found]
 
     def pull(self, ref: str, platform: str = "") -> Iterator[PullProgress]:
         with self._call("pull") as client:
@@ -165,8 +178,8 @@ class DockerEngine:
 
     def tag(self, image_id: str, ref: str) -> None:
         repository, _, tag = ref.rpartition(":")
-        with self._call("tag an image") as client:
-            client.tag(image_id, repository, tag)
+
+        self._ask("tag an image", lambda client: client.tag(image_id, repository, tag))
 
     def remove_tag(self, ref: str) -> None:
         with self._call(f"remove {ref}") as client:
@@ -175,14 +188,39 @@ class DockerEngine:
     # -- containers ------------------------------------------------------------------------------
 
     def create(self, spec: ContainerSpec) -> str:
-        config = container_config(spec, userns_host=self._info.userns if self._info else False)
-        with self._call("create a container") as client:
-            made = client.create_container_from_config(config, spec.name, spec.platform or None)
-        return str(made["Id"])
+        nonce = secrets.token_hex(8)
+        host = self._info.userns if self._info else False
+        config = container_config(spec, nonce=nonce, userns_host=host)
+
+        def create() -> str:
+            with self._call("create a container") as client:
+                return str(client.create_container_from_config(config, spec.name, spec.platform or None)["Id"])
+
+        def created() -> str | None:
+            found = self.inspect(spec.name)
+            return found.id if found is not None and found.labels.get(NONCE) == nonce else None
+
+        try:
+            return surely(create, created)
+        except NameInUse:
+            # Asked once more while the first request was still on its way: then it is ours all the same.
+            found = created()
+            if found is None:
+                raise
+            return found
 
     def start(self, container: str) -> None:
-        with self._call("start a container", LONG_TIMEOUT_S) as client:
-            client.start(container)
+        def start() -> bool:
+            with self._call("start a container", LONG_TIMEOUT_S) as client:
+                client.start(container)
+            return True
+
+        def started() -> bool | None:
+            """Starting what has run already would run it twice."""
+            state = self.inspect(container)
+            return True if state is None or state.running or state.ended else None
+
+        surely(start, started)
 
     def attach(self, container: str, *, stdin: bool = False) -> Attached:
         wanted = {"stdout": 1, "stderr": 1, "stream": 1} | ({"stdin": 1} if stdin else {})
@@ -191,30 +229,37 @@ class DockerEngine:
         return SocketStream(cast("socket.socket", getattr(raw, "_sock", raw)), raw)
 
     def follow(self, container: str, skip: Mapping[str, int] | None = None) -> LogStream:
+        return ResponseStream(self._log(container, None, follow=1, tail="all"), skip or {})
+
+    def last_output(self, container: str, lines: int) -> Sequence[Chunk]:
+        response = self._log(container, CONTROL_TIMEOUT_S, follow=0, tail=lines)
+        with mapped("read a container's log", self._endpoint.url), response:
+            return tuple(FrameParser().feed(response.content))
+
+    def _log(self, container: str, timeout: float | None, **params: object) -> requests.Response:
         with self._call("read a container's log") as client:
             response = cast(
                 "requests.Response",
                 client._get(
                     client._url("/containers/{0}/logs", container),
-                    params={"stdout": 1, "stderr": 1, "follow": 1, "tail": "all"},
+                    params={"stdout": 1, "stderr": 1, **params},
                     stream=True,
-                    timeout=None,
+                    timeout=timeout,
                 ),
             )
             client._raise_for_status(response)
-        return ResponseStream(response, skip or {})
+        return response
 
     def inspect(self, container: str) -> ContainerState | None:
         try:
-            with self._call("inspect a container") as client:
-                return facts.container_state(client.inspect_container(container))
+            found = self._ask("inspect a container", lambda client: client.inspect_container(container))
+            return facts.container_state(found)
         except ContainerMissing:
             return None
 
     def list_containers(self, labels: Mapping[str, str], *, running_only: bool = False) -> list[ContainerState]:
         filters = {"label": [f"{name}={value}" if value else name for name, value in labels.items()]}
-        with self._call("list containers") as client:
-            found = client.containers(all=not running_only, filters=filters)
+        found = self._ask("list containers", lambda client: client.containers(all=not running_only, filters=filters))
         return [facts.container_summary(entry) for entry in found]
 
     def wait(self, container: str, timeout: float | None = None) -> ContainerState:
@@ -244,8 +289,7 @@ class DockerEngine:
     def _quietly(self, what: str, act: Callable[[Any], object]) -> None:
         """Do it; that the container is gone, has ended or is going already is what was wanted."""
         try:
-            with self._call(what, LONG_TIMEOUT_S) as client:
-                act(client)
+            self._ask(what, act, LONG_TIMEOUT_S)
         except ContainerMissing:
             return
         except EngineRefused as error:
@@ -253,17 +297,26 @@ class DockerEngine:
                 raise
 
     def commit(self, container: str, spec: CommitSpec) -> str:
-        with self._call("commit a layer", LONG_TIMEOUT_S) as client:
-            made = client.commit(container, message=spec.message or None, conf=commit_config(spec), pause=False)
-        return str(made["Id"])
+        nonce = secrets.token_hex(8)
+        config = commit_config(spec, nonce=nonce)
+
+        def commit() -> str:
+            with self._call("commit a layer", LONG_TIMEOUT_S) as client:
+                return str(client.commit(container, message=spec.message or None, conf=config, pause=False)["Id"])
+
+        def committed() -> str | None:
+            found = self.list_images({NONCE: nonce})
+            return found[0].id if found else None
+
+        return surely(commit, committed, pauses=LONG_PAUSES, patient=True)
 
     def put_file(self, container: str, path: str, data: bytes, *, mode: int = 0o644) -> None:
-        with self._call("write into a container") as client:
-            client.put_archive(container, "/", archive.one_file(path, data, mode))
+        file = archive.one_file(path, data, mode)
+        self._ask("write into a container", lambda client: client.put_archive(container, "/", file))
 
     def put_tree(self, container: str, path: str, files: Mapping[str, bytes], *, uid: int = 0, gid: int = 0) -> None:
-        with self._call("write into a container") as client:
-            client.put_archive(container, path, archive.tree(files, uid=uid, gid=gid))
+        tree = archive.tree(files, uid=uid, gid=gid)
+        self._ask("write into a container", lambda client: client.put_archive(container, path, tree))
 
     def get_file(self, container: str, path: str) -> bytes | None:
         try:

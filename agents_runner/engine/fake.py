@@ -67,6 +67,10 @@ class Console:
             self._readers = []
             self.stopped.set()
 
+    def past(self) -> Sequence[Chunk]:
+        with self._lock:
+            return tuple(self._past)
+
     def reader(self, *, past: bool, ended: bool) -> queue.Queue[Chunk | None]:
         made: queue.Queue[Chunk | None] = queue.Queue()
         with self._lock:
@@ -338,6 +342,10 @@ class FakeEngine:
         self._called("follow")
         one = self._get(container)
         return _Stream(one.console.reader(past=True, ended=one.state.ended), skip or {})
+
+    def last_output(self, container: str, lines: int) -> Sequence[Chunk]:
+        self._called("last_output")
+        return self._get(container).console.past()[-lines:]
 
     def inspect(self, container: str) -> ContainerState | None:
         self._called("inspect")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
@@ -21,6 +22,29 @@ ENGINE_PATIENCE_S = 90.0
 _SETTLE_S = 1.0
 _RETRY_S = 0.2
 _RECONNECTS = 5
+"""How often in a row a stream may break off at once, without a byte, before it is given up."""
+_LONG_S = 5.0
+_LAST_LINES = 10
+"""How many of the engine's last lines are compared with what was seen, at the end."""
+
+
+class _Recent:
+    """The last bytes of one stream, at least as many as ten of the engine's lines can have."""
+
+    _KEPT = (_LAST_LINES + 1) * 16384
+
+    def __init__(self) -> None:
+        self._chunks: deque[bytes] = deque()
+        self._size = 0
+
+    def add(self, data: bytes) -> None:
+        self._chunks.append(data)
+        self._size += len(data)
+        while self._size - len(self._chunks[0]) >= self._KEPT:
+            self._size -= len(self._chunks.popleft())
+
+    def ends_with(self, data: bytes) -> bool:
+        return b"".join(self._chunks).endswith(data)
 
 
 class StopFlag(Protocol):
@@ -39,6 +63,7 @@ class Watch:
     cancel: StopFlag
     deadline: float | None = None
     _seen: dict[str, int] = field(default_factory=lambda: {"stdout": 0, "stderr": 0})
+    _recent: dict[str, _Recent] = field(default_factory=lambda: {"stdout": _Recent(), "stderr": _Recent()})
     was_away: bool = False
     """The engine did not answer for a while."""
     _ended: float | None = None
@@ -48,18 +73,31 @@ class Watch:
 
         Raises Cancelled, LimitReached (the deadline) and EngineErrors; the container is left as it is.
         """
-        for attempt in range(_RECONNECTS + 1):
+        idle = 0
+        while True:
+            began, known = time.monotonic(), dict(self._seen)
             try:
                 yield from self._lines(stream)
             finally:
                 stream.close()
             state = self._patiently(self._settled)
-            if state.ended or attempt == _RECONNECTS:
+            if state.ended and (idle > _RECONNECTS or self._patiently(self._is_whole)):
                 yield from self.parser.finish()
                 return state
-            # The stream ended although the container runs: a cut connection looks like a normal end.
+            # A cut connection looks like a normal end.
+            idle = 0 if self._seen != known or time.monotonic() - began > _LONG_S else idle + 1
+            if idle > _RECONNECTS and not state.ended:
+                raise EngineUnreachable(
+                    "The container's output broke off again and again.", "Look at the engine's log."
+                )
             stream = self._patiently(lambda: self.engine.follow(self.container, self._seen))
-        raise EngineUnreachable("The container's output broke off again and again.", "Look at the engine's log.")
+
+    def _is_whole(self) -> bool:
+        """True if the last output that the engine has of the container has been seen."""
+        ends: dict[str, bytes] = {}
+        for chunk in self.engine.last_output(self.container, _LAST_LINES):
+            ends[chunk.stream] = ends.get(chunk.stream, b"") + chunk.data
+        return all(self._recent[stream].ends_with(data) for stream, data in ends.items())
 
     def _lines(self, stream: LogStream) -> Generator[LogLine | Mark, None, None]:
         quiet_since = time.monotonic()
@@ -69,6 +107,7 @@ class Watch:
             if chunk.data:
                 quiet_since = now
                 self._seen[chunk.stream] += len(chunk.data)
+                self._recent[chunk.stream].add(chunk.data)
                 yield from self.parser.feed(chunk.stream, chunk.data)
             elif now - quiet_since >= LOOK_EVERY_S:
                 quiet_since = now
