@@ -118,7 +118,7 @@ def test_f4_a_log_that_is_cut_again_and_again_is_whole(
 
 
 # A unix socket to which docker-py could not connect is left to the garbage collector.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 @pytest.mark.parametrize("meanwhile", ["ends", "is removed", "goes on"])
 def test_f26_what_happened_while_the_engine_was_out_of_reach_is_found_out(
     make_environment: MakeEnvironment,
