@@ -6,14 +6,18 @@ import contextlib
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import docker
 import docker.errors
 import requests
+from docker.utils import parse_repository_tag
 
 from agents_runner.core.container import (
+    CONTAINER_NONCE,
+    IMAGE_NONCE,
     CommitSpec,
     ContainerSpec,
     ContainerState,
@@ -21,19 +25,31 @@ from agents_runner.core.container import (
     ImageInfo,
     VolumeInfo,
 )
-from agents_runner.core.errors import ContainerMissing, EngineRefused, EngineTimeout, EngineTooOld, ImageMissing
-from agents_runner.engine import archive, facts
+from agents_runner.core.errors import (
+    ContainerMissing,
+    EngineRefused,
+    EngineTimeout,
+    EngineTooNew,
+    EngineTooOld,
+    ImageMissing,
+)
+from agents_runner.engine import again, archive, facts
+from agents_runner.engine.credentials import HELPER_S, login_for
 from agents_runner.engine.endpoint import Endpoint, resolve
 from agents_runner.engine.mapping import mapped
 from agents_runner.engine.payload import commit_config, container_config
 from agents_runner.engine.pipe import ExecPipe, collected
 from agents_runner.engine.port import Attached, LogStream, Pipe, PullProgress, Ran
-from agents_runner.engine.pulling import pull_progress
+from agents_runner.engine.pulling import SILENCE_S, PullCall, pull_progress
 from agents_runner.engine.streams import ResponseStream, SocketStream, pumped
 from agents_runner.engine.tunnel import SshTunnel
 
 CONTROL_TIMEOUT_S = 120
 LONG_TIMEOUT_S = 3600
+LOOK_TIMEOUT_S = 20
+LOOKS = 6
+"""An engine that is slow has as long for a look as for anything else, on a new connection each time."""
+FOLLOW_TIMEOUT_S = 60
 OLDEST_API = (1, 41)
 NEWEST_API = "1.52"
 """What is tested; a newer engine is asked in these words."""
@@ -41,11 +57,23 @@ _WAIT_STEP_S = 0.05
 _POOLS = 2
 
 
+@dataclass(frozen=True, kw_only=True)
+class Patience:
+    """Seconds that a pull may stand still, and that a credential helper may take."""
+
+    pull_s: float = SILENCE_S
+    helper_s: float = HELPER_S
+
+
+PATIENCE = Patience()
+
+
 class DockerEngine:
     """See `engine.port.Engine`. Safe to share between threads: each gets its own client."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, patience: Patience = PATIENCE) -> None:
         self._endpoint = endpoint
+        self._patience = patience
         self._tunnel = SshTunnel(endpoint.url) if endpoint.ssh else None
         self._url = self._tunnel.url if self._tunnel else endpoint.url
         self._local = threading.local()
@@ -94,13 +122,19 @@ class DockerEngine:
         finally:
             probe.close()
         offered = str(said.get("ApiVersion") or "0")
-        numbers = tuple(int(part) for part in offered.split(".") if part.isdigit())
+        floor = str(said.get("MinAPIVersion") or "0")
+        numbers = _numbers(offered)
         if numbers < OLDEST_API:
             raise EngineTooOld(
                 f"The engine at {self._endpoint.url} speaks API {offered}; 1.41 or newer is needed.",
                 "Install Docker 20.10 or newer.",
             )
-        newest = tuple(int(part) for part in NEWEST_API.split("."))
+        newest = _numbers(NEWEST_API)
+        if _numbers(floor) > newest:
+            raise EngineTooNew(
+                f"The engine at {self._endpoint.url} speaks API {floor} or newer; {NEWEST_API} is the newest known.",
+                "Install a newer Agents Runner, or set the engine's min-api-version lower.",
+            )
         return min((numbers, offered), (newest, NEWEST_API))[1]
 
     @contextlib.contextmanager
@@ -109,11 +143,25 @@ class DockerEngine:
         with mapped(what, self._endpoint.url):
             yield client
 
+    def _asked(
+        self,
+        what: str,
+        act: Callable[[Any], Any],
+        pauses: tuple[float, ...] = again.QUICK,
+        timeout: int = CONTROL_TIMEOUT_S,
+    ) -> Any:
+        """What may be done twice without harm: once more where the answer was lost."""
+
+        def once() -> Any:
+            with self._call(what, timeout) as client:
+                return act(client)
+
+        return again.repeated(once, pauses)
+
     def info(self) -> EngineInfo:
         if self._info is None:
-            with self._call("engine info") as client:
-                said = client.info()
-                version = client.version()
+            said = self._asked("engine info", lambda client: client.info())
+            version = self._asked("engine info", lambda client: client.version())
             self._info = facts.engine_info(said, version, self._endpoint.url, local=self._endpoint.local)
         return self._info
 
@@ -121,24 +169,27 @@ class DockerEngine:
 
     def find_image(self, ref: str) -> ImageInfo | None:
         try:
-            with self._call("look up an image") as client:
-                return facts.image_info(client.inspect_image(ref))
+            return facts.image_info(self._asked("look up an image", lambda client: client.inspect_image(ref)))
         except ImageMissing:
             return None
 
     def list_images(self, labels: Mapping[str, str] | None = None) -> list[ImageInfo]:
         filters = {"label": [f"{name}={value}" if value else name for name, value in (labels or {}).items()]}
-        with self._call("list images") as client:
-            return [facts.image_summary(entry) for entry in client.images(filters=filters)]
+        found = self._asked("list images", lambda client: client.images(filters=filters))
+        return [facts.image_summary(entry) for entry in found]
 
-    def pull(self, ref: str, platform: str = "") -> Iterator[PullProgress]:
-        with self._call("pull", LONG_TIMEOUT_S) as client:
-            lines = client.pull(ref, stream=True, decode=True, platform=platform or None)
-            yield from pull_progress(pumped(lines, lambda: None), ref)
+    def pull(self, ref: str, platform: str = "") -> Generator[PullProgress, None, None]:
+        name, tag = parse_repository_tag(ref)
+        params = {"fromImage": name, "tag": tag or "latest"} | ({"platform": platform} if platform else {})
+        with self._call("pull"):
+            call = PullCall(self._api(self._version), params, lambda: login_for(ref, self._patience.helper_s))
+            with contextlib.closing(pumped(call.lines(), call.close)) as lines:
+                yield from pull_progress(lines, ref, self._patience.pull_s)
 
     def remote_digest(self, ref: str) -> str:
+        login = login_for(ref, self._patience.helper_s)
         with self._call("ask a registry") as client:
-            said = client.inspect_distribution(ref)
+            said = client.inspect_distribution(ref, auth_config=dict(login.values))
         return str((said.get("Descriptor") or {}).get("digest") or "")
 
     def import_image(self, tar: Iterator[bytes], ref: str, changes: Sequence[str] = ()) -> str:
@@ -150,8 +201,7 @@ class DockerEngine:
 
     def tag(self, image_id: str, ref: str) -> None:
         repository, _, tag = ref.rpartition(":")
-        with self._call("tag an image") as client:
-            client.tag(image_id, repository, tag)
+        self._asked("tag an image", lambda client: client.tag(image_id, repository, tag), again.PATIENT)
 
     def remove_tag(self, ref: str) -> None:
         with self._call(f"remove {ref}") as client:
@@ -160,19 +210,26 @@ class DockerEngine:
     # -- containers ------------------------------------------------------------------------------
 
     def create(self, spec: ContainerSpec) -> str:
-        config = container_config(spec, userns_host=self._info.userns if self._info else False)
-        with self._call("create a container") as client:
-            made = client.create_container_from_config(config, spec.name, spec.platform or None)
-        return str(made["Id"])
+        nonce = again.new_nonce()
+        marked = replace(spec, labels={**spec.labels, CONTAINER_NONCE: nonce})
+        config = container_config(marked, userns_host=self._info.userns if self._info else False)
+
+        def once() -> str:
+            with self._call("create a container") as client:
+                return str(client.create_container_from_config(config, spec.name, spec.platform or None)["Id"])
+
+        return again.created(once, lambda: self.inspect(spec.name), nonce)
 
     def start(self, container: str) -> None:
-        with self._call("start a container", LONG_TIMEOUT_S) as client:
-            client.start(container)
+        def once() -> None:
+            with self._call("start a container", LONG_TIMEOUT_S) as client:
+                client.start(container)
+
+        again.started(once, lambda: self.inspect(container))
 
     def attach(self, container: str, *, stdin: bool = False) -> Attached:
         wanted = {"stdout": 1, "stderr": 1, "stream": 1} | ({"stdin": 1} if stdin else {})
-        with self._call("attach to a container") as client:
-            raw = client.attach_socket(container, wanted)
+        raw = self._asked("attach to a container", lambda client: client.attach_socket(container, wanted))
         return SocketStream(cast("socket.socket", getattr(raw, "_sock", raw)), raw)
 
     def follow(self, container: str, skip: Mapping[str, int] | None = None) -> LogStream:
@@ -183,23 +240,39 @@ class DockerEngine:
                     client._url("/containers/{0}/logs", container),
                     params={"stdout": 1, "stderr": 1, "follow": 1, "tail": "all"},
                     stream=True,
-                    timeout=None,
+                    timeout=FOLLOW_TIMEOUT_S,
                 ),
             )
             client._raise_for_status(response)
+            # The log may be silent for as long as it likes, only not before its first word.
+            client._disable_socket_timeout(client._get_raw_response_socket(response))
         return ResponseStream(response, skip or {})
 
     def inspect(self, container: str) -> ContainerState | None:
         try:
-            with self._call("inspect a container") as client:
-                return facts.container_state(client.inspect_container(container))
+            return facts.container_state(self._looked_at(container))
         except ContainerMissing:
             return None
 
+    def _looked_at(self, container: str) -> Any:
+        """Asked anew where no answer comes: a connection that died silently must not hide a container's end."""
+        for _ in range(LOOKS - 1):
+            with contextlib.suppress(EngineTimeout):
+                return self._asked(
+                    "inspect a container",
+                    lambda client: client.inspect_container(container),
+                    again.QUICK,
+                    LOOK_TIMEOUT_S,
+                )
+        return self._asked(
+            "inspect a container", lambda client: client.inspect_container(container), again.QUICK, LOOK_TIMEOUT_S
+        )
+
     def list_containers(self, labels: Mapping[str, str], *, running_only: bool = False) -> list[ContainerState]:
         filters = {"label": [f"{name}={value}" if value else name for name, value in labels.items()]}
-        with self._call("list containers") as client:
-            found = client.containers(all=not running_only, filters=filters)
+        found = self._asked(
+            "list containers", lambda client: client.containers(all=not running_only, filters=filters)
+        )
         return [facts.container_summary(entry) for entry in found]
 
     def wait(self, container: str, timeout: float | None = None) -> ContainerState:
@@ -229,8 +302,7 @@ class DockerEngine:
     def _quietly(self, what: str, act: Callable[[Any], object]) -> None:
         """Do it; that the container is gone, has ended or is going already is what was wanted."""
         try:
-            with self._call(what, LONG_TIMEOUT_S) as client:
-                act(client)
+            self._asked(what, act, again.PATIENT, LONG_TIMEOUT_S)
         except ContainerMissing:
             return
         except EngineRefused as error:
@@ -238,17 +310,23 @@ class DockerEngine:
                 raise
 
     def commit(self, container: str, spec: CommitSpec) -> str:
-        with self._call("commit a layer", LONG_TIMEOUT_S) as client:
-            made = client.commit(container, message=spec.message or None, conf=commit_config(spec), pause=False)
-        return str(made["Id"])
+        mark = {IMAGE_NONCE: again.new_nonce()}
+        conf = commit_config(replace(spec, labels={**spec.labels, **mark}))
+
+        def once() -> str:
+            with self._call("commit a layer", LONG_TIMEOUT_S) as client:
+                made = client.commit(container, message=spec.message or None, conf=conf, pause=False)
+            return str(made["Id"])
+
+        return again.committed(once, lambda: [image.id for image in self.list_images(mark)], self.remove_tag)
 
     def put_file(self, container: str, path: str, data: bytes, *, mode: int = 0o644) -> None:
-        with self._call("write into a container") as client:
-            client.put_archive(container, "/", archive.one_file(path, data, mode))
+        packed = archive.one_file(path, data, mode)
+        self._asked("write into a container", lambda client: client.put_archive(container, "/", packed))
 
     def put_tree(self, container: str, path: str, files: Mapping[str, bytes], *, uid: int = 0, gid: int = 0) -> None:
-        with self._call("write into a container") as client:
-            client.put_archive(container, path, archive.tree(files, uid=uid, gid=gid))
+        packed = archive.tree(files, uid=uid, gid=gid)
+        self._asked("write into a container", lambda client: client.put_archive(container, path, packed))
 
     def get_file(self, container: str, path: str) -> bytes | None:
         try:
@@ -317,6 +395,10 @@ class DockerEngine:
             self._tunnel.close()
 
 
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".") if part.isdigit())
+
+
 def _keep_few_pools(client: docker.APIClient) -> None:
     """Over a unix socket docker-py keeps a pool, with an open connection, for each of the last 25 addresses asked.
 
@@ -328,9 +410,9 @@ def _keep_few_pools(client: docker.APIClient) -> None:
         adapter.pools = type(pools)(_POOLS, dispose_func=lambda pool: pool.close())
 
 
-def connect(docker_host: str = "") -> DockerEngine:
+def connect(docker_host: str = "", patience: Patience = PATIENCE) -> DockerEngine:
     """The engine that the setting, DOCKER_HOST or the Docker context names; asks it for its version."""
-    engine = DockerEngine(resolve(docker_host))
+    engine = DockerEngine(resolve(docker_host), patience)
     try:
         engine.info()
     except BaseException:

@@ -8,7 +8,14 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from agents_runner.core.container import ContainerState
-from agents_runner.core.errors import Cancelled, ContainerMissing, EngineUnreachable, LimitReached
+from agents_runner.core.errors import (
+    Cancelled,
+    ContainerMissing,
+    EngineRefused,
+    EngineTimeout,
+    EngineUnreachable,
+    LimitReached,
+)
 from agents_runner.core.events import LogLine
 from agents_runner.engine.port import Engine, LogStream
 from agents_runner.launcher.marks import Mark, OutputParser
@@ -18,9 +25,10 @@ LOOK_EVERY_S = 2.0
 """Seconds of silence after which the container itself is asked: a stream may hang for ever."""
 ENGINE_PATIENCE_S = 90.0
 """Seconds for which an engine may be away (restarted, say) before its container is given up."""
+LOG_PATIENCE_S = 30.0
+"""Seconds for which an ended container's log is asked for to no avail before it is taken as known."""
 _SETTLE_S = 1.0
 _RETRY_S = 0.2
-_RECONNECTS = 5
 
 
 class StopFlag(Protocol):
@@ -48,20 +56,44 @@ class Watch:
 
         Raises Cancelled, LimitReached (the deadline) and EngineErrors; the container is left as it is.
         """
-        for attempt in range(_RECONNECTS + 1):
+        broken, again = None, False
+        while True:
+            known, began = sum(self._seen.values()), time.monotonic()
             try:
-                yield from self._lines(stream)
+                hung = yield from self._lines(stream)
             finally:
                 stream.close()
             state = self._patiently(self._settled)
-            if state.ended or attempt == _RECONNECTS:
-                yield from self.parser.finish()
-                return state
-            # The stream ended although the container runs: a cut connection looks like a normal end.
-            stream = self._patiently(lambda: self.engine.follow(self.container, self._seen))
-        raise EngineUnreachable("The container's output broke off again and again.", "Look at the engine's log.")
+            now = time.monotonic()
+            fruitless = sum(self._seen.values()) == known
+            # Twice silent about a container that has ended: there is no more.
+            if state.ended and (stream.complete or (hung and again and fruitless)):
+                break
+            if fruitless and (state.ended or now - began < LOOK_EVERY_S):
+                broken = broken or now
+                if now - broken >= (LOG_PATIENCE_S if state.ended else ENGINE_PATIENCE_S):
+                    if state.ended:
+                        break
+                    raise EngineUnreachable(
+                        "The container's output broke off again and again.", "Look at the engine's log."
+                    )
+                self._check(now)
+                time.sleep(_RETRY_S if again else 0.0)
+            else:
+                broken = None
+            again = True
+            # A cut connection looks like a normal end, so whatever is not known to be all is read once more.
+            try:
+                stream = self._patiently(lambda: self.engine.follow(self.container, self._seen))
+            except (ContainerMissing, EngineRefused):
+                if not state.ended:
+                    raise
+                break
+        yield from self.parser.finish()
+        return state
 
-    def _lines(self, stream: LogStream) -> Generator[LogLine | Mark, None, None]:
+    def _lines(self, stream: LogStream) -> Generator[LogLine | Mark, None, bool]:
+        """True if the stream was left because it stayed silent about a container that has ended."""
         quiet_since = time.monotonic()
         for chunk in stream:
             now = time.monotonic()
@@ -73,7 +105,8 @@ class Watch:
             elif now - quiet_since >= LOOK_EVERY_S:
                 quiet_since = now
                 if self._over():
-                    return
+                    return True
+        return False
 
     def _over(self) -> bool:
         """True once the container has ended and its stream stayed silent for another look."""
@@ -90,7 +123,7 @@ class Watch:
         while True:
             try:
                 return act()
-            except EngineUnreachable:
+            except (EngineUnreachable, EngineTimeout):
                 now = time.monotonic()
                 if now >= end:
                     raise

@@ -9,6 +9,8 @@ import gzip
 import hashlib
 import io
 import json
+import socket
+import struct
 import subprocess
 import tarfile
 import threading
@@ -20,6 +22,17 @@ _CONFIG = "application/vnd.docker.container.image.v1+json"
 _LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
 
 
+_LEN = 65536
+
+
+def _file_system(image: str) -> bytes:
+    box = subprocess.run(["docker", "create", image, "true"], check=True, capture_output=True, text=True)
+    try:
+        return subprocess.run(["docker", "export", box.stdout.strip()], check=True, capture_output=True).stdout
+    finally:
+        subprocess.run(["docker", "rm", box.stdout.strip()], check=True, capture_output=True)
+
+
 def digest_of(data: bytes) -> str:
     return "sha256:" + hashlib.sha256(data).hexdigest()
 
@@ -29,12 +42,27 @@ class Registry:
 
     def __init__(self) -> None:
         self.requests: list[str] = []
+        self.logins: list[str] = []
+        """What was sent as a login, "" for nobody."""
+        self.stall_after: int | None = None
+        """From a layer come so many bytes, then nothing more for as long as the other side listens."""
+        self.reset = False
+        """Whether whoever asks for a manifest is cut off."""
+        self.stalled = threading.Event()
+        self.hung_up = threading.Event()
+        """Whoever was made to wait for the rest of a layer has left."""
         self._files: dict[str, tuple[str, bytes]] = {}
         registry = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 registry.requests.append(self.path)
+                registry.logins.append(self.headers.get("Authorization", ""))
+                if registry.reset and "/manifests/" in self.path:
+                    self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    self.close_connection = True
+                    self.connection.close()
+                    return
                 found = registry._find(self.path)
                 self.send_response(200 if found else 404)
                 kind, data = found or ("application/json", b"{}")
@@ -42,8 +70,16 @@ class Registry:
                 self.send_header("Content-Length", str(len(data)))
                 self.send_header("Docker-Content-Digest", digest_of(data))
                 self.end_headers()
-                if self.command == "GET":
-                    self.wfile.write(data)
+                if self.command != "GET":
+                    return
+                if registry.stall_after is not None and kind == _LAYER:
+                    self.wfile.write(data[: registry.stall_after])
+                    registry.stalled.set()
+                    while self.connection.recv(_LEN):
+                        pass
+                    registry.hung_up.set()
+                    return
+                self.wfile.write(data)
 
             def do_HEAD(self) -> None:
                 self.do_GET()
@@ -65,14 +101,12 @@ class Registry:
         return self._files.get(path)
 
     def publish(self, name: str, tag: str, image: str, extra: dict[str, bytes]) -> str:
-        """The file system of a local image with `extra` files, as `name:tag`; gives its reference."""
-        box = subprocess.run(["docker", "create", image, "true"], check=True, capture_output=True, text=True)
-        try:
-            done = subprocess.run(["docker", "export", box.stdout.strip()], check=True, capture_output=True)
-        finally:
-            subprocess.run(["docker", "rm", box.stdout.strip()], check=True, capture_output=True)
-        buffer = io.BytesIO(done.stdout)
-        with tarfile.open(fileobj=buffer, mode="a") as tar:
+        """The file system of a local image ("" for none) with `extra` files, as `name:tag`; gives its reference."""
+        return self._publish(name, tag, _file_system(image) if image else b"", extra)
+
+    def _publish(self, name: str, tag: str, files: bytes, extra: dict[str, bytes]) -> str:
+        buffer = io.BytesIO(files)
+        with tarfile.open(fileobj=buffer, mode="a" if files else "w") as tar:
             for path, data in extra.items():
                 info = tarfile.TarInfo(path)
                 info.size = len(data)
