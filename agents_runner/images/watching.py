@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 
 from agents_runner.core.container import ContainerState
 from agents_runner.core.errors import (
+    AnswerLost,
     Cancelled,
     ContainerMissing,
     EngineRefused,
@@ -123,11 +124,12 @@ class Watch:
         while True:
             try:
                 return act()
-            except (EngineUnreachable, EngineTimeout):
+            except (EngineUnreachable, EngineTimeout) as error:
                 now = time.monotonic()
                 if now >= end:
                     raise
-                self.was_away = True
+                # One that nobody answers for; a broken connection alone says nothing about the engine.
+                self.was_away = self.was_away or not isinstance(error, (AnswerLost, EngineTimeout))
                 self._check(now)
                 time.sleep(_RETRY_S)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from agents_runner.core.container import ContainerSpec, ContainerState
+from agents_runner.core.container import IMAGE_MANAGED, ContainerSpec, ContainerState
 from agents_runner.core.environment import NoWorkspace
 from agents_runner.core.errors import ContainerMissing
 from agents_runner.core.events import Event, LogLine, Notice, PhaseFinished, TaskResult, TaskState
@@ -28,6 +28,7 @@ from tests.support.waiting import until
 SEED = int(os.environ.get("AGENTS_RUNNER_TEST_SEED") or random.randrange(1 << 32))
 TIMES = int(os.environ.get("AGENTS_RUNNER_TEST_TIMES", "1"))
 CUTS = int(os.environ.get("AGENTS_RUNNER_TEST_CUTS", "5"))
+OURS = {"label": f"{IMAGE_MANAGED}=true"}
 NAME = "agents-runner-lost-answers"
 
 
@@ -97,7 +98,7 @@ def test_f6_a_lost_answer_is_found_again(
         proxy.requests.clear()
         proxy.happened.clear()
         proxy.faults = [Fault(request=FIRST[call], kind="drop")]
-        before = {one["Id"] for one in client.api.images()}
+        before = {one["Id"] for one in client.api.images(filters=OURS)}
         events = run(through, wanted, tmp_path)
         assert len(proxy.happened) == 1
         result = events[-1]
@@ -110,7 +111,7 @@ def test_f6_a_lost_answer_is_found_again(
         names = [name for one in client.api.containers(all=True) for name in one["Names"]]
         assert not [name for name in names if "agents-runner-build" in name or "task-lost" in name]
         # One image, under its final tag; no second one without.
-        new = [one for one in client.api.images() if one["Id"] not in before]
+        new = [one for one in client.api.images(filters=OURS) if one["Id"] not in before]
         assert [one["RepoTags"] for one in new] == ([] if of_task else [[result.image]])
         assert proxy.count(r"/containers/create") == (1 if of_task else 2), "nothing was made twice"
         if of_task:

@@ -5,6 +5,7 @@ An engine speaks plain HTTP with registries at 127.0.0.0/8, so nothing has to be
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import io
@@ -20,9 +21,6 @@ from typing import Any
 _MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 _CONFIG = "application/vnd.docker.container.image.v1+json"
 _LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
-
-
-_LEN = 65536
 
 
 def _file_system(image: str) -> bytes:
@@ -45,12 +43,16 @@ class Registry:
         self.logins: list[str] = []
         """What was sent as a login, "" for nobody."""
         self.stall_after: int | None = None
-        """From a layer come so many bytes, then nothing more for as long as the other side listens."""
+        """From a layer come so many bytes, then nothing more until `resumed`."""
+        self.wants = ""
+        """Only who sends this, base64 of `user:password`, is served; "" for anybody."""
         self.reset = False
         """Whether whoever asks for a manifest is cut off."""
         self.stalled = threading.Event()
         self.hung_up = threading.Event()
-        """Whoever was made to wait for the rest of a layer has left."""
+        """Whoever was made to wait for the rest of a layer does not want it any more."""
+        self.resumed = threading.Event()
+        """Set: the rest of the layer is sent after all."""
         self._files: dict[str, tuple[str, bytes]] = {}
         registry = self
 
@@ -62,6 +64,12 @@ class Registry:
                     self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                     self.close_connection = True
                     self.connection.close()
+                    return
+                if registry.wants and registry.logins[-1] != f"Basic {registry.wants}":
+                    self.send_response(401)
+                    self.send_header("WWW-Authenticate", 'Basic realm="test"')
+                    self.send_header("Content-Length", "0")
+                    self.end_headers()
                     return
                 found = registry._find(self.path)
                 self.send_response(200 if found else 404)
@@ -75,8 +83,11 @@ class Registry:
                 if registry.stall_after is not None and kind == _LAYER:
                     self.wfile.write(data[: registry.stall_after])
                     registry.stalled.set()
-                    while self.connection.recv(_LEN):
-                        pass
+                    self.connection.settimeout(60)
+                    registry.resumed.wait(60)
+                    with contextlib.suppress(OSError):
+                        self.wfile.write(data[registry.stall_after :])
+                        return
                     registry.hung_up.set()
                     return
                 self.wfile.write(data)
@@ -139,6 +150,7 @@ class Registry:
         return f"{self.address}/{name}:{tag}"
 
     def close(self) -> None:
+        self.resumed.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
