@@ -13,8 +13,9 @@ AgentsRunnerError
  ├ Cancelled               a person stopped it
  └ EngineError             the container engine
     ├ EngineUnreachable    no engine, or it went away
+    │  └ AnswerLost         the connection broke off after the question; the call may have taken effect
     ├ EngineDenied         no permission on its socket
-    ├ EngineTooOld         outside the range that we can talk to
+    ├ EngineTooOld, EngineTooNew   outside the range that we can talk to
     ├ EngineTimeout        no answer in time; the call may still take effect
     │  └ LimitReached       a container ran longer than it may
     ├ ImageMissing, ContainerMissing
@@ -110,11 +111,19 @@ class EngineUnreachable(EngineError):
     code = "engine-unreachable"
 
 
+class AnswerLost(EngineUnreachable):
+    """The question was sent, no answer came: whoever asked has to look what became of it."""
+
+
 class EngineDenied(EngineError):
     code = "engine-denied"
 
 
 class EngineTooOld(EngineError):
+    code = "engine-version"
+
+
+class EngineTooNew(EngineError):
     code = "engine-version"
 
 

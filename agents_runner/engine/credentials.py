@@ -1,92 +1,103 @@
-"""Registry logins from Docker's own configuration: a helper that is missing, fails or hangs costs at most seconds."""
+"""The login for one image's registry, from Docker's own configuration; a broken helper costs time, never the pull."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import signal
 import subprocess
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-import docker
 from docker import auth
-from docker.credentials import Store
-from docker.credentials.constants import PROGRAM_PREFIX
-from docker.credentials.errors import StoreError, process_store_error
+from docker.errors import DockerException
+from docker.utils import parse_repository_tag
 
-HELPER_S = 10.0
-"""Seconds that a credential helper may take; one may be asking a person for a password behind other windows."""
+HELPER_S = 8.0
+"""How long a credential helper may take, in seconds; then the registry is asked without a login."""
+_TOKEN = "<token>"
 
 
-class PatientStore(Store):
-    """A credential helper with an end: docker-py waits for it for ever."""
+@dataclass(frozen=True, kw_only=True)
+class Login:
+    """What a registry is told; no `values` is nobody. `trouble` says what is wrong with a helper, "" if nothing."""
 
-    def __init__(self, program: str, environment: dict[str, str] | None, seconds: float) -> None:
-        # Not by the parent's own: for a program that is missing it prints a warning.
-        self.program = PROGRAM_PREFIX + program
-        self.exe = shutil.which(self.program)
-        self.environment = environment
-        self._seconds = seconds
+    values: Mapping[str, str] = field(default_factory=dict, repr=False)
+    trouble: str = ""
 
-    def _execute(self, subcmd: str, data_input: bytes | None) -> bytes:
-        if self.exe is None:
-            raise StoreError(f"{self.program} is not installed")
-        env = {**os.environ, **(self.environment or {})}
-        # A session of its own: what the helper started ends with it, and so lets go of its output.
-        with subprocess.Popen(
-            [self.exe, subcmd],
+    def headers(self) -> dict[str, str]:
+        return {"X-Registry-Auth": auth.encode_header(dict(self.values)).decode()} if self.values else {}
+
+
+def login_for(ref: str, helper_s: float = HELPER_S) -> Login:
+    """Ask the helper of this image's registry only, for at most `helper_s` seconds; else the written login."""
+    registry, _ = auth.resolve_repository_name(parse_repository_tag(ref)[0])
+    try:
+        config = auth.load_config()
+        helper = config.get_credential_store(registry)
+        written = auth.AuthConfig({"auths": config.auths}).resolve_authconfig(registry) or {}
+    except (DockerException, OSError, ValueError, TypeError, AttributeError) as error:
+        return Login(trouble=f"Docker's configuration cannot be read ({error}); pulling without a login.")
+    trouble = ""
+    if helper:
+        try:
+            found = _asked(str(helper), auth.INDEX_URL if registry == auth.INDEX_NAME else registry, helper_s)
+        except _HelperError as error:
+            trouble = f"The credential helper docker-credential-{helper} {error}; pulling without its login."
+        else:
+            if found:
+                return Login(values=found)
+    return Login(values={name: str(value) for name, value in written.items() if value}, trouble=trouble)
+
+
+class _HelperError(Exception):
+    pass
+
+
+def _asked(helper: str, server: str, timeout: float) -> dict[str, str]:
+    """What the helper holds for the server, {} for nothing."""
+    program = shutil.which(f"docker-credential-{helper}")
+    if program is None:
+        raise _HelperError("is not there")
+    try:
+        process = subprocess.Popen(
+            [program, "get"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env=env,
             start_new_session=True,
-        ) as helper:
-            try:
-                output, _ = helper.communicate(data_input, timeout=self._seconds)
-            except subprocess.TimeoutExpired:
+        )
+    except OSError as error:
+        raise _HelperError(f"cannot be started ({error.strerror})") from error
+    try:
+        out, _ = process.communicate(server.encode(), timeout)
+    except subprocess.TimeoutExpired:
+        raise _HelperError(f"did not answer within {timeout:g} s") from None
+    finally:
+        _end(process)
+    if b"credentials not found" in out:
+        return {}
+    if process.returncode:
+        raise _HelperError(f"failed (exit code {process.returncode})")
+    try:
+        said = json.loads(out)
+        user, secret = str(said["Username"]), str(said["Secret"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise _HelperError("gave an answer that cannot be read") from error
+    if user == _TOKEN:
+        return {"ServerAddress": server, "IdentityToken": secret}
+    return {"ServerAddress": server, "Username": user, "Password": secret}
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """With its children: one that sleeps on must not hold a pipe, nor us."""
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
                 with contextlib.suppress(OSError):
-                    os.killpg(helper.pid, signal.SIGKILL)
-                raise StoreError(f"{self.program} did not answer within {self._seconds:g} s") from None
-        if helper.returncode:
-            failed = subprocess.CalledProcessError(helper.returncode, subcmd, output)
-            raise process_store_error(failed, self.program)
-        return output
-
-
-class Logins(auth.AuthConfig):
-    """Docker's logins; a helper's failure is kept in `trouble`, and the registry is asked without a login."""
-
-    def __init__(self, found: Any, seconds: float = HELPER_S) -> None:
-        self._environment: dict[str, str] | None = getattr(found, "_credstore_env", None)
-        super().__init__(dict(found), self._environment)
-        self._seconds = seconds
-        self.trouble = ""
-
-    def _get_store_instance(self, name: str) -> PatientStore:
-        return PatientStore(name, self._environment, self._seconds)
-
-    def _resolve_authconfig_credstore(self, registry: str, credstore_name: str) -> Any:
-        self.trouble = ""
-        try:
-            parent: Any = super()  # its types leave this method out
-            return parent._resolve_authconfig_credstore(registry, credstore_name)
-        except (docker.errors.DockerException, OSError, ValueError, KeyError, TypeError) as error:
-            cause = error.__cause__ or error
-            self.trouble = f"docker-credential-{credstore_name} gave no login: {cause}"
-            return None
-
-
-def with_patience(client: Any, seconds: float = HELPER_S) -> Logins:
-    """Have this docker.APIClient ask helpers for no longer than `seconds`."""
-    logins = Logins(client._auth_configs, seconds)
-    client._auth_configs = logins
-    return logins
-
-
-def login_header(client: Any, ref: str) -> tuple[dict[str, str], str]:
-    """The header for the registry of an image's name (none without a login), and what was wrong with the helper."""
-    registry, _ = auth.resolve_repository_name(ref)
-    header = auth.get_config_header(client, registry)
-    trouble = getattr(client._auth_configs, "trouble", "")
-    return ({"X-Registry-Auth": header.decode() if isinstance(header, bytes) else header} if header else {}), trouble
+                    pipe.close()
+        process.wait()

@@ -7,15 +7,18 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar, cast
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, cast
 
 import docker
 import docker.errors
 import requests
+from docker.utils import parse_repository_tag
 
 from agents_runner.core.container import (
-    NONCE,
+    CONTAINER_NONCE,
+    IMAGE_NONCE,
     CommitSpec,
     ContainerSpec,
     ContainerState,
@@ -27,25 +30,28 @@ from agents_runner.core.errors import (
     ContainerMissing,
     EngineRefused,
     EngineTimeout,
+    EngineTooNew,
     EngineTooOld,
-    EngineUnreachable,
     ImageMissing,
-    NameInUse,
 )
-from agents_runner.engine import archive, facts
-from agents_runner.engine.credentials import with_patience
+from agents_runner.engine import again, archive, facts
+from agents_runner.engine.credentials import HELPER_S, login_for
 from agents_runner.engine.endpoint import Endpoint, resolve
 from agents_runner.engine.lost import LONG_PAUSES, QUESTION_PAUSES, surely
 from agents_runner.engine.mapping import mapped
 from agents_runner.engine.payload import commit_config, container_config
 from agents_runner.engine.pipe import ExecPipe, collected
-from agents_runner.engine.port import Attached, Chunk, LogStream, Pipe, PullProgress, Ran
+from agents_runner.engine.port import Attached, LogStream, Pipe, PullProgress, Ran
 from agents_runner.engine.pulling import SILENCE_S, PullCall, pull_progress
-from agents_runner.engine.streams import FrameParser, ResponseStream, SocketStream, pumped
+from agents_runner.engine.streams import ResponseStream, SocketStream, pumped
 from agents_runner.engine.tunnel import SshTunnel
 
 CONTROL_TIMEOUT_S = 120
 LONG_TIMEOUT_S = 3600
+LOOK_TIMEOUT_S = 20
+LOOKS = 6
+"""An engine that is slow has as long for a look as for anything else, on a new connection each time."""
+FOLLOW_TIMEOUT_S = 60
 OLDEST_API = (1, 41)
 NEWEST_API = "1.52"
 """What is tested; a newer engine is asked in these words."""
@@ -54,12 +60,23 @@ _POOLS = 2
 T = TypeVar("T")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Patience:
+    """Seconds that a pull may stand still, and that a credential helper may take."""
+
+    pull_s: float = SILENCE_S
+    helper_s: float = HELPER_S
+
+
+PATIENCE = Patience()
+
+
 class DockerEngine:
     """See `engine.port.Engine`. Safe to share between threads: each gets its own client."""
 
-    def __init__(self, endpoint: Endpoint, *, pull_silence_s: float = SILENCE_S) -> None:
+    def __init__(self, endpoint: Endpoint, patience: Patience = PATIENCE) -> None:
         self._endpoint = endpoint
-        self.pull_silence_s = pull_silence_s
+        self._patience = patience
         self._tunnel = SshTunnel(endpoint.url) if endpoint.ssh else None
         self._url = self._tunnel.url if self._tunnel else endpoint.url
         self._local = threading.local()
@@ -114,13 +131,19 @@ class DockerEngine:
         finally:
             probe.close()
         offered = str(said.get("ApiVersion") or "0")
-        numbers = tuple(int(part) for part in offered.split(".") if part.isdigit())
+        floor = str(said.get("MinAPIVersion") or "0")
+        numbers = _numbers(offered)
         if numbers < OLDEST_API:
             raise EngineTooOld(
                 f"The engine at {self._endpoint.url} speaks API {offered}; 1.41 or newer is needed.",
                 "Install Docker 20.10 or newer.",
             )
-        newest = tuple(int(part) for part in NEWEST_API.split("."))
+        newest = _numbers(NEWEST_API)
+        if _numbers(floor) > newest:
+            raise EngineTooNew(
+                f"The engine at {self._endpoint.url} speaks API {floor} or newer; {NEWEST_API} is the newest known.",
+                "Install a newer Agents Runner, or set the engine's min-api-version lower.",
+            )
         return min((numbers, offered), (newest, NEWEST_API))[1]
 
     @contextlib.contextmanager
@@ -129,20 +152,25 @@ class DockerEngine:
         with mapped(what, self._endpoint.url):
             yield client
 
-    def _ask(self, what: str, act: Callable[[Any], T], timeout: int = CONTROL_TIMEOUT_S) -> T:
-        """What may be asked twice: a question, or a wish whose second time changes nothing."""
+    def _asked(
+        self,
+        what: str,
+        act: Callable[[Any], Any],
+        pauses: tuple[float, ...] = again.QUICK,
+        timeout: int = CONTROL_TIMEOUT_S,
+    ) -> Any:
+        """What may be done twice without harm: once more where the answer was lost."""
 
-        def ask() -> T:
+        def once() -> Any:
             with self._call(what, timeout) as client:
                 return act(client)
 
-        return surely(ask, lambda: None, pauses=QUESTION_PAUSES)
+        return again.repeated(once, pauses)
 
     def info(self) -> EngineInfo:
         if self._info is None:
-            with self._call("engine info") as client:
-                said = client.info()
-                version = client.version()
+            said = self._asked("engine info", lambda client: client.info())
+            version = self._asked("engine info", lambda client: client.version())
             self._info = facts.engine_info(said, version, self._endpoint.url, local=self._endpoint.local)
         return self._info
 
@@ -150,23 +178,27 @@ class DockerEngine:
 
     def find_image(self, ref: str) -> ImageInfo | None:
         try:
-            return self._ask("look up an image", lambda client: facts.image_info(client.inspect_image(ref)))
+            return facts.image_info(self._asked("look up an image", lambda client: client.inspect_image(ref)))
         except ImageMissing:
             return None
 
     def list_images(self, labels: Mapping[str, str] | None = None) -> list[ImageInfo]:
         filters = {"label": [f"{name}={value}" if value else name for name, value in (labels or {}).items()]}
-        found = self._ask("list images", lambda client: client.images(filters=filters))
+        found = self._asked("list images", lambda client: client.images(filters=filters))
         return [facts.image_summary(entry) for entry in found]
 
-    def pull(self, ref: str, platform: str = "") -> Iterator[PullProgress]:
-        with self._call("pull") as client:
-            call = PullCall(client, ref, platform, self.pull_silence_s)
-            yield from pull_progress(pumped(call.lines(), call.close), ref, lambda: call.trouble)
+    def pull(self, ref: str, platform: str = "") -> Generator[PullProgress, None, None]:
+        name, tag = parse_repository_tag(ref)
+        params = {"fromImage": name, "tag": tag or "latest"} | ({"platform": platform} if platform else {})
+        with self._call("pull"):
+            call = PullCall(self._api(self._version), params, lambda: login_for(ref, self._patience.helper_s))
+            with contextlib.closing(pumped(call.lines(), call.close)) as lines:
+                yield from pull_progress(lines, ref, self._patience.pull_s)
 
     def remote_digest(self, ref: str) -> str:
+        login = login_for(ref, self._patience.helper_s)
         with self._call("ask a registry") as client:
-            said = client.inspect_distribution(ref)
+            said = client.inspect_distribution(ref, auth_config=dict(login.values))
         return str((said.get("Descriptor") or {}).get("digest") or "")
 
     def import_image(self, tar: Iterator[bytes], ref: str, changes: Sequence[str] = ()) -> str:
@@ -178,8 +210,7 @@ class DockerEngine:
 
     def tag(self, image_id: str, ref: str) -> None:
         repository, _, tag = ref.rpartition(":")
-
-        self._ask("tag an image", lambda client: client.tag(image_id, repository, tag))
+        self._asked("tag an image", lambda client: client.tag(image_id, repository, tag), again.PATIENT)
 
     def remove_tag(self, ref: str) -> None:
         with self._call(f"remove {ref}") as client:
@@ -188,44 +219,26 @@ class DockerEngine:
     # -- containers ------------------------------------------------------------------------------
 
     def create(self, spec: ContainerSpec) -> str:
-        nonce = secrets.token_hex(8)
-        host = self._info.userns if self._info else False
-        config = container_config(spec, nonce=nonce, userns_host=host)
+        nonce = again.new_nonce()
+        marked = replace(spec, labels={**spec.labels, CONTAINER_NONCE: nonce})
+        config = container_config(marked, userns_host=self._info.userns if self._info else False)
 
-        def create() -> str:
+        def once() -> str:
             with self._call("create a container") as client:
                 return str(client.create_container_from_config(config, spec.name, spec.platform or None)["Id"])
 
-        def created() -> str | None:
-            found = self.inspect(spec.name)
-            return found.id if found is not None and found.labels.get(NONCE) == nonce else None
-
-        try:
-            return surely(create, created)
-        except NameInUse:
-            # Asked once more while the first request was still on its way: then it is ours all the same.
-            found = created()
-            if found is None:
-                raise
-            return found
+        return again.created(once, lambda: self.inspect(spec.name), nonce)
 
     def start(self, container: str) -> None:
-        def start() -> bool:
+        def once() -> None:
             with self._call("start a container", LONG_TIMEOUT_S) as client:
                 client.start(container)
-            return True
 
-        def started() -> bool | None:
-            """Starting what has run already would run it twice."""
-            state = self.inspect(container)
-            return True if state is None or state.running or state.ended else None
-
-        surely(start, started)
+        again.started(once, lambda: self.inspect(container))
 
     def attach(self, container: str, *, stdin: bool = False) -> Attached:
         wanted = {"stdout": 1, "stderr": 1, "stream": 1} | ({"stdin": 1} if stdin else {})
-        with self._call("attach to a container") as client:
-            raw = client.attach_socket(container, wanted)
+        raw = self._asked("attach to a container", lambda client: client.attach_socket(container, wanted))
         return SocketStream(cast("socket.socket", getattr(raw, "_sock", raw)), raw)
 
     def follow(self, container: str, skip: Mapping[str, int] | None = None) -> LogStream:
@@ -244,22 +257,39 @@ class DockerEngine:
                     client._url("/containers/{0}/logs", container),
                     params={"stdout": 1, "stderr": 1, **params},
                     stream=True,
-                    timeout=timeout,
+                    timeout=FOLLOW_TIMEOUT_S,
                 ),
             )
             client._raise_for_status(response)
-        return response
+            # The log may be silent for as long as it likes, only not before its first word.
+            client._disable_socket_timeout(client._get_raw_response_socket(response))
+        return ResponseStream(response, skip or {})
 
     def inspect(self, container: str) -> ContainerState | None:
         try:
-            found = self._ask("inspect a container", lambda client: client.inspect_container(container))
-            return facts.container_state(found)
+            return facts.container_state(self._looked_at(container))
         except ContainerMissing:
             return None
 
+    def _looked_at(self, container: str) -> Any:
+        """Asked anew where no answer comes: a connection that died silently must not hide a container's end."""
+        for _ in range(LOOKS - 1):
+            with contextlib.suppress(EngineTimeout):
+                return self._asked(
+                    "inspect a container",
+                    lambda client: client.inspect_container(container),
+                    again.QUICK,
+                    LOOK_TIMEOUT_S,
+                )
+        return self._asked(
+            "inspect a container", lambda client: client.inspect_container(container), again.QUICK, LOOK_TIMEOUT_S
+        )
+
     def list_containers(self, labels: Mapping[str, str], *, running_only: bool = False) -> list[ContainerState]:
         filters = {"label": [f"{name}={value}" if value else name for name, value in labels.items()]}
-        found = self._ask("list containers", lambda client: client.containers(all=not running_only, filters=filters))
+        found = self._asked(
+            "list containers", lambda client: client.containers(all=not running_only, filters=filters)
+        )
         return [facts.container_summary(entry) for entry in found]
 
     def wait(self, container: str, timeout: float | None = None) -> ContainerState:
@@ -289,7 +319,7 @@ class DockerEngine:
     def _quietly(self, what: str, act: Callable[[Any], object]) -> None:
         """Do it; that the container is gone, has ended or is going already is what was wanted."""
         try:
-            self._ask(what, act, LONG_TIMEOUT_S)
+            self._asked(what, act, again.PATIENT, LONG_TIMEOUT_S)
         except ContainerMissing:
             return
         except EngineRefused as error:
@@ -297,26 +327,23 @@ class DockerEngine:
                 raise
 
     def commit(self, container: str, spec: CommitSpec) -> str:
-        nonce = secrets.token_hex(8)
-        config = commit_config(spec, nonce=nonce)
+        mark = {IMAGE_NONCE: again.new_nonce()}
+        conf = commit_config(replace(spec, labels={**spec.labels, **mark}))
 
-        def commit() -> str:
+        def once() -> str:
             with self._call("commit a layer", LONG_TIMEOUT_S) as client:
-                return str(client.commit(container, message=spec.message or None, conf=config, pause=False)["Id"])
+                made = client.commit(container, message=spec.message or None, conf=conf, pause=False)
+            return str(made["Id"])
 
-        def committed() -> str | None:
-            found = self.list_images({NONCE: nonce})
-            return found[0].id if found else None
-
-        return surely(commit, committed, pauses=LONG_PAUSES, patient=True)
+        return again.committed(once, lambda: [image.id for image in self.list_images(mark)], self.remove_tag)
 
     def put_file(self, container: str, path: str, data: bytes, *, mode: int = 0o644) -> None:
-        file = archive.one_file(path, data, mode)
-        self._ask("write into a container", lambda client: client.put_archive(container, "/", file))
+        packed = archive.one_file(path, data, mode)
+        self._asked("write into a container", lambda client: client.put_archive(container, "/", packed))
 
     def put_tree(self, container: str, path: str, files: Mapping[str, bytes], *, uid: int = 0, gid: int = 0) -> None:
-        tree = archive.tree(files, uid=uid, gid=gid)
-        self._ask("write into a container", lambda client: client.put_archive(container, path, tree))
+        packed = archive.tree(files, uid=uid, gid=gid)
+        self._asked("write into a container", lambda client: client.put_archive(container, path, packed))
 
     def get_file(self, container: str, path: str) -> bytes | None:
         try:
@@ -385,6 +412,10 @@ class DockerEngine:
             self._tunnel.close()
 
 
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".") if part.isdigit())
+
+
 def _keep_few_pools(client: docker.APIClient) -> None:
     """Over a unix socket docker-py keeps a pool, with an open connection, for each of the last 25 addresses asked.
 
@@ -396,9 +427,9 @@ def _keep_few_pools(client: docker.APIClient) -> None:
         adapter.pools = type(pools)(_POOLS, dispose_func=lambda pool: pool.close())
 
 
-def connect(docker_host: str = "") -> DockerEngine:
+def connect(docker_host: str = "", patience: Patience = PATIENCE) -> DockerEngine:
     """The engine that the setting, DOCKER_HOST or the Docker context names; asks it for its version."""
-    engine = DockerEngine(resolve(docker_host))
+    engine = DockerEngine(resolve(docker_host), patience)
     try:
         engine.info()
     except BaseException:

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import IO
 
@@ -132,6 +132,10 @@ class _Stream:
         self._skip = dict(skip)
         self._closed = False
 
+    @property
+    def complete(self) -> bool:
+        return True
+
     def __iter__(self) -> Iterator[Chunk]:
         while not self._closed:
             try:
@@ -244,7 +248,7 @@ class FakeEngine:
         self._called("list_images")
         return [one for one in self.images.values() if _has(one.labels, labels or {})]
 
-    def pull(self, ref: str, platform: str = "") -> Iterator[PullProgress]:
+    def pull(self, ref: str, platform: str = "") -> Generator[PullProgress, None, None]:
         self._called("pull")
         yield PullProgress(text=f"Pulling {ref}")
         if ref not in self.pullable:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import re
+import socket
 from collections.abc import Iterator
 
 import docker.errors
@@ -14,6 +16,14 @@ from agents_runner.core import errors
 
 START_HINT = "Start Docker (`sudo systemctl start docker`, or open Docker Desktop) and try again."
 _PULL_HINT = "Check the name and the network; for a private registry log in with `docker login` first."
+_NOT_CONNECTED = (
+    ConnectionRefusedError,
+    FileNotFoundError,
+    socket.gaierror,
+    urllib3.exceptions.NewConnectionError,
+    urllib3.exceptions.ConnectTimeoutError,
+)
+_BROKEN = (ConnectionError, urllib3.exceptions.ProtocolError, http.client.HTTPException)
 # Status (0: any), what the text holds, which error, its sentence, its hint.
 _RULES: tuple[tuple[int, re.Pattern[str], type[errors.EngineError], str, str], ...] = (
     (
@@ -93,7 +103,24 @@ def unreachable(error: BaseException, what: str, endpoint: str) -> errors.Engine
             f"The engine at {where} cannot be trusted: {text[:200]}.",
             "Check DOCKER_CERT_PATH and DOCKER_TLS_VERIFY, or the context's certificates.",
         )
+    if not _never_sent(error):
+        return errors.AnswerLost(f"The connection to the engine at {where} broke off ({what}).", START_HINT)
     return errors.EngineUnreachable(f"No Docker engine answers at {where}.", START_HINT)
+
+
+def _never_sent(error: BaseException) -> bool:
+    """False if the engine may have got the question: then it may have done what was asked."""
+    todo: list[object] = [error]
+    seen: list[object] = []
+    while todo:
+        one = todo.pop()
+        if not isinstance(one, BaseException) or any(one is other for other in seen):
+            continue
+        if isinstance(one, _NOT_CONNECTED):
+            return True
+        seen.append(one)
+        todo += [one.__cause__, one.__context__, *one.args, getattr(one, "reason", None)]
+    return not any(isinstance(one, _BROKEN) for one in seen)
 
 
 @contextlib.contextmanager

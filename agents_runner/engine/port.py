@@ -6,7 +6,7 @@ there is nothing; methods that act raise `ImageMissing`, `ContainerMissing` and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -39,6 +39,11 @@ class Chunk:
 
 class LogStream(Protocol):
     """A container's live output. Iterating ends with the stream, which says nothing about the container."""
+
+    @property
+    def complete(self) -> bool:
+        """After the end: True if the engine said that this was all, False if the connection may have broken off."""
+        ...
 
     def __iter__(self) -> Iterator[Chunk]: ...
 
@@ -94,7 +99,12 @@ class Engine(Protocol):
         """Images with all these labels, one request; configuration fields are empty (see `find_image`)."""
         ...
 
-    def pull(self, ref: str, platform: str = "") -> Iterator[PullProgress]: ...
+    def pull(self, ref: str, platform: str = "") -> Generator[PullProgress, None, None]:
+        """Yields at least ten times a second; closing it ends the pull, on the engine too.
+
+        Raises ImageMissing, NoSpace, EngineTimeout (nothing moved for a while) and other EngineErrors.
+        """
+        ...
 
     def remote_digest(self, ref: str) -> str:
         """The digest that the tag has in its registry now (`sha256:...`); pulls nothing."""

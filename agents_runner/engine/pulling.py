@@ -1,115 +1,142 @@
-"""A pull: a call that can be cut at any time and is given up when nothing comes, its layers' progress added up."""
+"""A pull: a request that can be ended at any moment, and the engine's lines for each layer, added up."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import socket
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import threading
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from typing import Any, cast
 
-import docker.errors
+import docker
 import requests
+import urllib3.connection
 import urllib3.exceptions
-from docker.utils import parse_repository_tag
-from docker.utils.json_stream import json_stream
 
-from agents_runner.core.errors import EngineRefused, EngineTimeout, ImageMissing, NoSpace
-from agents_runner.engine.credentials import login_header
+from agents_runner.core.errors import AnswerLost, EngineRefused, EngineTimeout, ImageMissing, NoSpace
+from agents_runner.engine.credentials import Login
 from agents_runner.engine.port import PullProgress
 
-SILENCE_S = 120.0
-"""Seconds without a word from the engine after which a pull counts as stalled; docker-py itself waits for ever."""
+SILENCE_S = 60.0
+"""How long a pull may stand still, in seconds, before it is ended."""
 _HINT = "Check the name and the network; for a private registry log in with `docker login` first."
 _READ = 65536
 
 
 class PullCall:
-    """One request to pull, on a connection of its own: `close` ends it, and with it the pull, from any thread.
+    """One request to pull, with a client of its own: the engine ends the pull when its connection goes."""
 
-    A registry that accepts a connection and then says nothing keeps the engine from answering at all, so the
-    connection must be at hand before the answer is.
-    """
-
-    def __init__(self, client: Any, ref: str, platform: str, silence_s: float) -> None:
-        self._client = client  # a docker.APIClient; what is used of it here has no types
-        self._ref = ref
-        self._platform = platform
-        self._silence_s = silence_s
-        self._connection: Any = None
-        self._closed = False
-        self.trouble = ""
-        """What was wrong with the login, if anything."""
+    def __init__(self, client: docker.APIClient, params: Mapping[str, str], login: Callable[[], Login]) -> None:
+        self._client: Any = client
+        self._params = dict(params)
+        self._login = login
+        self._closed = threading.Event()
+        self._connections: list[urllib3.connection.HTTPConnection] = []
+        self._note_connections()
 
     def lines(self) -> Iterator[Mapping[str, Any]]:
-        """What the engine says, a JSON value each. Raises EngineTimeout after the time of silence."""
-        client = self._client
-        repository, tag = parse_repository_tag(self._ref)
-        params = {"fromImage": repository, "tag": tag or "latest"}
-        if self._platform:
-            params["platform"] = self._platform
-        headers, self.trouble = login_header(client, self._ref)
-        made = requests.Request("POST", client._url("/images/create"), params=params, headers=headers)
-        request = client.prepare_request(made)
-        adapter = client.get_adapter(request.url)
-        pool = adapter.get_connection_with_tls_context(request, client.verify, cert=client.cert)
-        connection = pool._new_conn()
-        connection.timeout = self._silence_s
-        self._connection = connection
-        if self._closed:
+        """The engine's lines, to the end of the pull. Raises what docker-py and urllib3 raise."""
+        login = self._login()
+        if login.trouble:
+            yield {"status": login.trouble}
+        if self._closed.is_set():
             return
-        target = adapter.request_url(request, None)
-        try:
-            connection.request(
-                "POST", target, headers=dict(request.headers), preload_content=False, decode_content=False
-            )
-            raw = connection.getresponse()
-            client._raise_for_status(adapter.build_response(request, raw))
-            yield from cast("Iterator[Mapping[str, Any]]", json_stream(raw.stream(_READ)))
-        except docker.errors.APIError as error:
-            raise _error(str(error.explanation or error).strip(), self._ref, self.trouble) from error
-        except (TimeoutError, urllib3.exceptions.TimeoutError, requests.exceptions.Timeout) as error:
-            raise EngineTimeout(
-                f"Nothing came for {self._silence_s:g} s while {self._ref} was pulled.",
-                "The registry or the network may be stuck; try again.",
-            ) from error
-        finally:
-            self.close()
+        response = cast(
+            "requests.Response",
+            self._client._post(
+                self._client._url("/images/create"),
+                params=self._params,
+                headers=login.headers(),
+                stream=True,
+                timeout=None,
+            ),
+        )
+        self._client._raise_for_status(response)
+        rest = b""
+        for data in response.raw.stream(_READ, decode_content=False):
+            *whole, rest = (rest + data).split(b"\n")
+            yield from (json.loads(line) for line in whole if line.strip())
+        if rest.strip():
+            yield json.loads(rest)
 
     def close(self) -> None:
-        self._closed = True
-        connection = self._connection
-        if connection is None:
-            return
-        # Without the shutdown a thread that reads would go on waiting.
-        raw = connection.sock
-        with contextlib.suppress(OSError, AttributeError):
-            raw.shutdown(socket.SHUT_RDWR)
-        with contextlib.suppress(OSError):
-            connection.close()
+        """End it, from any thread, whether the engine has answered already or not."""
+        self._closed.set()
+        for connection in self._connections:
+            raw = connection.sock
+            if raw is not None:
+                with contextlib.suppress(OSError):
+                    raw.shutdown(socket.SHUT_RDWR)
+        self._client.close()
+
+    def _note_connections(self) -> None:
+        # Until the head of its answer is there nobody else knows the connection of a request.
+        adapter = self._client.get_adapter(self._client.base_url)
+        pool_of = adapter.get_connection_with_tls_context
+
+        def noted_pool(*args: Any, **words: Any) -> Any:
+            pool = pool_of(*args, **words)
+            make = pool._new_conn
+
+            def noted() -> urllib3.connection.HTTPConnection:
+                made = cast("urllib3.connection.HTTPConnection", make())
+                self._connections.append(made)
+                return made
+
+            pool._new_conn = noted
+            return pool
+
+        adapter.get_connection_with_tls_context = noted_pool
 
 
 def pull_progress(
-    lines: Iterable[Mapping[str, Any] | None], ref: str, trouble: Callable[[], str] = str
-) -> Iterator[PullProgress]:
+    lines: Iterable[Mapping[str, Any] | None], ref: str, silence_s: float = SILENCE_S
+) -> Generator[PullProgress, None, None]:
     """Yields at least every tick (an empty `text` then); raises what an error line says.
 
-    `trouble` tells what was wrong with the login; it is added to a refusal.
+    Raises EngineTimeout after `silence_s` seconds in which nothing moved, and AnswerLost for a broken connection.
     """
     layers: dict[str, tuple[int, int]] = {}
-    for line in lines:
-        if line is None:
-            yield PullProgress(text="")
-            continue
-        if "error" in line:
-            raise _error(str(line["error"]), ref, trouble())
-        detail = line.get("progressDetail") or {}
-        if line.get("id") and detail.get("total"):
-            layers[str(line["id"])] = (int(detail.get("current") or 0), int(detail["total"]))
-        yield PullProgress(
-            text=str(line.get("status") or ""),
-            done=sum(done for done, _ in layers.values()),
-            total=sum(total for _, total in layers.values()),
-        )
+    last: dict[str, tuple[str, int]] = {}
+    moved = time.monotonic()
+    try:
+        for line in lines:
+            now = time.monotonic()
+            if line is not None and "error" in line:
+                raise _error(str(line["error"]), ref)
+            if line is None or not _moves(line, last):
+                if now - moved >= silence_s:
+                    raise EngineTimeout(
+                        f"The pull of {ref} stood still for {silence_s:g} s.",
+                        "Check the network and the registry, then run the task again.",
+                    )
+                yield PullProgress(text="")
+                continue
+            moved = now
+            detail = line.get("progressDetail") or {}
+            if line.get("id") and detail.get("total"):
+                layers[str(line["id"])] = (int(detail.get("current") or 0), int(detail["total"]))
+            yield PullProgress(
+                text=str(line.get("status") or ""),
+                done=sum(done for done, _ in layers.values()),
+                total=sum(total for _, total in layers.values()),
+            )
+    except urllib3.exceptions.HTTPError as error:
+        raise AnswerLost(
+            f"The connection to the engine broke off in the pull of {ref}.", "Run the task again."
+        ) from error
+
+
+def _moves(line: Mapping[str, Any], last: dict[str, tuple[str, int]]) -> bool:
+    """False for a line that only repeats how far a layer is: some engines do so while nothing comes."""
+    name = str(line.get("id") or "")
+    said = (str(line.get("status") or ""), int((line.get("progressDetail") or {}).get("current") or 0))
+    if name and last.get(name) == said:
+        return False
+    last[name] = said
+    return True
 
 
 def _error(text: str, ref: str, trouble: str) -> ImageMissing | NoSpace | EngineRefused:

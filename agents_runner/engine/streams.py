@@ -7,7 +7,7 @@ import queue
 import socket
 import struct
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from typing import Literal, Protocol, TypeVar
 
 import requests
@@ -54,7 +54,12 @@ class FrameParser:
 
 
 class SocketStream:
-    """Output over a hijacked connection: attached before the start, so nothing is missed."""
+    """Output over a hijacked connection: attached before the start, so nothing is missed.
+
+    Its end looks the same whether the container ended or the connection broke off, so it is never `complete`.
+    """
+
+    complete = False
 
     def __init__(self, raw: socket.socket, keep: Closable) -> None:
         self._socket = raw
@@ -98,7 +103,7 @@ class SocketStream:
                 one.close()
 
 
-def pumped(source: Iterable[T], close: Callable[[], None]) -> Iterator[T | None]:
+def pumped(source: Iterable[T], close: Callable[[], None]) -> Generator[T | None, None, None]:
     """The source's items, read on a thread of their own; None for each `TICK` of silence.
 
     Ends with the source; an error of the source is raised here. Leaving early calls `close`.
@@ -146,6 +151,11 @@ class ResponseStream:
     def __init__(self, response: requests.Response, skip: Mapping[str, int]) -> None:
         self._response = response
         self._skip = dict(skip)
+        self._complete = False
+
+    @property
+    def complete(self) -> bool:
+        return self._complete
 
     def __iter__(self) -> Iterator[Chunk]:
         parser = FrameParser()
@@ -159,6 +169,8 @@ class ResponseStream:
                     fresh = self._fresh(chunk)
                     if fresh.data:
                         yield fresh
+            # Without chunks, or with a head that was cut itself, the end looks the same as a broken connection.
+            self._complete = "chunked" in self._response.headers.get("Transfer-Encoding", "").lower()
         except (urllib3.exceptions.HTTPError, OSError, ValueError, AttributeError):
             # A cut connection ends the stream; what became of the container is asked elsewhere.
             return

@@ -391,6 +391,7 @@ class LayerBuild:
                 labels.CONTAINER_ENVIRONMENT: "",
                 labels.CONTAINER_INSTANCE: "",
                 labels.CONTAINER_CACHE: "",
+                labels.CONTAINER_NONCE: "",
             },
             entrypoint=parent.entrypoint,
             command=parent.command or (None if parent.entrypoint else HARMLESS_COMMAND),

@@ -9,7 +9,15 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from agents_runner.core.container import ContainerState
-from agents_runner.core.errors import Cancelled, ContainerMissing, EngineUnreachable, LimitReached
+from agents_runner.core.errors import (
+    AnswerLost,
+    Cancelled,
+    ContainerMissing,
+    EngineRefused,
+    EngineTimeout,
+    EngineUnreachable,
+    LimitReached,
+)
 from agents_runner.core.events import LogLine
 from agents_runner.engine.port import Engine, LogStream
 from agents_runner.launcher.marks import Mark, OutputParser
@@ -19,32 +27,10 @@ LOOK_EVERY_S = 2.0
 """Seconds of silence after which the container itself is asked: a stream may hang for ever."""
 ENGINE_PATIENCE_S = 90.0
 """Seconds for which an engine may be away (restarted, say) before its container is given up."""
+LOG_PATIENCE_S = 30.0
+"""Seconds for which an ended container's log is asked for to no avail before it is taken as known."""
 _SETTLE_S = 1.0
 _RETRY_S = 0.2
-_RECONNECTS = 5
-"""How often in a row a stream may break off at once, without a byte, before it is given up."""
-_LONG_S = 5.0
-_LAST_LINES = 10
-"""How many of the engine's last lines are compared with what was seen, at the end."""
-
-
-class _Recent:
-    """The last bytes of one stream, at least as many as ten of the engine's lines can have."""
-
-    _KEPT = (_LAST_LINES + 1) * 16384
-
-    def __init__(self) -> None:
-        self._chunks: deque[bytes] = deque()
-        self._size = 0
-
-    def add(self, data: bytes) -> None:
-        self._chunks.append(data)
-        self._size += len(data)
-        while self._size - len(self._chunks[0]) >= self._KEPT:
-            self._size -= len(self._chunks.popleft())
-
-    def ends_with(self, data: bytes) -> bool:
-        return b"".join(self._chunks).endswith(data)
 
 
 class StopFlag(Protocol):
@@ -73,33 +59,44 @@ class Watch:
 
         Raises Cancelled, LimitReached (the deadline) and EngineErrors; the container is left as it is.
         """
-        idle = 0
+        broken, again = None, False
         while True:
-            began, known = time.monotonic(), dict(self._seen)
+            known, began = sum(self._seen.values()), time.monotonic()
             try:
-                yield from self._lines(stream)
+                hung = yield from self._lines(stream)
             finally:
                 stream.close()
             state = self._patiently(self._settled)
-            if state.ended and (idle > _RECONNECTS or self._patiently(self._is_whole)):
-                yield from self.parser.finish()
-                return state
-            # A cut connection looks like a normal end.
-            idle = 0 if self._seen != known or time.monotonic() - began > _LONG_S else idle + 1
-            if idle > _RECONNECTS and not state.ended:
-                raise EngineUnreachable(
-                    "The container's output broke off again and again.", "Look at the engine's log."
-                )
-            stream = self._patiently(lambda: self.engine.follow(self.container, self._seen))
+            now = time.monotonic()
+            fruitless = sum(self._seen.values()) == known
+            # Twice silent about a container that has ended: there is no more.
+            if state.ended and (stream.complete or (hung and again and fruitless)):
+                break
+            if fruitless and (state.ended or now - began < LOOK_EVERY_S):
+                broken = broken or now
+                if now - broken >= (LOG_PATIENCE_S if state.ended else ENGINE_PATIENCE_S):
+                    if state.ended:
+                        break
+                    raise EngineUnreachable(
+                        "The container's output broke off again and again.", "Look at the engine's log."
+                    )
+                self._check(now)
+                time.sleep(_RETRY_S if again else 0.0)
+            else:
+                broken = None
+            again = True
+            # A cut connection looks like a normal end, so whatever is not known to be all is read once more.
+            try:
+                stream = self._patiently(lambda: self.engine.follow(self.container, self._seen))
+            except (ContainerMissing, EngineRefused):
+                if not state.ended:
+                    raise
+                break
+        yield from self.parser.finish()
+        return state
 
-    def _is_whole(self) -> bool:
-        """True if the last output that the engine has of the container has been seen."""
-        ends: dict[str, bytes] = {}
-        for chunk in self.engine.last_output(self.container, _LAST_LINES):
-            ends[chunk.stream] = ends.get(chunk.stream, b"") + chunk.data
-        return all(self._recent[stream].ends_with(data) for stream, data in ends.items())
-
-    def _lines(self, stream: LogStream) -> Generator[LogLine | Mark, None, None]:
+    def _lines(self, stream: LogStream) -> Generator[LogLine | Mark, None, bool]:
+        """True if the stream was left because it stayed silent about a container that has ended."""
         quiet_since = time.monotonic()
         for chunk in stream:
             now = time.monotonic()
@@ -112,7 +109,8 @@ class Watch:
             elif now - quiet_since >= LOOK_EVERY_S:
                 quiet_since = now
                 if self._over():
-                    return
+                    return True
+        return False
 
     def _over(self) -> bool:
         """True once the container has ended and its stream stayed silent for another look."""
@@ -129,11 +127,12 @@ class Watch:
         while True:
             try:
                 return act()
-            except EngineUnreachable:
+            except (EngineUnreachable, EngineTimeout) as error:
                 now = time.monotonic()
                 if now >= end:
                     raise
-                self.was_away = True
+                # One that nobody answers for; a broken connection alone says nothing about the engine.
+                self.was_away = self.was_away or not isinstance(error, (AnswerLost, EngineTimeout))
                 self._check(now)
                 time.sleep(_RETRY_S)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Generator
 
 from agents_runner.core.container import ImageInfo
@@ -31,7 +32,10 @@ def base_image(engine: Engine, config: DockerRunnerConfig, cancel: StopFlag) -> 
                 error.hint or "Check its name and the network.",
             ) from error
         # Offline with an image at hand everything works.
-        yield Notice(message=f"{config.base_image} could not be pulled, so the image that is there is used.")
+        yield Notice(
+            message=f"{config.base_image} could not be pulled, so the image that is there is used.",
+            hint=error.message,
+        )
         return there
     pulled = engine.find_image(config.base_image)
     if pulled is None:
@@ -40,14 +44,15 @@ def base_image(engine: Engine, config: DockerRunnerConfig, cancel: StopFlag) -> 
 
 
 def _pull(engine: Engine, config: DockerRunnerConfig, cancel: StopFlag) -> Generator[Event, None, None]:
-    movements = engine.pull(config.base_image, config.platform)
     last = ""
-    for movement in movements:
-        if cancel.is_set():
-            raise Cancelled("Stopped.")
-        if movement.text and movement.text != last:
-            last = movement.text
-            yield Progress(phase=Phase.PULL, text=movement.text, done=movement.done, total=movement.total)
+    # Closed on the way out: the engine goes on pulling for as long as somebody listens.
+    with contextlib.closing(engine.pull(config.base_image, config.platform)) as movements:
+        for movement in movements:
+            if cancel.is_set():
+                raise Cancelled("Stopped.")
+            if movement.text and movement.text != last:
+                last = movement.text
+                yield Progress(phase=Phase.PULL, text=movement.text, done=movement.done, total=movement.total)
 
 
 def _reason(error: EngineError) -> str:

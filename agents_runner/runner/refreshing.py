@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
@@ -68,9 +69,10 @@ def _newest_base(engine: Engine, config: DockerRunnerConfig, base: ImageInfo) ->
         exact = f"{_repository(config.base_image)}@{digest}"
         found = engine.find_image(exact)
         if found is None:
-            for movement in engine.pull(exact, config.platform):
-                if movement is not None and movement.text:
-                    yield Progress(phase=Phase.PULL, text=movement.text, done=movement.done, total=movement.total)
+            with contextlib.closing(engine.pull(exact, config.platform)) as movements:
+                for movement in movements:
+                    if movement.text:
+                        yield Progress(phase=Phase.PULL, text=movement.text, done=movement.done, total=movement.total)
             found = engine.find_image(exact)
     except EngineError as error:
         yield Notice(message=f"Whether there is a newer {config.base_image} could not be found out: {error.message}")

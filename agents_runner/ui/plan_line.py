@@ -7,6 +7,7 @@ from agents_runner.core.errors import (
     AgentsRunnerError,
     EngineDenied,
     EngineTimeout,
+    EngineTooNew,
     EngineTooOld,
     EngineUnreachable,
 )
@@ -64,7 +65,7 @@ class PlanLine(ElidedLabel):
 
     def _failed(self, environment: Environment, error: AgentsRunnerError) -> None:
         if environment is self._asked:
-            away = isinstance(error, EngineUnreachable | EngineDenied | EngineTooOld | EngineTimeout)
+            away = isinstance(error, EngineUnreachable | EngineDenied | EngineTooOld | EngineTooNew | EngineTimeout)
             # The banner at the top says why; twice is once too often.
             self._say("Next start: not known while the engine does not answer." if away else str(error))
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
+import threading
 import time
+from collections.abc import Iterator
 
 import docker
 import pytest
 
 from agents_runner.core.container import CONTAINER_INSTANCE
+from agents_runner.engine.docker_engine import DockerEngine
 from tests.docker.conftest import MakeEnvironment
 from tests.support.cli import Cli, Done
 
@@ -22,6 +27,43 @@ HANGS = {
     "leaves others behind": "(setsid sleep 600 &) ; setsid sh -c \"trap '' TERM; sleep 600\"",
 }
 hangs = pytest.mark.parametrize("hang", list(HANGS.values()), ids=list(HANGS))
+
+
+class SilentServer:
+    """Takes connections from containers and never says a word."""
+
+    def __init__(self) -> None:
+        client = docker.from_env()
+        self.address = str(client.networks.get("bridge").attrs["IPAM"]["Config"][0]["Gateway"])
+        client.close()
+        self.asked = 0
+        self.hung_up = threading.Event()
+        self._listener = socket.create_server((self.address, 0))
+        self.port: int = self._listener.getsockname()[1]
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                other, _ = self._listener.accept()
+            except OSError:
+                return
+            self.asked += 1
+            with other, contextlib.suppress(OSError):
+                while other.recv(100):
+                    pass
+            self.hung_up.set()
+
+    def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+
+@pytest.fixture
+def silent_server(engine: DockerEngine) -> Iterator[SilentServer]:
+    server = SilentServer()
+    yield server
+    server.close()
 
 
 def timed(cli: Cli, environment: str, prompt: str = "echo reached") -> tuple[Done, float]:
@@ -53,6 +95,24 @@ def test_F14_a_build_that_hangs_is_ended_and_the_task_runs_without_it(
     assert done.log[-1] == "made at-start"
     assert done.result["state"] == "succeeded"
     assert nothing_left(cli)
+
+
+def test_f10_a_build_that_waits_for_a_dead_connection_is_ended(
+    cli: Cli, make_environment: MakeEnvironment, silent_server: SilentServer
+) -> None:
+    waits = f"exec 3<>/dev/tcp/{silent_server.address}/{silent_server.port}; echo connected; cat <&3"
+    script = f'if [ "$AGENTS_RUNNER_STAGE" = build ]; then {waits}; fi\nexport MADE=at-start\n'
+    environment = make_environment(cached_preflight_script=script, build_timeout_s=str(LIMIT_S))
+    done, _ = timed(cli, environment, 'echo "made $MADE"')
+    assert silent_server.asked == 1
+    assert "connected" in done.log
+    phase = done.phase("build.env")
+    assert phase["cache"] == "fallback"
+    assert LIMIT_S - 0.1 <= phase["seconds"] <= LIMIT_S + SLACK_S
+    assert any(f"longer than its limit of {LIMIT_S} s" in one.get("message", "") for one in done.events)
+    assert (done.log[-1], done.result["state"]) == ("made at-start", "succeeded")
+    assert nothing_left(cli)
+    assert silent_server.hung_up.wait(10)
 
 
 @hangs

@@ -1,150 +1,210 @@
-"""Answers that are lost, streams that are cut, and an engine that is out of reach for a while, on the real engine."""
+"""Answers that get lost, logs that are cut, connections that are gone for a while: between us and the engine."""
 
 from __future__ import annotations
 
+import collections
 import os
 import random
-import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import docker
 import pytest
 
-from agents_runner.app import build_services
-from agents_runner.core.container import CONTAINER_TASK, IMAGE_KEY
-from agents_runner.core.task import Task, TaskState
-from agents_runner.engine.docker_engine import DockerEngine
-from agents_runner.runner.services import Services, TaskRequest
-from tests.docker.conftest import MakeEnvironment
-from tests.support.fault_proxy import FaultProxy, fault_proxy
+from agents_runner.core.container import IMAGE_MANAGED, ContainerSpec, ContainerState
+from agents_runner.core.environment import NoWorkspace
+from agents_runner.core.errors import ContainerMissing
+from agents_runner.core.events import Event, LogLine, Notice, PhaseFinished, TaskResult, TaskState
+from agents_runner.core.launch import AgentLaunch, DockerRunnerConfig
+from agents_runner.engine.docker_engine import DockerEngine, connect
+from agents_runner.images.control import ControlFolders
+from agents_runner.images.watching import Watch
+from agents_runner.launcher.marks import OutputParser
+from agents_runner.runner.run_task import Tools, new_token, run_task
+from tests.support.fault_proxy import Fault, FaultProxy
 from tests.support.waiting import until
 
-TIMES = int(os.environ.get("AGENTS_RUNNER_FAULTS", "1"))
-"""How often each fault is tried; docs/reliability.md says what a longer run gave."""
+SEED = int(os.environ.get("AGENTS_RUNNER_TEST_SEED") or random.randrange(1 << 32))
+TIMES = int(os.environ.get("AGENTS_RUNNER_TEST_TIMES", "1"))
+CUTS = int(os.environ.get("AGENTS_RUNNER_TEST_CUTS", "5"))
+OURS = {"label": f"{IMAGE_MANAGED}=true"}
+NAME = "agents-runner-lost-answers"
 
 
 @pytest.fixture
-def proxy(engine: DockerEngine) -> Iterator[FaultProxy]:
-    # Not pytest's own folder: a socket's path may have 107 bytes only.
-    with tempfile.TemporaryDirectory(prefix="ar-") as folder, fault_proxy(Path(folder)) as found:
-        yield found
+def proxy(engine: DockerEngine, tmp_path: Path) -> Iterator[FaultProxy]:
+    with FaultProxy(tmp_path, os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")) as made:
+        yield made
 
 
 @pytest.fixture
-def services(ar_home: Path, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
-    """The application, whose engine is behind the proxy."""
-    with monkeypatch.context() as changed:
-        changed.setenv("DOCKER_HOST", proxy.address)
-        made = build_services()
-        try:
-            made.engine_info()
-            yield made
-        finally:
-            made.close()
+def through(proxy: FaultProxy) -> Iterator[DockerEngine]:
+    engine = connect(proxy.host)
+    yield engine
+    engine.close()
 
 
-def submit(services: Services, name: str, prompt: str) -> str:
-    environment = services.environments.get(name)
-    return services.runner.submit(TaskRequest(environment_id=environment.id, prompt=prompt)).id
+@pytest.fixture
+def client(engine: DockerEngine) -> Iterator[docker.DockerClient]:
+    found = docker.from_env()
+    yield found
+    found.close()
 
 
-def ended(services: Services, task: str, seconds: float = 60) -> Task:
-    until(lambda: services.tasks.get(task).state.final, timeout=seconds)
-    return services.tasks.get(task)
+@pytest.fixture
+def left(engine: DockerEngine) -> Iterator[str]:
+    yield NAME
+    engine.remove(NAME)
 
 
-def lines(services: Services, task: str) -> list[str]:
-    return [line for _, line in services.tasks.log(task)]
+def config(base: str, number: int, script: str = "echo made > /opt/made\n") -> DockerRunnerConfig:
+    return DockerRunnerConfig(
+        task_id=f"lost{number}", environment_id="e", environment_name="E", base_image=base,
+        container_cache_enabled=True, cached_preflight_script=f"{script}# {SEED} {number}\n",
+        workspace=NoWorkspace(), uid=0, gid=0, token=new_token(),
+        agent=AgentLaunch(name="x", argv=("sh", "-c", "cat /opt/made; echo ran"), install_hint=""),
+    )  # fmt: skip
 
 
-ASKED = {
+def run(engine: DockerEngine, what: DockerRunnerConfig, folder: Path) -> list[Event]:
+    tools = Tools(
+        engine=engine,
+        control=ControlFolders(root=folder / "run", local=True),
+        cancel=threading.Event(),
+        workspaces=folder / "work",
+        read_login=lambda _path: None,
+    )
+    return list(run_task(what, b"prompt", tools))
+
+
+FIRST = {
     "create": r"POST .*/containers/create",
-    "start": r"POST .*/start",
+    "start": r"POST .*/start$",
     "commit": r"POST .*/commit",
     "tag": r"POST .*/tag",
-    "inspect": r"GET .*/containers/.*/json",
-    "look up": r"GET .*/images/.*/json",
-    "remove": r"DELETE .*/containers/",
 }
 
 
-@pytest.mark.parametrize("what", ASKED)
-@pytest.mark.parametrize("time", range(TIMES))
+@pytest.mark.parametrize("what", [*FIRST, "create-task", "start-task"])
 def test_f6_a_lost_answer_is_found_again(
-    make_environment: MakeEnvironment,
-    services: Services,
-    proxy: FaultProxy,
-    engine: DockerEngine,
-    workspace: Path,
-    what: str,
-    time: int,
+    what: str, through: DockerEngine, proxy: FaultProxy, client: docker.DockerClient, mini_base: str, tmp_path: Path
 ) -> None:
-    """The engine has done it, for the build's container and for the task's, and nobody heard."""
-    name = make_environment(cached_preflight_script=f"# {os.urandom(8).hex()}\nprintf x >>/opt/baked\n")
-    fault = proxy.fault(ASKED[what], times=2)
-    script = "printf y >>/opt/baked; cat /opt/baked; echo; while [ ! -e end ]; do sleep 0.05; done"
-    task = submit(services, name, script)
-    until(lambda: "xy" in "".join(lines(services, task)) or services.tasks.get(task).state.final)
-    at_work = engine.list_containers({CONTAINER_TASK: task})
-    (workspace / "end").touch()
-    done = ended(services, task)
-    assert fault.happened
-    assert (done.state, lines(services, task)) == (TaskState.SUCCEEDED, ["xy"]), (done.error, done.notices)
-    assert [one.cache for one in done.phases if one.phase == "build.env"] == ["built"], done.notices
-    assert len(at_work) == 1
-    (layer,) = services.images.plan(services.environments.get(name)).plan.layers
-    assert [one.tags for one in engine.list_images({IMAGE_KEY: layer.key})] == [(layer.tag,)]
-    until(lambda: engine.list_containers({CONTAINER_TASK: task}) == [], timeout=10)
-    assert engine.list_containers({"io.agents-runner.container.key": layer.key}) == []
+    call, _, of_task = what.partition("-")
+    for number in range(TIMES):
+        wanted = config(mini_base, number)
+        if of_task:
+            run(through, wanted, tmp_path)  # the layer is there now: the next call is the task's own
+        proxy.requests.clear()
+        proxy.happened.clear()
+        proxy.faults = [Fault(request=FIRST[call], kind="drop")]
+        before = {one["Id"] for one in client.api.images(filters=OURS)}
+        events = run(through, wanted, tmp_path)
+        assert len(proxy.happened) == 1
+        result = events[-1]
+        assert isinstance(result, TaskResult)
+        assert (result.state, result.error) == (TaskState.SUCCEEDED, "")
+        assert [one.line for one in events if isinstance(one, LogLine)][-2:] == ["made", "ran"], "it ran once"
+        assert not [one for one in events if isinstance(one, Notice)]
+        build = [one for one in events if isinstance(one, PhaseFinished) and one.cache]
+        assert [one.cache for one in build] == ["hit" if of_task else "built"]
+        names = [name for one in client.api.containers(all=True) for name in one["Names"]]
+        assert not [name for name in names if "agents-runner-build" in name or "task-lost" in name]
+        # One image, under its final tag; no second one without.
+        new = [one for one in client.api.images(filters=OURS) if one["Id"] not in before]
+        assert [one["RepoTags"] for one in new] == ([] if of_task else [[result.image]])
+        assert proxy.count(r"/containers/create") == (1 if of_task else 2), "nothing was made twice"
+        if of_task:
+            assert proxy.count(r"/start$") == 1
+        client.api.remove_image(result.image)
 
 
-@pytest.mark.parametrize("seed", range(2 * TIMES))
-def test_f4_a_log_that_is_cut_again_and_again_is_whole(
-    make_environment: MakeEnvironment, services: Services, proxy: FaultProxy, seed: int
+def lines_of(engine: DockerEngine, container: str, states: list[ContainerState]) -> Iterator[str]:
+    watch = Watch(engine=engine, container=container, parser=OutputParser(""), cancel=threading.Event())
+    stream = engine.attach(container)
+    engine.start(container)
+    lines = watch.run(stream)
+    while True:
+        try:
+            item = next(lines)
+        except StopIteration as end:
+            states.append(end.value)
+            return
+        assert isinstance(item, LogLine)
+        yield f"{item.stream} {item.line}"
+
+
+def test_f4_a_log_that_is_cut_again_and_again_has_each_line_once(
+    through: DockerEngine, proxy: FaultProxy, engine: DockerEngine, mini_base: str, left: str
 ) -> None:
-    """Cut at any byte, in the middle of frames and of lines, first the attached stream and then what follows it."""
-    pick = random.Random(seed)
-    name = make_environment()
-    proxy.fault(r"POST .*/attach", after=pick.randrange(1000, 100_000))
-    for _ in range(4):
-        proxy.fault(r"GET .*/logs", after=pick.randrange(1000, 400_000))
-    script = "for n in {1..20000}; do echo line $n; if ((n % 3 == 0)); then echo err $n >&2; fi; done"
-    task = submit(services, name, script)
-    done = ended(services, task, 120)
-    assert done.state is TaskState.SUCCEEDED, (done.error, seed)
-    log = services.tasks.log(task)
-    assert [line for stream, line in log if stream == "stdout"] == [f"line {n}" for n in range(1, 20001)], seed
-    assert [line for stream, line in log if stream == "stderr"] == [f"err {n}" for n in range(3, 20001, 3)], seed
+    rng = random.Random(SEED)
+    count = 20_000
+    script = (
+        f"n=0; while [ $n -lt {count} ]; do n=$((n+1)); "
+        'if [ $((n % 3)) = 0 ]; then echo "err same" >&2; else echo "out $n ünïcode"; fi; done'
+    )
+    made = through.create(ContainerSpec(name=left, image=mini_base, command=("bash", "-c", script)))
+    truth_lines = collections.Counter(
+        "stderr err same" if n % 3 == 0 else f"stdout out {n} ünïcode" for n in range(1, count + 1)
+    )
+    # Some after a few bytes only, in the middle of a frame's head; some late, when the container has ended.
+    size = 28 * count
+    proxy.faults = [
+        Fault(
+            request=r"(/attach|/logs)\?",
+            kind="cut",
+            times=CUTS,
+            after=lambda: rng.choice((rng.randrange(1, 400), rng.randrange(1, size))),
+        )
+    ]
+    states: list[ContainerState] = []
+    found = collections.Counter(lines_of(through, made, states))
+    assert found == truth_lines, f"seed {SEED}"
+    assert len(proxy.happened) == CUTS
+    assert states[0].exit_code == 0
 
 
-# A unix socket to which docker-py could not connect is left to the garbage collector.
-@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
-@pytest.mark.parametrize("meanwhile", ["ends", "is removed", "goes on"])
-def test_f26_what_happened_while_the_engine_was_out_of_reach_is_found_out(
-    make_environment: MakeEnvironment,
-    services: Services,
-    proxy: FaultProxy,
-    engine: DockerEngine,
-    workspace: Path,
-    meanwhile: str,
+def test_f26_an_end_during_a_lost_connection_is_seen_when_it_returns(
+    through: DockerEngine, proxy: FaultProxy, engine: DockerEngine, mini_base: str, left: str
 ) -> None:
-    name = make_environment()
-    script = "echo first; while [ ! -e end ]; do sleep 0.1; done; echo last; exit 7"
-    task = submit(services, name, script)
-    until(lambda: lines(services, task) == ["first"], timeout=30)
-    (container,) = engine.list_containers({CONTAINER_TASK: task})
-    proxy.down()
-    if meanwhile == "ends":
-        (workspace / "end").touch()
-        until(lambda: not getattr(engine.inspect(container.id), "running", False), timeout=20)
-    elif meanwhile == "is removed":
-        engine.remove(container.id)
-    assert not services.tasks.get(task).state.final
-    proxy.up()
-    if meanwhile == "goes on":
-        (workspace / "end").touch()
-    done = ended(services, task, 35)
-    if meanwhile == "is removed":
-        assert (done.state, "container is gone" in done.error) == (TaskState.FAILED, True), done.error
-    else:
-        assert (done.exit_code, lines(services, task)) == (7, ["first", "last"])
+    go = 'echo up; read -r line; echo "after $line"; exit 7'
+    made = through.create(ContainerSpec(name=left, image=mini_base, command=("bash", "-c", go), stdin=True))
+    other = engine.attach(made, stdin=True)
+    states: list[ContainerState] = []
+    lines = lines_of(through, made, states)
+    assert next(lines) == "stdout up"
+    proxy.sever()
+    other.send(b"all\n")
+    until(lambda: (state := engine.inspect(made)) is not None and state.ended)
+    back = threading.Timer(3.0, proxy.restore)
+    back.start()
+    assert list(lines) == ["stdout after all"]
+    assert states[0].exit_code == 7
+    assert not back.is_alive()
+    other.close()
+
+
+def test_f26_a_removal_during_a_lost_connection_is_seen_when_it_returns(
+    through: DockerEngine, proxy: FaultProxy, engine: DockerEngine, mini_base: str, left: str
+) -> None:
+    made = through.create(ContainerSpec(name=left, image=mini_base, command=("bash", "-c", "echo up; sleep 300")))
+    lines = lines_of(through, made, [])
+    assert next(lines) == "stdout up"
+    proxy.sever()
+    engine.remove(made)
+    threading.Timer(3.0, proxy.restore).start()
+    with pytest.raises(ContainerMissing):
+        list(lines)
+
+
+def test_f26_an_end_behind_a_silent_connection_is_seen(
+    through: DockerEngine, proxy: FaultProxy, engine: DockerEngine, mini_base: str, left: str
+) -> None:
+    proxy.faults = [Fault(request=r"/attach\?", kind="stall", after=lambda: 400)]
+    script = "for n in 1 2 3 4 5 6 7 8; do echo $n; head -c 200 /dev/zero | tr '\\0' x; echo; done; exit 7"
+    made = through.create(ContainerSpec(name=left, image=mini_base, command=("bash", "-c", script)))
+    states: list[ContainerState] = []
+    found = list(lines_of(through, made, states))
+    assert len(proxy.happened) == 1
+    assert [line for line in found if "x" not in line] == [f"stdout {n}" for n in range(1, 9)]
+    assert states[0].exit_code == 7

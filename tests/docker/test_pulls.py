@@ -1,172 +1,234 @@
-"""Pulls from a registry on loopback: shared, stalled, reset, stopped, and with broken helpers for logins."""
+"""Pulls that meet a silent registry, a cut connection, a broken credential helper, or a person who stops them."""
 
 from __future__ import annotations
 
+import base64
 import json
 import os
-import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from urllib.request import urlopen
 
 import pytest
 
-from agents_runner.core.errors import EngineTimeout
-from agents_runner.core.task import TaskState
-from agents_runner.engine.docker_engine import DockerEngine
-from agents_runner.engine.endpoint import resolve
-from agents_runner.runner.services import Services, TaskRequest
-from tests.docker.conftest import MakeEnvironment
-from tests.support.cli import Cli
+from agents_runner.core.container import ImageInfo
+from agents_runner.core.environment import NoWorkspace
+from agents_runner.core.errors import EngineUnreachable, ImageMissing
+from agents_runner.core.events import Event, Notice, PhaseStarted, Progress, TaskResult, TaskState
+from agents_runner.core.launch import AgentLaunch, DockerRunnerConfig
+from agents_runner.engine.docker_engine import DockerEngine, Patience, connect
+from agents_runner.images.control import ControlFolders
+from agents_runner.runner.base_image import base_image
+from agents_runner.runner.run_task import Tools, run_task
+from tests.support.fault_proxy import Fault, FaultProxy
 from tests.support.registry import Registry
 from tests.support.waiting import until
 
+SILENCE_S = 2.0
+HELPER_S = 1.0
+
 
 @pytest.fixture
-def registry() -> Iterator[Registry]:
+def registry(engine: DockerEngine) -> Iterator[Registry]:
     found = Registry()
     yield found
+    for image in engine.list_images():
+        for tag in image.tags:
+            if tag.startswith(found.address):
+                engine.remove_tag(tag)
     found.close()
 
 
 @pytest.fixture
-def published(registry: Registry, mini_base: str) -> Iterator[str]:
-    """An image with some 20 MB to fetch, in the registry only."""
-    ref = registry.publish("base", "1", mini_base, {"filling": os.urandom(20_000_000)})
-    try:
-        yield ref
-    finally:
-        subprocess.run(["docker", "rmi", ref], check=False, capture_output=True)
+def hasty(engine: DockerEngine) -> Iterator[DockerEngine]:
+    """The engine, with less patience for pulls than a person would have."""
+    made = connect(patience=Patience(pull_s=SILENCE_S, helper_s=HELPER_S))
+    yield made
+    made.close()
 
 
-def layer_of(registry: Registry) -> str:
-    with urlopen(f"http://{registry.address}/v2/base/manifests/1") as manifest:
-        (layer,) = json.load(manifest)["layers"]
-    return f"/v2/base/blobs/{layer['digest']}"
+def publish(registry: Registry, size: int = 20_000_000) -> str:
+    return registry.publish("silent", "1", "", {"file": os.urandom(size)})
 
 
-def submit(services: Services, name: str) -> str:
-    return services.runner.submit(TaskRequest(environment_id=name, prompt="echo ran")).id
+def drained(body: Generator[Event, None, ImageInfo]) -> tuple[list[Event], ImageInfo]:
+    events = []
+    while True:
+        try:
+            events.append(next(body))
+        except StopIteration as end:
+            return events, end.value
 
 
-def test_l7_ten_tasks_share_one_pull_of_their_base(
-    make_environment: MakeEnvironment, services: Services, engine: DockerEngine, registry: Registry, published: str
+def config(ref: str, pull: str = "missing") -> DockerRunnerConfig:
+    return DockerRunnerConfig(
+        task_id="pull1", environment_id="e", environment_name="E", base_image=ref, pull=pull, workspace=NoWorkspace(),
+        uid=0, gid=0, token="feed", agent=AgentLaunch(name="x", argv=("x",), install_hint=""),
+    )  # fmt: skip
+
+
+def test_f9_a_silent_registry_ends_the_pull_of_each_who_waits(hasty: DockerEngine, registry: Registry) -> None:
+    ref = publish(registry)
+    registry.stall_after = 100_000
+    said: list[str] = []
+
+    def wait() -> None:
+        with pytest.raises(ImageMissing) as caught:
+            list(base_image(hasty, config(ref), threading.Event()))
+        said.append(caught.value.message)
+
+    waiters = [threading.Thread(target=wait) for _ in range(2)]
+    began = time.monotonic()
+    for one in waiters:
+        one.start()
+    for one in waiters:
+        one.join()
+    assert time.monotonic() - began < SILENCE_S + 5
+    assert len(said) == 2
+    assert all("stood still for 2 s" in one for one in said), said
+    registry.resumed.set()
+    assert registry.hung_up.wait(10), "the engine does not go on pulling"
+    # The registry is well again: the next task has its image.
+    registry.stall_after = None
+    list(base_image(hasty, config(ref), threading.Event()))
+    assert hasty.find_image(ref) is not None
+
+
+@pytest.mark.parametrize("how", ["stall", "reset", "cut"])
+def test_f9_the_image_that_is_there_is_used(
+    hasty: DockerEngine, registry: Registry, tmp_path: Path, how: str
 ) -> None:
-    name = make_environment(base_image=published, pull="missing")
-    assert engine.find_image(published) is None
-    sent = [submit(services, name) for _ in range(10)]
-    until(lambda: all(services.tasks.get(one).state.final for one in sent), timeout=120)
-    tasks = [services.tasks.get(one) for one in sent]
-    assert [one.state for one in tasks] == [TaskState.SUCCEEDED] * 10, [one.error for one in tasks]
-    assert registry.requests.count(layer_of(registry)) == 1
+    ref = publish(registry)
+    list(base_image(hasty, config(ref), threading.Event()))
+    there = hasty.find_image(ref)
+    publish(registry)
+    registry.stall_after, registry.reset = (0 if how == "stall" else None), how == "reset"
+    with FaultProxy(tmp_path, os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")) as proxy:
+        proxy.faults = [Fault(request="/images/create", kind="cut", after=lambda: 250)] if how == "cut" else []
+        through = connect(proxy.host, Patience(pull_s=SILENCE_S))
+        pulling = base_image(through, config(ref, "always"), threading.Event())
+        events, used = drained(pulling)
+        through.close()
+    assert used == there
+    notices = [one for one in events if isinstance(one, Notice)]
+    assert [one.message for one in notices] == [f"{ref} could not be pulled, so the image that is there is used."]
+    assert {"stall": "stood still", "reset": "cannot be pulled", "cut": "broke off"}[how] in notices[0].hint or (
+        how == "reset" and "refused" in notices[0].hint
+    )
 
 
-@pytest.mark.parametrize("where", ["/manifests/", "/blobs/"])
-def test_f21_stop_works_at_once_while_a_pull_is_stuck(
-    make_environment: MakeEnvironment, services: Services, registry: Registry, published: str, where: str
+def test_f9_a_cut_pull_is_no_normal_end(registry: Registry, engine: DockerEngine, tmp_path: Path) -> None:
+    ref = publish(registry)
+    with FaultProxy(tmp_path, os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")) as proxy:
+        proxy.faults = [Fault(request="/images/create", kind="cut", after=lambda: 250)]
+        through = connect(proxy.host)
+        with pytest.raises(EngineUnreachable, match="broke off"):
+            list(through.pull(ref))
+        through.close()
+
+
+@pytest.mark.parametrize("silent", ["engine", "registry"])
+def test_f21_stop_ends_a_pull_within_two_seconds(
+    engine: DockerEngine, registry: Registry, tmp_path: Path, silent: str
 ) -> None:
-    """Before the engine has said a word (the manifest does not come), and in the midst of a layer."""
-    layer = layer_of(registry)
-    registry.fault = lambda path, size: ("stall", size // 2) if where in path and size > 100 else None
-    name = make_environment(base_image=published, pull="missing")
-    first, second = submit(services, name), submit(services, name)
-    asked = layer if where == "/blobs/" else where
-    until(lambda: any(asked in path for path in registry.requests), timeout=30)
-    until(lambda: [services.tasks.get(one).state for one in (first, second)] == [TaskState.PREPARING] * 2)
-    for one in (first, second):
-        services.runner.stop(one)
-        until(lambda one=one: services.tasks.get(one).state is TaskState.CANCELLED, timeout=2)
-    until(lambda: [one.name for one in threading.enumerate() if one.name == "engine-stream"] == [], timeout=5)
+    ref = publish(registry)
+    registry.stall_after = 100_000
+    with FaultProxy(tmp_path, os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")) as proxy:
+        if silent == "engine":
+            proxy.faults = [Fault(request="/images/create", kind="stall")]
+        through, stop = connect(proxy.host), threading.Event()
+        tools = Tools(
+            engine=through,
+            control=ControlFolders(root=tmp_path / "run", local=True),
+            cancel=stop,
+            workspaces=tmp_path / "work",
+            read_login=lambda _path: None,
+        )
+        asked: list[float] = []
+
+        def press() -> None:
+            assert registry.stalled.wait(20)
+            asked.append(time.monotonic())
+            stop.set()
+
+        presser = threading.Thread(target=press)
+        presser.start()
+        events = list(run_task(config(ref), b"prompt", tools))
+        took = time.monotonic() - asked[0]
+        presser.join()
+        through.close()
+    assert took < 2
+    result = events[-1]
+    assert isinstance(result, TaskResult)
+    assert result.state is TaskState.CANCELLED
+    assert any(isinstance(one, PhaseStarted) and one.phase.value == "pull" for one in events)
+    registry.resumed.set()
+    assert registry.hung_up.wait(10), "the engine does not go on pulling"
+    assert engine.find_image(ref) is None
+    until(lambda: not any(one.name == "engine-stream" for one in threading.enumerate()), timeout=5)
 
 
-def test_f21_one_who_leaves_does_not_stop_the_others_pull(
-    make_environment: MakeEnvironment, services: Services, registry: Registry, published: str
-) -> None:
-    layer, go_on = layer_of(registry), threading.Event()
-
-    def hold(path: str, _size: int) -> None:
-        if path == layer:
-            go_on.wait(60)
-
-    registry.fault = hold
-    name = make_environment(base_image=published, pull="missing")
-    first, second = submit(services, name), submit(services, name)
-    until(lambda: layer in registry.requests, timeout=30)
-    services.runner.stop(first)
-    until(lambda: services.tasks.get(first).state is TaskState.CANCELLED, timeout=2)
-    go_on.set()
-    until(lambda: services.tasks.get(second).state.final, timeout=60)
-    assert services.tasks.get(second).state is TaskState.SUCCEEDED
-
-
-@pytest.mark.parametrize("where", ["/manifests/", "/blobs/"])
-def test_f9_a_pull_that_falls_silent_is_given_up(
-    mini_base: str, registry: Registry, published: str, where: str
-) -> None:
-    impatient = DockerEngine(resolve(), pull_silence_s=1.5)
-    registry.fault = lambda path, size: ("stall", size // 2) if where in path and size > 100 else None
-    try:
-        began = time.monotonic()
-        with pytest.raises(EngineTimeout, match=r"Nothing came for 1\.5 s while 127\.0\.0\.1.* was pulled"):
-            list(impatient.pull(published))
-        assert time.monotonic() - began < 1.5 + 5
-        assert impatient.find_image(published) is None
-    finally:
-        impatient.close()
-
-
-def test_f9_with_an_image_at_hand_a_broken_pull_costs_nothing(
-    make_environment: MakeEnvironment, cli: Cli, registry: Registry, published: str, mini_base: str
-) -> None:
-    name = make_environment(base_image=published, pull="always")
-    assert cli("run", name, "echo ran", "--json").log == ["ran"]
-    registry.publish("base", "1", mini_base, {"filling": os.urandom(3_000_000)})
-    layer = layer_of(registry)
-    # The engine tries a reset connection again, after 5 s and 10 s; from the third on it gives up here.
-    registry.fault = lambda path, size: ("reset", size // 2) if path == layer or "/manifests/" in path else None
-    done = cli("run", name, "echo ran", "--json")
-    assert done.log == ["ran"]
-    assert any("could not be pulled" in one.get("message", "") for one in done.events if one["event"] == "notice")
-
-
-HELPERS = {
-    "missing": ("", "is not installed"),
-    "fails": ("#!/bin/sh\necho broken >&2\nexit 1\n", ""),
-    "says nonsense": ("#!/bin/sh\necho nonsense\n", ""),
-    "hangs": ("#!/bin/sh\nsleep 600 & wait\n", "did not answer within"),
+HELPERS: dict[str, str | None] = {
+    "missing": None,
+    "failing": "#!/bin/sh\necho 'error getting credentials' ; exit 1\n",
+    "hung": "#!/bin/sh\nsleep 600 & wait\n",
+    "garbled": "#!/bin/sh\necho '{]'\n",
+    "empty": "#!/bin/sh\necho 'credentials not found in native keychain'; exit 1\n",
 }
 
 
-@pytest.mark.parametrize("how", HELPERS)
-def test_f22_a_broken_helper_for_logins_does_not_stop_a_public_pull(
-    make_environment: MakeEnvironment, cli: Cli, registry: Registry, published: str, tmp_path: Path, how: str
+@pytest.fixture
+def helper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str | None], None]:
+    """Makes a credential helper for all registries, and logins of other registries that nobody may be sent."""
+
+    def make(script: str | None) -> None:
+        folder = tmp_path / "docker-config"
+        folder.mkdir()
+        other = base64.b64encode(b"someone:secret").decode()
+        (folder / "config.json").write_text(
+            json.dumps({"credsStore": "of-the-test", "auths": {"other.example": {"auth": other}}})
+        )
+        monkeypatch.setenv("DOCKER_CONFIG", str(folder))
+        programs = tmp_path / "programs"
+        programs.mkdir()
+        if script is not None:
+            (programs / "docker-credential-of-the-test").write_text(script)
+            (programs / "docker-credential-of-the-test").chmod(0o755)
+        monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+
+    return make
+
+
+@pytest.mark.parametrize("kind", HELPERS)
+def test_f22_a_broken_credential_helper_costs_time_not_the_pull(
+    kind: str, helper: Callable[[str | None], None], engine: DockerEngine, registry: Registry
 ) -> None:
-    script, said = HELPERS[how]
-    folder = tmp_path / "docker"
-    folder.mkdir()
-    (folder / "config.json").write_text(json.dumps({"credsStore": "broken"}))
-    if script:
-        helper = folder / "docker-credential-broken"
-        helper.write_text(script)
-        helper.chmod(0o755)
-    with_helper = Cli(home=cli.home, env={"DOCKER_CONFIG": str(folder), "PATH": f"{folder}:{os.environ['PATH']}"})
-    name = make_environment(base_image=published, pull="missing")
+    ref = publish(registry)
+    helper(HELPERS[kind])
+    hasty = connect(patience=Patience(helper_s=HELPER_S))
     began = time.monotonic()
-    assert with_helper("run", name, "echo ran", "--json").log == ["ran"]
-    assert time.monotonic() - began < 10 + 20, "the helper is waited for once, for 10 s"
-    # What was wrong is told where it may be the cause.
-    other = make_environment("other", base_image=published.replace(":1", ":2"), pull="missing")
-    if how != "hangs":
-        failed = with_helper("run", other, "echo ran", check=False)
-        assert "docker-credential-broken gave no login" in failed.out + failed.err
-        assert said in failed.out + failed.err
+    events = list(base_image(hasty, config(ref), threading.Event()))
+    assert time.monotonic() - began < HELPER_S + 3
+    assert hasty.remote_digest(ref).startswith("sha256:")
+    hasty.close()
+    assert engine.find_image(ref) is not None
+    assert set(registry.logins) == {""}
+    texts = [one.text for one in events if isinstance(one, Progress)]
+    told = [one for one in texts if one.startswith("The credential helper docker-credential-of-the-test ")]
+    assert len(told) == (0 if kind == "empty" else 1), texts
 
 
-def test_f22_an_unreadable_configuration_is_named(cli: Cli, tmp_path: Path, mini_base: str) -> None:
-    (tmp_path / "config.json").write_text(json.dumps({"auths": {"example.com": {"auth": "%%%"}}}))
-    broken = Cli(home=cli.home, env={"DOCKER_CONFIG": str(tmp_path)})
-    done = broken("images", check=False)
-    assert "config.json" in done.err
-    assert done.err.count("\n") == 1
+def test_f22_a_login_of_a_helper_is_used(
+    helper: Callable[[str | None], None], engine: DockerEngine, registry: Registry
+) -> None:
+    ref = publish(registry)
+    helper(
+        f"#!/bin/sh\n[ \"$1 $(cat)\" = 'get {registry.address}' ] || exit 3\n"
+        'echo \'{"ServerURL":"x","Username":"me","Secret":"canary"}\'\n'
+    )
+    registry.wants = base64.b64encode(b"me:canary").decode()
+    own = connect()
+    list(base_image(own, config(ref), threading.Event()))
+    own.close()
+    assert f"Basic {registry.wants}" in registry.logins

@@ -1,142 +1,155 @@
-"""Between the application and the engine: a socket that loses answers, cuts streams, and goes away and comes back."""
+"""A unix socket between the application and the engine's own that loses, cuts, holds or delays chosen answers."""
 
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import socket
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 _READ = 65536
-_REQUEST = re.compile(rb"(GET|POST|HEAD|PUT|DELETE) (/\S+) HTTP/1\.1\r\n")
 
 
 @dataclass(kw_only=True)
 class Fault:
-    """What happens to requests whose `METHOD /path?query` matches: the answer is cut after `after` bytes."""
+    """What happens to the answers of requests whose `METHOD path` matches, for the first `times` of them.
 
-    request: re.Pattern[str]
-    after: int = 0
+    drop: the engine gets the request and answers, nobody hears it. cut: the connection ends after `after` bytes
+    of the answer. stall: no byte comes after `after`, until `FaultProxy.release`. delay: it comes `seconds` later.
+    """
+
+    request: str
+    kind: Literal["drop", "cut", "stall", "delay"]
     times: int = 1
-    happened: list[str] = field(default_factory=list)
+    after: Callable[[], int] = lambda: 0
+    seconds: float = 0.0
 
 
 class FaultProxy:
-    """Give `address` to the application. `faults` may be changed at any time."""
+    """Listens at `host`. `requests` are the lines `METHOD path` that came by, in their order."""
 
-    def __init__(self, path: Path, engine: str) -> None:
-        self.address = f"unix://{path}"
+    def __init__(self, folder: Path, engine: str) -> None:
+        self.host = f"unix://{folder}/proxy.sock"
+        self.requests: list[str] = []
         self.faults: list[Fault] = []
-        self._path = path
-        self._engine = engine
+        self.happened: list[str] = []
+        self._engine = engine.removeprefix("unix://")
+        self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
-        self._pairs: set[tuple[socket.socket, socket.socket]] = set()
-        self._listener: socket.socket | None = None
-        self.up()
+        self._severed = False
+        self._released = threading.Event()
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(f"{folder}/proxy.sock")
+        self._listener.listen(64)
+        threading.Thread(target=self._accept, daemon=True).start()
 
-    def fault(self, request: str, *, after: int = 0, times: int = 1) -> Fault:
-        made = Fault(request=re.compile(request), after=after, times=times)
-        self.faults.append(made)
-        return made
+    def __enter__(self) -> FaultProxy:
+        return self
 
-    def up(self) -> None:
-        listener = socket.socket(socket.AF_UNIX)
-        listener.bind(str(self._path))
-        listener.listen(64)
-        self._listener = listener
-        threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
-
-    def down(self) -> None:
-        """Nobody answers any more, and every connection is cut."""
-        listener, self._listener = self._listener, None
-        if listener is not None:
-            with contextlib.suppress(OSError):
-                listener.shutdown(socket.SHUT_RDWR)
-            listener.close()
-        self._path.unlink(missing_ok=True)
-        with self._lock:
-            pairs = list(self._pairs)
-        for pair in pairs:
-            self._cut(pair)
-
-    def _accept(self, listener: socket.socket) -> None:
-        while True:
-            try:
-                client, _ = listener.accept()
-            except OSError:
-                return
-            engine = socket.socket(socket.AF_UNIX)
-            engine.connect(self._engine)
-            pair = (client, engine)
-            with self._lock:
-                self._pairs.add(pair)
-            if self._listener is not listener:
-                self._cut(pair)  # it went down in between
-                continue
-            answer = _Answer()
-            threading.Thread(target=self._requests, args=(pair, answer), daemon=True).start()
-            threading.Thread(target=self._answers, args=(pair, answer), daemon=True).start()
-
-    def _requests(self, pair: tuple[socket.socket, socket.socket], answer: _Answer) -> None:
-        client, engine = pair
+    def __exit__(self, *_: object) -> None:
+        self.release()
         with contextlib.suppress(OSError):
-            while data := client.recv(_READ):
-                found = _REQUEST.match(data)
-                if found:
-                    answer.cut_after = self._wanted(b" ".join(found.groups()).decode())
-                    answer.sent = 0
-                engine.sendall(data)
-            engine.shutdown(socket.SHUT_WR)
-            return
-        self._cut(pair)
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._end_all()
 
-    def _wanted(self, request: str) -> int | None:
-        for fault in self.faults:
-            if fault.times > 0 and fault.request.search(request):
-                fault.times -= 1
-                fault.happened.append(request)
-                return fault.after
-        return None
+    def count(self, request: str) -> int:
+        return sum(re.search(request, one) is not None for one in self.requests)
 
-    def _answers(self, pair: tuple[socket.socket, socket.socket], answer: _Answer) -> None:
-        client, engine = pair
-        with contextlib.suppress(OSError):
-            while data := engine.recv(_READ):
-                if answer.cut_after is not None and answer.sent + len(data) > answer.cut_after:
-                    client.sendall(data[: answer.cut_after - answer.sent])
-                    break
-                client.sendall(data)
-                answer.sent += len(data)
-        self._cut(pair)
+    def sever(self) -> None:
+        """Cut every connection, and each new one at once."""
+        self._severed = True
+        self._end_all()
 
-    def _cut(self, pair: tuple[socket.socket, socket.socket]) -> None:
+    def restore(self) -> None:
+        self._severed = False
+
+    def release(self) -> None:
+        """Let go of what is stalled."""
+        self._released.set()
+
+    def _end_all(self) -> None:
         with self._lock:
-            self._pairs.discard(pair)
-        for one in pair:
+            ends = list(self._open)
+        for one in ends:
             with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
-            one.close()
 
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
-@dataclass
-class _Answer:
-    """Of the request that a connection is busy with: bytes sent so far, and after how many it is cut."""
+    @contextlib.contextmanager
+    def _kept(self, *ends: socket.socket) -> Iterator[None]:
+        with self._lock:
+            self._open.update(ends)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._open.difference_update(ends)
+            for one in ends:
+                with contextlib.suppress(OSError):
+                    one.shutdown(socket.SHUT_RDWR)
+                one.close()
 
-    sent: int = 0
-    cut_after: int | None = None
+    def _serve(self, client: socket.socket) -> None:
+        engine = socket.socket(socket.AF_UNIX)
+        with self._kept(client, engine), contextlib.suppress(OSError):
+            head = b""
+            while b"\r\n\r\n" not in head:
+                data = client.recv(_READ)
+                if not data or self._severed:
+                    return
+                head += data
+            line, _, rest = head.partition(b"\r\n")
+            request = " ".join(line.decode().split(" ")[:2])
+            with self._lock:
+                self.requests.append(request)
+                fault = next((one for one in self.faults if one.times > 0 and re.search(one.request, request)), None)
+                if fault is not None:
+                    fault.times -= 1
+            engine.connect(self._engine)
+            if b"\r\nupgrade: tcp" not in rest.lower().partition(b"\r\n\r\n")[0]:
+                # One request a connection: so its answer ends with the connection, and need not be understood.
+                rest = re.sub(rb"(?i)(^|\r\n)connection: [^\r]*", b"", rest, count=1).removeprefix(b"\r\n")
+                line += b"\r\nConnection: close"
+            engine.sendall(line + b"\r\n" + rest)
+            threading.Thread(target=self._up, args=(client, engine), daemon=True).start()
+            self._down(engine, client, fault, request)
 
+    def _up(self, client: socket.socket, engine: socket.socket) -> None:
+        """The rest of the request; the asker's leaving is told to the engine, as without a proxy."""
+        with contextlib.suppress(OSError):
+            while data := client.recv(_READ):
+                engine.sendall(data)
+        with contextlib.suppress(OSError):
+            engine.shutdown(socket.SHUT_WR)
 
-@contextmanager
-def fault_proxy(folder: Path) -> Iterator[FaultProxy]:
-    """In front of the engine that the tests use."""
-    engine = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock").removeprefix("unix://")
-    proxy = FaultProxy(folder / "engine.sock", engine)
-    try:
-        yield proxy
-    finally:
-        proxy.down()
+    def _down(self, engine: socket.socket, client: socket.socket, fault: Fault | None, request: str) -> None:
+        left = fault.after() if fault is not None and fault.kind in ("cut", "stall") else None
+        if fault is not None and fault.kind != "cut":
+            self.happened.append(f"{fault.kind} {request}")
+        if fault is not None and fault.kind == "delay":
+            self._released.wait(fault.seconds)
+        while data := engine.recv(_READ):
+            if fault is not None and fault.kind == "drop":
+                continue
+            if left is not None and len(data) >= left:
+                client.sendall(data[:left])
+                if fault is None or fault.kind == "cut":
+                    self.happened.append(f"cut {request}")
+                    return
+                self._released.wait()
+                data, left = data[left:], None
+            elif left is not None:
+                left -= len(data)
+            client.sendall(data)

@@ -5,6 +5,7 @@ An engine speaks plain HTTP with registries at 127.0.0.0/8, so nothing has to be
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import io
@@ -24,7 +25,12 @@ _UNKNOWN = b'{"errors": [{"code": "MANIFEST_UNKNOWN", "message": "manifest unkno
 _LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
 
 
-Fault = Callable[[str, int], tuple[Literal["stall", "reset"], int] | None]
+def _file_system(image: str) -> bytes:
+    box = subprocess.run(["docker", "create", image, "true"], check=True, capture_output=True, text=True)
+    try:
+        return subprocess.run(["docker", "export", box.stdout.strip()], check=True, capture_output=True).stdout
+    finally:
+        subprocess.run(["docker", "rm", box.stdout.strip()], check=True, capture_output=True)
 
 
 def digest_of(data: bytes) -> str:
@@ -40,14 +46,37 @@ class Registry:
 
     def __init__(self) -> None:
         self.requests: list[str] = []
-        self.fault: Fault = lambda _path, _size: None
-        self._closing = threading.Event()
+        self.logins: list[str] = []
+        """What was sent as a login, "" for nobody."""
+        self.stall_after: int | None = None
+        """From a layer come so many bytes, then nothing more until `resumed`."""
+        self.wants = ""
+        """Only who sends this, base64 of `user:password`, is served; "" for anybody."""
+        self.reset = False
+        """Whether whoever asks for a manifest is cut off."""
+        self.stalled = threading.Event()
+        self.hung_up = threading.Event()
+        """Whoever was made to wait for the rest of a layer does not want it any more."""
+        self.resumed = threading.Event()
+        """Set: the rest of the layer is sent after all."""
         self._files: dict[str, tuple[str, bytes]] = {}
         registry = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 registry.requests.append(self.path)
+                registry.logins.append(self.headers.get("Authorization", ""))
+                if registry.reset and "/manifests/" in self.path:
+                    self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    self.close_connection = True
+                    self.connection.close()
+                    return
+                if registry.wants and registry.logins[-1] != f"Basic {registry.wants}":
+                    self.send_response(401)
+                    self.send_header("WWW-Authenticate", 'Basic realm="test"')
+                    self.send_header("Content-Length", "0")
+                    self.end_headers()
+                    return
                 found = registry._find(self.path)
                 self.send_response(200 if found else 404)
                 kind, data = found or ("application/json", _UNKNOWN)
@@ -55,23 +84,19 @@ class Registry:
                 self.send_header("Content-Length", str(len(data)))
                 self.send_header("Docker-Content-Digest", digest_of(data))
                 self.end_headers()
-                if self.command == "GET":
-                    self._send(data)
-
-            def _send(self, data: bytes) -> None:
-                wrong = registry.fault(self.path, len(data))
-                if wrong is None:
-                    self.wfile.write(data)
+                if self.command != "GET":
                     return
-                kind, count = wrong
-                self.wfile.write(data[:count])
-                self.wfile.flush()
-                if kind == "stall":
-                    registry._closing.wait()
-                else:
-                    # Closed with a time of zero to linger, a connection is reset instead of ended.
-                    self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                self.close_connection = True
+                if registry.stall_after is not None and kind == _LAYER:
+                    self.wfile.write(data[: registry.stall_after])
+                    registry.stalled.set()
+                    self.connection.settimeout(60)
+                    registry.resumed.wait(60)
+                    with contextlib.suppress(OSError):
+                        self.wfile.write(data[registry.stall_after :])
+                        return
+                    registry.hung_up.set()
+                    return
+                self.wfile.write(data)
 
             def do_HEAD(self) -> None:
                 self.do_GET()
@@ -80,7 +105,7 @@ class Registry:
                 pass
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
 
     @property
@@ -93,14 +118,12 @@ class Registry:
         return self._files.get(path)
 
     def publish(self, name: str, tag: str, image: str, extra: dict[str, bytes]) -> str:
-        """The file system of a local image with `extra` files, as `name:tag`; gives its reference."""
-        box = subprocess.run(["docker", "create", image, "true"], check=True, capture_output=True, text=True)
-        try:
-            done = subprocess.run(["docker", "export", box.stdout.strip()], check=True, capture_output=True)
-        finally:
-            subprocess.run(["docker", "rm", box.stdout.strip()], check=True, capture_output=True)
-        buffer = io.BytesIO(done.stdout)
-        with tarfile.open(fileobj=buffer, mode="a") as tar:
+        """The file system of a local image ("" for none) with `extra` files, as `name:tag`; gives its reference."""
+        return self._publish(name, tag, _file_system(image) if image else b"", extra)
+
+    def _publish(self, name: str, tag: str, files: bytes, extra: dict[str, bytes]) -> str:
+        buffer = io.BytesIO(files)
+        with tarfile.open(fileobj=buffer, mode="a" if files else "w") as tar:
             for path, data in extra.items():
                 info = tarfile.TarInfo(path)
                 info.size = len(data)
@@ -133,7 +156,7 @@ class Registry:
         return f"{self.address}/{name}:{tag}"
 
     def close(self) -> None:
-        self._closing.set()
+        self.resumed.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from agents_runner.core import container as labels
 from agents_runner.core import errors
 from agents_runner.core.container import ContainerSpec, ImageInfo
 from agents_runner.core.environment import NoWorkspace
@@ -26,6 +27,7 @@ from agents_runner.core.launch import AgentLaunch, DockerRunnerConfig
 from agents_runner.core.ports import Port
 from agents_runner.engine.fake import Console, FakeEngine
 from agents_runner.images.control import ControlFolders
+from agents_runner.images.planning import plan_image
 from agents_runner.runner.run_task import Tools, run_task
 
 Behaviour = Callable[[ContainerSpec, Console, str], int]
@@ -157,6 +159,66 @@ def test_f11_an_image_gone_between_look_and_start(engine: FakeEngine, tmp_path: 
     assert result(events).state is TaskState.SUCCEEDED
     assert result(events).image == "base:1"
     assert any(isinstance(event, Notice) and "just removed" in event.message for event in events)
+
+
+class VanishingLayer(FakeEngine):
+    """Somebody removes the cached image at the n-th call, `at`."""
+
+    at = 0
+
+    def _called(self, name: str) -> None:
+        super()._called(name)
+        if len(self.calls) == self.at:
+            self.images = {made: one for made, one in self.images.items() if not one.is_ours()}
+
+
+@pytest.mark.parametrize("at", range(1, 7))
+def test_f11_a_cached_image_that_vanishes_at_any_moment_fails_no_task(tmp_path: Path, at: int) -> None:
+    engine = VanishingLayer(plays(builds, works))
+    engine.add_image("base:1")
+    events_of(engine, tmp_path)
+    engine.calls.clear()
+    engine.at = at
+    events = events_of(engine, tmp_path)
+    assert len(engine.calls) > at, "it vanished in the middle"
+    assert result(events).state is TaskState.SUCCEEDED
+    assert engine.calls.count("commit") <= 1
+
+
+class MovingTag(FakeEngine):
+    """Somebody moves the base image's tag at the n-th call."""
+
+    def __init__(self, at: int) -> None:
+        super().__init__(plays(builds, works))
+        self.at = at
+        self.bases = (self.add_image("base:1", user="one").id, self.add_image("other:1", user="two").id)
+        self.created: list[ContainerSpec] = []
+
+    def _called(self, name: str) -> None:
+        super()._called(name)
+        if len(self.calls) == self.at:
+            self.tag(self.bases[1], "base:1")
+
+    def create(self, spec: ContainerSpec) -> str:
+        self.created.append(spec)
+        return super().create(spec)
+
+
+@pytest.mark.parametrize("at", range(1, 13))
+def test_f12_a_base_tag_that_moves_on_the_way_mixes_no_images(tmp_path: Path, at: int) -> None:
+    engine = MovingTag(at)
+    events = events_of(engine, tmp_path)
+    assert len(engine.calls) > at, "it moved in the middle"
+    assert result(events).state is TaskState.SUCCEEDED
+    assert phases(events)["build.env"] == (True, "built")
+    build, task = engine.created
+    base = engine.images[build.image]
+    layer = engine.images[task.image]
+    assert base.id == engine.bases[1 if at < 2 else 0]
+    assert (layer.parent, layer.labels[labels.IMAGE_PARENT]) == (base.id, base.id)
+    assert layer.user == base.user
+    plan = plan_image(CONFIG, base)
+    assert (layer.tags, layer.labels[labels.IMAGE_KEY]) == ((plan.layers[0].tag,), plan.layers[0].key)
 
 
 @pytest.mark.parametrize("phase", ["build", "task"])
