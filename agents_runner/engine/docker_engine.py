@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import secrets
 import socket
 import threading
 import time
@@ -37,13 +36,12 @@ from agents_runner.core.errors import (
 from agents_runner.engine import again, archive, facts
 from agents_runner.engine.credentials import HELPER_S, login_for
 from agents_runner.engine.endpoint import Endpoint, resolve
-from agents_runner.engine.lost import LONG_PAUSES, QUESTION_PAUSES, surely
 from agents_runner.engine.mapping import mapped
 from agents_runner.engine.payload import commit_config, container_config
 from agents_runner.engine.pipe import ExecPipe, collected
-from agents_runner.engine.port import Attached, LogStream, Pipe, PullProgress, Ran
+from agents_runner.engine.port import Attached, Chunk, LogStream, Pipe, PullProgress, Ran
 from agents_runner.engine.pulling import SILENCE_S, PullCall, pull_progress
-from agents_runner.engine.streams import ResponseStream, SocketStream, pumped
+from agents_runner.engine.streams import FrameParser, ResponseStream, SocketStream, pumped
 from agents_runner.engine.tunnel import SshTunnel
 
 CONTROL_TIMEOUT_S = 120
@@ -57,7 +55,6 @@ NEWEST_API = "1.52"
 """What is tested; a newer engine is asked in these words."""
 _WAIT_STEP_S = 0.05
 _POOLS = 2
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,19 +103,13 @@ class DockerEngine:
         return client
 
     def _api(self, version: str) -> docker.APIClient:
-        try:
-            client = docker.APIClient(
-                base_url=self._url,
-                version=version,
-                timeout=CONTROL_TIMEOUT_S,
-                tls=cast("Any", self._endpoint.tls or False),
-                max_pool_size=4,
-            )
-        except (docker.errors.InvalidConfigFile, ValueError, AttributeError) as error:
-            raise EngineUnreachable(
-                f"Docker's own configuration (config.json) cannot be read: {error}.", "Mend it, or move it away."
-            ) from error
-        with_patience(client)
+        client = docker.APIClient(
+            base_url=self._url,
+            version=version,
+            timeout=CONTROL_TIMEOUT_S,
+            tls=cast("Any", self._endpoint.tls or False),
+            max_pool_size=4,
+        )
         # The machine's REQUESTS_CA_BUNDLE would push the engine's own certificates aside.
         client.trust_env = False
         _keep_few_pools(client)
@@ -242,28 +233,15 @@ class DockerEngine:
         return SocketStream(cast("socket.socket", getattr(raw, "_sock", raw)), raw)
 
     def follow(self, container: str, skip: Mapping[str, int] | None = None) -> LogStream:
-        return ResponseStream(self._log(container, None, follow=1, tail="all"), skip or {})
-
-    def last_output(self, container: str, lines: int) -> Sequence[Chunk]:
-        response = self._log(container, CONTROL_TIMEOUT_S, follow=0, tail=lines)
-        with mapped("read a container's log", self._endpoint.url), response:
-            return tuple(FrameParser().feed(response.content))
-
-    def _log(self, container: str, timeout: float | None, **params: object) -> requests.Response:
         with self._call("read a container's log") as client:
-            response = cast(
-                "requests.Response",
-                client._get(
-                    client._url("/containers/{0}/logs", container),
-                    params={"stdout": 1, "stderr": 1, **params},
-                    stream=True,
-                    timeout=FOLLOW_TIMEOUT_S,
-                ),
-            )
-            client._raise_for_status(response)
+            response = _log(client, container, FOLLOW_TIMEOUT_S, follow=1, tail="all")
             # The log may be silent for as long as it likes, only not before its first word.
             client._disable_socket_timeout(client._get_raw_response_socket(response))
         return ResponseStream(response, skip or {})
+
+    def last_output(self, container: str, lines: int) -> Sequence[Chunk]:
+        with self._call("read a container's log") as client, _log(client, container, tail=lines) as response:
+            return tuple(FrameParser().feed(response.content))
 
     def inspect(self, container: str) -> ContainerState | None:
         try:
@@ -414,6 +392,20 @@ class DockerEngine:
 
 def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split(".") if part.isdigit())
+
+
+def _log(client: Any, container: str, timeout: float = CONTROL_TIMEOUT_S, **params: object) -> requests.Response:
+    response = cast(
+        "requests.Response",
+        client._get(
+            client._url("/containers/{0}/logs", container),
+            params={"stdout": 1, "stderr": 1, **params},
+            stream=True,
+            timeout=timeout,
+        ),
+    )
+    client._raise_for_status(response)
+    return response
 
 
 def _keep_few_pools(client: docker.APIClient) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from agents_runner.core.container import NONCE, CommitSpec, ContainerSpec
+from agents_runner.core.container import CommitSpec, ContainerSpec
 
 _MIB = 1024 * 1024
 _LOG = {"Type": "json-file", "Config": {"max-size": "20m", "max-file": "3"}}
 
 
-def container_config(spec: ContainerSpec, *, nonce: str, userns_host: bool = False) -> dict[str, object]:
+def container_config(spec: ContainerSpec, *, userns_host: bool = False) -> dict[str, object]:
     """The body of a create request. Values that the spec leaves empty are absent: the image's own hold."""
     config: dict[str, object] = {
         "Image": spec.image,
@@ -18,7 +18,7 @@ def container_config(spec: ContainerSpec, *, nonce: str, userns_host: bool = Fal
         "OpenStdin": spec.stdin,
         "StdinOnce": spec.stdin,
         "AttachStdin": spec.stdin,
-        "Labels": {**spec.labels, NONCE: nonce},
+        "Labels": dict(spec.labels),
         "HostConfig": _host_config(spec, userns_host=userns_host),
     }
     if spec.command:
@@ -71,9 +71,9 @@ def _host_config(spec: ContainerSpec, *, userns_host: bool) -> dict[str, object]
     return host
 
 
-def commit_config(spec: CommitSpec, *, nonce: str) -> dict[str, object]:
+def commit_config(spec: CommitSpec) -> dict[str, object]:
     """The body of a commit request: whatever is empty in it is taken over from the container."""
-    config: dict[str, object] = {"Labels": {**spec.labels, NONCE: nonce}}
+    config: dict[str, object] = {"Labels": dict(spec.labels)}
     if spec.entrypoint:
         config["Entrypoint"] = list(spec.entrypoint)
     if spec.command:

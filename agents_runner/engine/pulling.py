@@ -139,12 +139,10 @@ def _moves(line: Mapping[str, Any], last: dict[str, tuple[str, int]]) -> bool:
     return True
 
 
-def _error(text: str, ref: str, trouble: str) -> ImageMissing | NoSpace | EngineRefused:
+def _error(text: str, ref: str) -> ImageMissing | NoSpace | EngineRefused:
     lowered = text.lower()
     if "no space left" in lowered:
         return NoSpace(f"The engine's disk is full (pull {ref}).", "Free some space first.")
-    said = f"The image {ref} cannot be pulled: {text.rstrip('.')}."
-    hint = f"{_HINT} ({trouble})" if trouble else _HINT
-    if any(word in lowered for word in ("not found", "manifest unknown", "does not exist", "denied", "unauthorized")):
-        return ImageMissing(said, hint)
-    return EngineRefused(said, hint)
+    if any(word in lowered for word in ("not found", "manifest unknown", "does not exist", "denied")):
+        return ImageMissing(f"The image {ref} cannot be pulled: {text.rstrip('.')}.", _HINT)
+    return EngineRefused(f"The image {ref} cannot be pulled: {text.rstrip('.')}.", _HINT)

@@ -33,6 +33,29 @@ _SETTLE_S = 1.0
 _RETRY_S = 0.2
 
 
+_LAST_LINES = 100
+"""How many of the engine's last lines are compared with what was seen, at the end."""
+
+
+class _Recent:
+    """The last bytes of one stream, as many as those lines usually have."""
+
+    _KEPT = 256 * 1024
+
+    def __init__(self) -> None:
+        self._chunks: deque[bytes] = deque()
+        self._size = 0
+
+    def add(self, data: bytes) -> None:
+        self._chunks.append(data)
+        self._size += len(data)
+        while self._size - len(self._chunks[0]) >= self._KEPT:
+            self._size -= len(self._chunks.popleft())
+
+    def ends_with(self, data: bytes) -> bool:
+        return b"".join(self._chunks).endswith(data)
+
+
 class StopFlag(Protocol):
     """Tells whether somebody asked to stop; cheap enough to ask ten times a second."""
 
@@ -70,7 +93,7 @@ class Watch:
             now = time.monotonic()
             fruitless = sum(self._seen.values()) == known
             # Twice silent about a container that has ended: there is no more.
-            if state.ended and (stream.complete or (hung and again and fruitless)):
+            if state.ended and (stream.complete or (hung and again and fruitless) or self._is_whole()):
                 break
             if fruitless and (state.ended or now - began < LOOK_EVERY_S):
                 broken = broken or now
@@ -111,6 +134,16 @@ class Watch:
                 if self._over():
                     return True
         return False
+
+    def _is_whole(self) -> bool:
+        """True if the engine's last lines are those that were seen: quicker than reading all of them once more."""
+        ends: dict[str, bytes] = {}
+        try:
+            for chunk in self._patiently(lambda: self.engine.last_output(self.container, _LAST_LINES)):
+                ends[chunk.stream] = ends.get(chunk.stream, b"") + chunk.data
+        except (ContainerMissing, EngineRefused):
+            return False
+        return all(self._recent[stream].ends_with(data) for stream, data in ends.items())
 
     def _over(self) -> bool:
         """True once the container has ended and its stream stayed silent for another look."""

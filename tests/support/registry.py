@@ -17,11 +17,10 @@ import tarfile
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Literal
+from typing import Any
 
 _MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 _CONFIG = "application/vnd.docker.container.image.v1+json"
-_UNKNOWN = b'{"errors": [{"code": "MANIFEST_UNKNOWN", "message": "manifest unknown"}]}'
 _LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
 
 
@@ -38,11 +37,7 @@ def digest_of(data: bytes) -> str:
 
 
 class Registry:
-    """Serves what `publish` was given last; `requests` are the paths that were asked for.
-
-    `fault` may be given a function of the path and the answer's bytes: how many of them are sent before the
-    connection is held in silence ("stall") or reset ("reset"); None for all.
-    """
+    """Serves what `publish` was given last; `requests` are the paths that were asked for."""
 
     def __init__(self) -> None:
         self.requests: list[str] = []
@@ -59,12 +54,15 @@ class Registry:
         """Whoever was made to wait for the rest of a layer does not want it any more."""
         self.resumed = threading.Event()
         """Set: the rest of the layer is sent after all."""
+        self.before: Callable[[str], object] = lambda _path: None
+        """Called with each path before it is answered; it may wait."""
         self._files: dict[str, tuple[str, bytes]] = {}
         registry = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 registry.requests.append(self.path)
+                registry.before(self.path)
                 registry.logins.append(self.headers.get("Authorization", ""))
                 if registry.reset and "/manifests/" in self.path:
                     self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -79,7 +77,7 @@ class Registry:
                     return
                 found = registry._find(self.path)
                 self.send_response(200 if found else 404)
-                kind, data = found or ("application/json", _UNKNOWN)
+                kind, data = found or ("application/json", b"{}")
                 self.send_header("Content-Type", kind)
                 self.send_header("Content-Length", str(len(data)))
                 self.send_header("Docker-Content-Digest", digest_of(data))

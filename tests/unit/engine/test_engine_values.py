@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents_runner.core import errors
-from agents_runner.core.container import NONCE, CommitSpec, ContainerSpec
+from agents_runner.core.container import CommitSpec, ContainerSpec
 from agents_runner.core.environment import Resources
 from agents_runner.core.mounts import Mount
 from agents_runner.core.ports import Port
@@ -36,7 +36,7 @@ def test_a_container_from_a_value() -> None:
         environment={"A": "1"},
         init=True,
     )
-    made = container_config(spec, nonce="n")
+    made = container_config(spec)
     host = made["HostConfig"]
     assert isinstance(host, dict)
     assert made["Cmd"] == ["a", "b"]
@@ -57,7 +57,7 @@ def test_a_container_from_a_value() -> None:
 
 
 def test_a_commit_says_only_what_it_means() -> None:
-    assert commit_config(CommitSpec(labels={"a": "b"}), nonce="n") == {"Labels": {"a": "b", NONCE: "n"}}
+    assert commit_config(CommitSpec(labels={"a": "b"})) == {"Labels": {"a": "b"}}
 
 
 @pytest.mark.parametrize(
