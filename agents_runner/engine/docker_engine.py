@@ -41,7 +41,7 @@ from agents_runner.engine.payload import commit_config, container_config
 from agents_runner.engine.pipe import ExecPipe, collected
 from agents_runner.engine.port import Attached, Chunk, LogStream, Pipe, PullProgress, Ran
 from agents_runner.engine.pulling import SILENCE_S, PullCall, pull_progress
-from agents_runner.engine.streams import FrameParser, ResponseStream, SocketStream, pumped
+from agents_runner.engine.streams import FrameParser, ResponseStream, SocketStream, is_chunked, pumped
 from agents_runner.engine.tunnel import SshTunnel
 
 CONTROL_TIMEOUT_S = 120
@@ -239,9 +239,10 @@ class DockerEngine:
             client._disable_socket_timeout(client._get_raw_response_socket(response))
         return ResponseStream(response, skip or {})
 
-    def last_output(self, container: str, lines: int) -> Sequence[Chunk]:
+    def last_output(self, container: str, lines: int) -> Sequence[Chunk] | None:
         with self._call("read a container's log") as client, _log(client, container, tail=lines) as response:
-            return tuple(FrameParser().feed(response.content))
+            data = response.content
+            return tuple(FrameParser().feed(data)) if is_chunked(response) else None
 
     def inspect(self, container: str) -> ContainerState | None:
         try:

@@ -347,7 +347,7 @@ class FakeEngine:
         one = self._get(container)
         return _Stream(one.console.reader(past=True, ended=one.state.ended), skip or {})
 
-    def last_output(self, container: str, lines: int) -> Sequence[Chunk]:
+    def last_output(self, container: str, lines: int) -> Sequence[Chunk] | None:
         self._called("last_output")
         return self._get(container).console.past()[-lines:]
 

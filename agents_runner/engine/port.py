@@ -137,8 +137,11 @@ class Engine(Protocol):
         """Output from the beginning, past and to come, leaving out the first `skip[stream]` bytes."""
         ...
 
-    def last_output(self, container: str, lines: int) -> Sequence[Chunk]:
-        """The last lines of its output so far, of both streams together. Raises ContainerMissing."""
+    def last_output(self, container: str, lines: int) -> Sequence[Chunk] | None:
+        """The last lines of its output so far, of both streams together; None if the answer may be cut.
+
+        Raises ContainerMissing.
+        """
         ...
 
     def inspect(self, container: str) -> ContainerState | None: ...

@@ -145,6 +145,11 @@ def pumped(source: Iterable[T], close: Callable[[], None]) -> Generator[T | None
         close()
 
 
+def is_chunked(response: requests.Response) -> bool:
+    """Without chunks, or with a head that was cut itself, an answer's end looks the same as a broken connection."""
+    return "chunked" in str(response.headers.get("Transfer-Encoding", "")).lower()
+
+
 class ResponseStream:
     """Output of the engine's log file, from the beginning, leaving out the bytes that are known already."""
 
@@ -169,8 +174,7 @@ class ResponseStream:
                     fresh = self._fresh(chunk)
                     if fresh.data:
                         yield fresh
-            # Without chunks, or with a head that was cut itself, the end looks the same as a broken connection.
-            self._complete = "chunked" in self._response.headers.get("Transfer-Encoding", "").lower()
+            self._complete = is_chunked(self._response)
         except (urllib3.exceptions.HTTPError, OSError, ValueError, AttributeError):
             # A cut connection ends the stream; what became of the container is asked elsewhere.
             return

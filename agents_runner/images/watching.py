@@ -139,10 +139,13 @@ class Watch:
         """True if the engine's last lines are those that were seen: quicker than reading all of them once more."""
         ends: dict[str, bytes] = {}
         try:
-            for chunk in self._patiently(lambda: self.engine.last_output(self.container, _LAST_LINES)):
-                ends[chunk.stream] = ends.get(chunk.stream, b"") + chunk.data
+            last = self._patiently(lambda: self.engine.last_output(self.container, _LAST_LINES))
         except (ContainerMissing, EngineRefused):
             return False
+        if last is None:
+            return False
+        for chunk in last:
+            ends[chunk.stream] = ends.get(chunk.stream, b"") + chunk.data
         return all(self._recent[stream].ends_with(data) for stream, data in ends.items())
 
     def _over(self) -> bool:
