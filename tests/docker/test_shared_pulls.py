@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from urllib.request import urlopen
@@ -14,6 +16,7 @@ from agents_runner.core.task import TaskState
 from agents_runner.engine.docker_engine import DockerEngine
 from agents_runner.runner.services import Services, TaskRequest
 from tests.docker.conftest import MakeEnvironment
+from tests.support.cli import Cli
 from tests.support.docker_program import docker
 from tests.support.registry import Registry
 from tests.support.waiting import until
@@ -82,3 +85,24 @@ def test_f21_stop_works_before_the_engine_has_said_a_word(services: Services, re
         services.runner.stop(task)
         until(lambda task=task: services.tasks.get(task).state is TaskState.CANCELLED, timeout=2)
     until(lambda: [one for one in threading.enumerate() if one.name == "engine-stream"] == [], timeout=5)
+
+
+def test_f5_killed_in_the_middle_of_a_pull_a_task_says_so_and_the_next_one_pulls(
+    registry: Registry, name: str, cli: Cli
+) -> None:
+    layer = layer_of(registry)
+    registry.before = lambda path: registry.resumed.wait(60) if path == layer else None
+    process = subprocess.Popen(
+        [sys.executable, "-m", "agents_runner", "run", name, "true"],
+        env=os.environ | {"AGENTS_RUNNER_HOME": str(cli.home)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    until(lambda: layer in registry.requests, timeout=30)
+    process.kill()
+    process.wait()
+    (task,) = cli("tasks", "list", "--json").json
+    assert task["state"] == "failed"
+    assert "The application ended" in cli("tasks", "show", task["id"], "--json").json["error"]
+    registry.resumed.set()
+    assert cli("run", name, "echo ran", "--json").log == ["ran"]

@@ -94,7 +94,9 @@ class Registry:
                         return
                     registry.hung_up.set()
                     return
-                self.wfile.write(data)
+                # Who asked may have gone.
+                with contextlib.suppress(OSError):
+                    self.wfile.write(data)
 
             def do_HEAD(self) -> None:
                 self.do_GET()
