@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from subprocess import run
 from urllib.request import urlopen
 
 import pytest
@@ -17,7 +18,6 @@ from agents_runner.engine.docker_engine import DockerEngine
 from agents_runner.runner.services import Services, TaskRequest
 from tests.docker.conftest import MakeEnvironment
 from tests.support.cli import Cli
-from tests.support.docker_program import docker
 from tests.support.registry import Registry
 from tests.support.waiting import until
 
@@ -35,8 +35,13 @@ def published(registry: Registry, mini_base: str, engine: DockerEngine) -> Itera
     """An image with some 20 MB to fetch, in the registry only."""
     ref = registry.publish("base", "1", mini_base, {"filling": os.urandom(20_000_000)})
     yield ref
-    if engine.find_image(ref) is not None:
-        docker("rmi", ref)
+    # A container of an ended task may be on its way out still.
+    until(
+        lambda: (
+            engine.find_image(ref) is None
+            or not run(["docker", "rmi", ref], capture_output=True, check=False).returncode
+        )
+    )
 
 
 @pytest.fixture
