@@ -26,7 +26,10 @@ def new_nonce() -> str:
 
 
 def repeated(act: Callable[[], T], pauses: tuple[float, ...] = QUICK) -> T:
-    """What may be done twice: once more where the answer was lost. An engine that is not there is said at once."""
+    """What may be done twice: once more where the answer was lost. An engine that is not there is said at once.
+
+    Only what changes something is worth waiting for an engine that went away with the answer.
+    """
     lost = False
     for pause in pauses:
         try:
@@ -34,7 +37,7 @@ def repeated(act: Callable[[], T], pauses: tuple[float, ...] = QUICK) -> T:
         except AnswerLost:
             lost = True
         except EngineUnreachable:
-            if not lost:
+            if not lost or pauses is QUICK:
                 raise
         time.sleep(pause)
     return act()

@@ -66,6 +66,8 @@ LIMIT_GRACE_S = 1.0
 LIMIT_WAIT_S = 30.0
 CANCELLED_EXIT = 130
 LAST_PICTURE_TIMEOUT_S = 5.0
+_SIGNALLED = 128
+"""Exit codes above it say that a signal ended the program."""
 T = TypeVar("T")
 
 
@@ -630,7 +632,8 @@ def _with_tail(error: StageFailed, tail: tuple[str, ...]) -> StageFailed:
 def _ending(code: int, *, oom: bool, engine_away: bool) -> tuple[str, str]:
     if code == 0:
         return "", ""
-    if engine_away:
+    # One that only could not be reached for a while kills nobody.
+    if engine_away and code > _SIGNALLED:
         return f"The engine was stopped or restarted while the task ran (exit code {code}).", "Run it again."
     if oom:
         return "The task ran out of memory.", "Raise the environment's memory limit."
