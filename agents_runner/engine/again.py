@@ -60,7 +60,7 @@ def created(
             if state is not None:
                 if state.labels.get(CONTAINER_NONCE) == nonce:
                     return state.id
-                raise lost_to_another(state)
+                raise _Taken(f"The container name {state.name} is taken (create a container).")
             return create()
         except NameInUse as error:
             if isinstance(error, _Taken):
@@ -74,10 +74,6 @@ def created(
 
 class _Taken(NameInUse):
     """The name is another's: nothing of ours was made."""
-
-
-def lost_to_another(state: ContainerState) -> NameInUse:
-    return _Taken(f"The container name {state.name} is taken (create a container).")
 
 
 def started(

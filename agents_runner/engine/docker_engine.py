@@ -49,7 +49,7 @@ LONG_TIMEOUT_S = 3600
 LOOK_TIMEOUT_S = 20
 LOOKS = 6
 """An engine that is slow has as long for a look as for anything else, on a new connection each time."""
-FOLLOW_TIMEOUT_S = 60
+FOLLOW_TIMEOUT_S = LOOK_TIMEOUT_S
 OLDEST_API = (1, 41)
 NEWEST_API = "1.52"
 """What is tested; a newer engine is asked in these words."""

@@ -146,7 +146,7 @@ class Watch:
             return False
         for chunk in last:
             ends[chunk.stream] = ends.get(chunk.stream, b"") + chunk.data
-        return all(self._recent[stream].ends_with(data) for stream, data in ends.items())
+        return all(_is_telling(data) and self._recent[stream].ends_with(data) for stream, data in ends.items())
 
     def _over(self) -> bool:
         """True once the container has ended and its stream stayed silent for another look."""
@@ -190,3 +190,9 @@ class Watch:
             if (state.ended and not leaving) or late:
                 return state
             time.sleep(0.005)
+
+
+def _is_telling(data: bytes) -> bool:
+    """False for lines that say the same again and again: without the last few of them they look no different."""
+    last = data.rstrip(b"\n").rpartition(b"\n")[2]
+    return data.count(last) == 1
