@@ -165,6 +165,18 @@ def test_f4_a_log_that_is_cut_again_and_again_has_each_line_once(
     assert states[0].exit_code == 0
 
 
+def test_f4_lines_that_are_all_alike_are_counted_too(
+    through: DockerEngine, proxy: FaultProxy, mini_base: str, left: str
+) -> None:
+    rng = random.Random(SEED)
+    made = through.create(ContainerSpec(name=left, image=mini_base, command=("bash", "-c", "yes '' | head -n 20000")))
+    # Most of it is still under way when the container has ended: only the log tells how many there were.
+    proxy.faults = [Fault(request=r"/attach\?", kind="cut", after=lambda: rng.randrange(1_000, 18_000))]
+    found = list(lines_of(through, made, []))
+    assert (set(found), len(found)) == ({"stdout "}, 20_000), f"seed {SEED}"
+    assert len(proxy.happened) == 1
+
+
 def test_f26_an_end_during_a_lost_connection_is_seen_when_it_returns(
     through: DockerEngine, proxy: FaultProxy, engine: DockerEngine, mini_base: str, left: str
 ) -> None:
