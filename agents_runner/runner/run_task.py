@@ -24,10 +24,8 @@ from agents_runner.core.errors import (
     ImageMissing,
     LimitReached,
     MountRefused,
-    NoDesktop,
     PortInUse,
     StageFailed,
-    StoreError,
 )
 from agents_runner.core.events import (
     Event,
@@ -43,21 +41,21 @@ from agents_runner.core.events import (
 from agents_runner.core.launch import WORKSPACE_PATH, DockerRunnerConfig
 from agents_runner.core.mounts import Mount
 from agents_runner.core.secrets import SECRETS_PATH, SecretGrant, SecretValues, secret_input
-from agents_runner.desktop.families import install_script, start_files
 from agents_runner.engine.port import Engine, LogStream
 from agents_runner.images.build import BuildOptions
 from agents_runner.images.control import ControlFolder, ControlFolders
-from agents_runner.images.desktop import explanation, is_hopeless
 from agents_runner.images.ensure import Ensured, Ensurer
 from agents_runner.images.planning import StartPlan, plan_image, plan_start
 from agents_runner.images.sharing import Alone, Desk
 from agents_runner.images.watching import StopFlag, Watch
-from agents_runner.launcher.files import LAUNCHER, DesktopStart, LauncherPlan, control_files, secrets_for
+from agents_runner.launcher.files import LAUNCHER, LauncherPlan, control_files, secrets_for
 from agents_runner.launcher.marks import Mark, OutputParser, clocked
 from agents_runner.runner.base_image import base_image
-from agents_runner.runner.desktop import DoorPort, last_picture, take_picture
+from agents_runner.runner.desktop import DoorPort
+from agents_runner.runner.endings import ending, stage_failed, with_tail
 from agents_runner.runner.limits import Limits
 from agents_runner.runner.redacting import redacted
+from agents_runner.runner.task_screen import DESKTOP_PHASES, TaskScreen
 from agents_runner.workspace.git import Clone, without_credentials
 
 TAIL_LINES = 20
@@ -65,9 +63,6 @@ STOP_GRACE_S = 5.0
 LIMIT_GRACE_S = 1.0
 LIMIT_WAIT_S = 30.0
 CANCELLED_EXIT = 130
-LAST_PICTURE_TIMEOUT_S = 5.0
-_SIGNALLED = 128
-"""Exit codes above it say that a signal ended the program."""
 T = TypeVar("T")
 
 
@@ -173,8 +168,13 @@ class _Run:
     _agent_began: bool = False
     _home: str = "/root"
     _login: dict[str, bytes] = field(default_factory=dict)
-    _door: DoorPort | None = None
-    _screen: bool = False
+    _screen: TaskScreen = field(init=False)
+
+    def __post_init__(self) -> None:
+        tools = self.tools
+        self._screen = TaskScreen(
+            config=self.config, engine=tools.engine, open_door=tools.open_door, keep=tools.keep_picture
+        )
 
     def all(self) -> Generator[Event, None, None]:
         yield StateChanged(state=TaskState.PREPARING)
@@ -259,11 +259,11 @@ class _Run:
     ) -> Generator[Event, None, None]:
         yield StateChanged(state=TaskState.STARTING)
         yield self._begin(Phase.START)
-        yield from self._open_door(ensured)
+        yield from self._screen.open(ensured)
         try:
             yield from self._made(base, ensured, mounts)
         finally:
-            self._close_door()
+            self._screen.close()
 
     def _made(self, base: ImageInfo, ensured: Ensured, mounts: tuple[Mount, ...]) -> Generator[Event, None, None]:
         try:
@@ -350,7 +350,7 @@ class _Run:
                 "AGENTS_RUNNER_ENVIRONMENT": config.environment_name,
             },
             stages=start.stages,
-            desktop=self._desktop_start(ensured),
+            desktop=self._screen.start(ensured),
             mounted=tuple(mount.target for mount in mounts if not mount.read_only),
             login=self._login,
             agent=config.agent,
@@ -400,9 +400,7 @@ class _Run:
         except BaseException:
             stream.close()
             raise
-        if self._door is not None:
-            # Before the screen is there: who looks already is connected the moment it is.
-            self._door.lead_to(container)
+        self._screen.lead_to(container)
         if self.image != self.config.base_image:
             self.tools.on_image_used(self.image)
         yield from self._ports(container)
@@ -418,10 +416,8 @@ class _Run:
         self.image = ours or self.config.base_image
         self._read_logins()
         self._phase, self._phase_began = Phase.START, time.monotonic()
-        if self.tools.open_door is not None and self.config.headless_desktop_enabled:
-            with contextlib.suppress(StoreError):
-                self._door = self.tools.open_door()
-                self._door.lead_to(state.id)
+        self._screen.open_again()
+        self._screen.lead_to(state.id)
         left = dict(known.lines)
         try:
             age = max(0.0, time.time() - state.created) if state.created else 0.0
@@ -431,7 +427,7 @@ class _Run:
                 elif not _is_known(event, known):
                     yield event
         finally:
-            self._close_door()
+            self._screen.close()
             with contextlib.suppress(EngineError):
                 engine.remove(state.id)
             self.tools.control.sweep(task_container(self.config.task_id))
@@ -456,12 +452,12 @@ class _Run:
             state: ContainerState = end.value
             self._engine_away = watch.was_away
         except Cancelled:
-            self._keep_picture(lambda: take_picture(engine, container, self._user, timeout=LAST_PICTURE_TIMEOUT_S))
+            self._screen.picture_now(container)
             engine.stop(container, STOP_GRACE_S)
             raise
         except LimitReached:
             self._failed = limits.error(self._phase)
-            self._keep_picture(lambda: take_picture(engine, container, self._user, timeout=LAST_PICTURE_TIMEOUT_S))
+            self._screen.picture_now(container)
             engine.stop(container, LIMIT_GRACE_S)
             state = engine.wait(container, LIMIT_WAIT_S)
         yield from self._over(container, state)
@@ -484,12 +480,12 @@ class _Run:
         elif mark.word == "end":
             (phase, status, *_), clock = clocked(mark)
             code = int(status)
-            if Phase(phase) in _DESKTOP_PHASES:
-                yield from self._desktop_stage_over(Phase(phase), code, clock)
-                return
-            if code:
-                self._failed = _stage_failed(Phase(phase), code)
+            of_screen = Phase(phase) in DESKTOP_PHASES
+            if code and not of_screen:
+                self._failed = stage_failed(Phase(phase), code)
             yield self._finish(ok=code == 0, clock=clock)
+            if of_screen:
+                yield from self._screen.stage_over(Phase(phase), code, self._tail)
         elif mark.word == "agent-missing":
             hint = self.config.agent.install_hint if self.config.agent else ""
             self._failed = AgentError(f"The program {mark.rest} is not in the image.", hint)
@@ -522,10 +518,10 @@ class _Run:
         yield from self._timed(Phase.COLLECT, self._collect(container))
         if isinstance(self._failed, StageFailed):
             # Only now: what a script said on its error stream may come after the mark of its end.
-            raise _with_tail(self._failed, tail)
+            raise with_tail(self._failed, tail)
         if self._failed is not None:
             raise self._failed
-        error, hint = _ending(code, oom=state.oom_killed, engine_away=self._engine_away)
+        error, hint = ending(code, oom=state.oom_killed, engine_away=self._engine_away)
         yield from self.ended(TaskState.FAILED if code else TaskState.SUCCEEDED, code, error, hint)
 
     def _end_clock(self, state: ContainerState) -> float | None:
@@ -541,76 +537,13 @@ class _Run:
                 new = self._login_now(container, target)
                 if new is not None and new != old:
                     self.tools.on_login_used(target, self.config.agent.login[target], old, new)
-        self._keep_picture(lambda: last_picture(self.tools.engine, container))
+        self._screen.picture_at_end(container)
         yield from ()
 
     def _login_now(self, container: str, target: str) -> bytes | None:
         with contextlib.suppress(EngineError):
             return self.tools.engine.get_file(container, f"{self._home}/{target}")
         return None
-
-    # -- the desktop ---------------------------------------------------------------------------------
-
-    @property
-    def _user(self) -> str:
-        return f"{self.config.uid}:{self.config.gid}"
-
-    def _open_door(self, ensured: Ensured) -> Generator[Event, None, None]:
-        if self.tools.open_door is None or not self._wants_desktop(ensured):
-            return
-        try:
-            self._door = self.tools.open_door()
-        except StoreError as error:
-            yield Notice(message=f"Nobody can look at the desktop: {error.message}", hint=error.hint)
-
-    def _close_door(self) -> None:
-        door, self._door = self._door, None
-        if door is not None:
-            door.close()
-
-    def _wants_desktop(self, ensured: Ensured) -> bool:
-        return self.config.headless_desktop_enabled and not is_hopeless(ensured.desktop_error)
-
-    def _desktop_start(self, ensured: Ensured) -> DesktopStart | None:
-        if not self._wants_desktop(ensured):
-            return None
-        install = not ensured.baked.get("desktop")
-        files = start_files() | ({"install.sh": install_script()} if install else {})
-        return DesktopStart(files=files, install=install, url=self._door.url if self._door else "")
-
-    def _desktop_stage_over(self, phase: Phase, code: int, clock: float | None) -> Generator[Event, None, None]:
-        """A desktop that fails is said, and the task goes on without."""
-        said = next((line for line in self._tail if line.startswith("desktop: ") and " ended " in line), "")
-        yield self._finish(ok=code == 0, clock=clock)
-        if code:
-            self._close_door()
-            sentence, hint = explanation(code) if phase is Phase.DESKTOP_INSTALL else _not_started(said)
-            yield Notice(message=sentence, hint=hint if "without a screen" in hint else _WITHOUT)
-        elif phase is Phase.DESKTOP:
-            self._screen = True
-
-    def _keep_picture(self, take: Callable[[], bytes | None]) -> None:
-        """Best effort: a task does not fail for want of its last picture."""
-        if not self._screen:
-            return
-        with contextlib.suppress(EngineError, NoDesktop, StoreError):
-            data = take()
-            if data:
-                self.tools.keep_picture(data)
-
-
-_DESKTOP_PHASES = (Phase.DESKTOP_INSTALL, Phase.DESKTOP)
-_WITHOUT = "The task runs without a screen; the log says more."
-
-
-def _not_started(said: str) -> tuple[str, str]:
-    reason = f": {said.removeprefix('desktop: ').partition('. Its last')[0]}" if said else ""
-    return f"The desktop did not start{reason}.", _WITHOUT
-
-
-def _stage_failed(phase: Phase, code: int) -> StageFailed:
-    name = "cached preflight" if phase is Phase.CACHED else "run preflight"
-    return StageFailed(f"The {name} ended with exit code {code}.", "Its last lines say why.", status=code)
 
 
 def _is_known(event: Event, known: Known) -> bool:
@@ -623,23 +556,6 @@ def _is_known(event: Event, known: Known) -> bool:
             return f"{event.message} {event.hint}".strip() in known.notices
         case _:
             return False
-
-
-def _with_tail(error: StageFailed, tail: tuple[str, ...]) -> StageFailed:
-    return StageFailed(error.message, error.hint, status=error.status, tail=tail)
-
-
-def _ending(code: int, *, oom: bool, engine_away: bool) -> tuple[str, str]:
-    if code == 0:
-        return "", ""
-    # One that only could not be reached for a while kills nobody.
-    if engine_away and code > _SIGNALLED:
-        return f"The engine was stopped or restarted while the task ran (exit code {code}).", "Run it again."
-    if oom:
-        return "The task ran out of memory.", "Raise the environment's memory limit."
-    if code == 137:
-        return "The agent was killed (exit code 137), possibly for want of memory.", ""
-    return f"The agent ended with exit code {code}.", ""
 
 
 def build_options(config: DockerRunnerConfig, secrets: Mapping[str, str]) -> BuildOptions:
