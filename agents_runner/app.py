@@ -143,6 +143,7 @@ def build_services(paths: Paths | None = None) -> Services:
             open_door=desktop.open,
             keep_picture=desktop.keep_picture,
             max_running=limits.max_running_tasks,
+            max_log_mb=lambda: settings.load()[0].max_log_mb,
         )
 
     runner = make_runner(environments.get)

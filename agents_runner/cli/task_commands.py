@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from agents_runner.cli.inbox import Inbox
 from agents_runner.cli.printing import EventJson, event_text, say, say_json, table
 from agents_runner.core.errors import InvalidInput
-from agents_runner.core.events import TaskResult
+from agents_runner.core.events import Event, TaskResult
 from agents_runner.core.task import Task
+from agents_runner.runner.inbox import Inbox
 from agents_runner.runner.services import Services, TaskRequest
 
 _POLL_S = 0.2
@@ -62,9 +62,13 @@ def work(services: Services, args: argparse.Namespace) -> int:
 
 
 @contextmanager
-def _listening(services: Services) -> Iterator[Inbox]:
-    inbox = Inbox()
-    stop = services.runner.subscribe(inbox.listener)
+def _listening(services: Services) -> Iterator[Inbox[Event]]:
+    inbox: Inbox[Event] = Inbox()
+
+    def listener(_task: str, batch: tuple[Event, ...]) -> None:
+        inbox.put(batch)
+
+    stop = services.runner.subscribe(listener)
     try:
         yield inbox
     finally:
@@ -72,7 +76,7 @@ def _listening(services: Services) -> Iterator[Inbox]:
         inbox.close()
 
 
-def _shown(services: Services, task_id: str, events: Inbox, *, as_json: bool) -> int:
+def _shown(services: Services, task_id: str, events: Inbox[Event], *, as_json: bool) -> int:
     """Print events until the result; the first Ctrl-C stops the task, a second ends at once."""
     encoder = EventJson()
     with _stopping(services, task_id):

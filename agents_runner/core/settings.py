@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 SCHEMA = 1
+MAX_LOG_MB = 1000
 
 
 class CustomAgent(BaseModel):
@@ -51,4 +52,6 @@ class Settings(BaseModel):
     cache: CachePolicy = CachePolicy()
     max_builds: int = Field(default=0, ge=0, le=200)
     """Layers that are built at the same time; 0 is one for each processor core."""
+    max_log_mb: int = Field(default=MAX_LOG_MB, ge=1, le=1_000_000)
+    """MB (10^6 bytes) of a task's output that are kept; after it only each phase's last lines."""
     max_running_tasks: int = Field(default=8, ge=1, le=200)

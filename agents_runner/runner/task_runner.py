@@ -18,11 +18,13 @@ from agents_runner.core.errors import AgentsRunnerError, ContainerMissing
 from agents_runner.core.events import Event, StateChanged, TaskResult, TaskState
 from agents_runner.core.launch import AgentLaunch, DockerRunnerConfig
 from agents_runner.core.secrets import SecretGrant, SecretValues
+from agents_runner.core.settings import MAX_LOG_MB
 from agents_runner.core.task import Task, new_task_id
 from agents_runner.engine.port import Engine, EngineFactory
 from agents_runner.images.control import ControlFolders
 from agents_runner.images.sharing import Alone, Desk
 from agents_runner.runner.agent_events import with_agent_messages
+from agents_runner.runner.capping import capped
 from agents_runner.runner.desktop import DoorPort
 from agents_runner.runner.plan_launch import Host, check_prompt, plan_launch, without_caches
 from agents_runner.runner.recording import Record, recorded
@@ -50,6 +52,7 @@ class TaskRecords(Protocol):
     def own(self, task_id: str, pid: int) -> None: ...
     def claim(self, task_id: str, old: int | None, new: int) -> bool: ...
     def unfinished(self) -> tuple[Task, ...]: ...
+    def log_bytes(self, task_id: str) -> int: ...
     def container_lines(self, task_id: str) -> Mapping[str, int] | None: ...
     def request_stop(self, task_id: str) -> None: ...
     def stop_requested(self, task_id: str) -> bool: ...
@@ -110,6 +113,8 @@ class TaskRunner:
     keep_picture: Callable[[str, bytes], None] = lambda _task, _png: None
     """Told a task's id and the last picture of its desktop."""
     max_running: int = 8
+    max_log_mb: Callable[[], int] = lambda: MAX_LOG_MB
+    """MB (10^6 bytes) of a task's output that are kept."""
     _pool: ThreadPoolExecutor = field(init=False)
     _flags: dict[str, StopFlag] = field(default_factory=dict)
     _listeners: list[Listener] = field(default_factory=list)
@@ -195,8 +200,8 @@ class TaskRunner:
         record = self.records.record(task_id)
         try:
             self.records.own(task_id, self.owners.hold())
-            for event in recorded(self._events(task_id, flag), record):
-                self._tell(task_id, (event,))
+            events = capped(self._events(task_id, flag), self.max_log_mb(), already=self.records.log_bytes(task_id))
+            self._record(task_id, events, record)
         except Exception:
             # Top of a thread: whatever was not foreseen ends the task with a sentence, never silently.
             log.exception("task %s ended by an unexpected error", task_id)
@@ -297,19 +302,20 @@ class TaskRunner:
     def _close_record(self, task_id: str, events: Iterator[Event]) -> None:
         record = self.records.record(task_id)
         try:
-            for event in recorded(events, record):
-                self._tell(task_id, (event,))
+            self._record(task_id, events, record)
         finally:
             record.close()
 
+    def _record(self, task_id: str, events: Iterable[Event], record: Record) -> None:
+        for event in recorded(events, record):
+            self._tell(task_id, (event,))
+
     def _crashed(self, task_id: str, record: Record) -> None:
         error = AgentsRunnerError("The task ended by an error of the application.", "Its log file has the details.")
-        for event in recorded(failed(task_id, error), record):
-            self._tell(task_id, (event,))
+        self._record(task_id, failed(task_id, error), record)
 
     def _end_orphan(self, task: Task) -> None:
         """A task whose process is gone: its container is stopped here, and its record closed."""
-        record = self.records.record(task.id)
         try:
             engine = self.engine()
             engine.stop(task_container(task.id), 5.0)
@@ -319,11 +325,7 @@ class TaskRunner:
         result = TaskResult(
             task=task.id, state=TaskState.CANCELLED, exit_code=130, image=task.image, error="Stopped."
         )
-        try:
-            for event in recorded(iter([result]), record):
-                self._tell(task.id, (event,))
-        finally:
-            record.close()
+        self._close_record(task.id, iter([result]))
 
     def _tell(self, task_id: str, batch: tuple[Event, ...]) -> None:
         with self._lock:

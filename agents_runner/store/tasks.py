@@ -219,6 +219,10 @@ class TaskStore:
     def prompt(self, task_id: str) -> str:
         return self._text(task_id, "prompt")
 
+    def log_bytes(self, task_id: str) -> int:
+        """The log's length."""
+        return log_end(self._folder(task_id) / "log")
+
     def config(self, task_id: str) -> str:
         """Its plan, a `DockerRunnerConfig` as JSON."""
         return self._text(task_id, "config.json")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import threading
-from collections import deque
-
-from PySide6.QtCore import QObject, QTimer, Signal, Slot
+from PySide6.QtCore import QObject, QThread, QTimer, Signal, Slot
 
 from agents_runner.core.events import Event
+from agents_runner.runner.inbox import Inbox
 
 COALESCE_MS = 50
+LIMIT = 20_000
+"""Events that may wait for the window before the tasks' threads wait for it."""
 AT_ONCE = 5000
 """Events handed over in one go; a flood is taken in bites that leave the window time for itself."""
 
@@ -22,9 +22,7 @@ class Bridge(QObject):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._lock = threading.Lock()
-        self._waiting: deque[tuple[str, Event]] = deque()
-        self._woken = False
+        self._waiting: Inbox[tuple[str, Event]] = Inbox(limit=LIMIT)
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(COALESCE_MS)
@@ -32,20 +30,19 @@ class Bridge(QObject):
         self._wake.connect(self._timer.start)
 
     def listener(self, task_id: str, batch: tuple[Event, ...]) -> None:
-        """Give this to `RunnerPort.subscribe`; quick, from any thread."""
-        with self._lock:
-            self._waiting.extend((task_id, event) for event in batch)
-            wake, self._woken = not self._woken, True
-        if wake:
+        """Give this to `RunnerPort.subscribe`; from any thread. A flood waits here, never on the window's thread."""
+        here = QThread.currentThread() is self.thread()
+        if self._waiting.put([(task_id, event) for event in batch], wait=not here):
             self._wake.emit()
+
+    def close(self) -> None:
+        """The window goes: nobody is waited for."""
+        self._waiting.close()
 
     @Slot()
     def _hand_over(self) -> None:
-        with self._lock:
-            count = min(AT_ONCE, len(self._waiting))
-            batch = [self._waiting.popleft() for _ in range(count)]
-            self._woken = bool(self._waiting)
+        batch = self._waiting.take(AT_ONCE)
         if batch:
             self.events.emit(batch)
-        if self._woken:
+        if self._waiting:
             self._timer.start()

@@ -275,6 +275,7 @@ class MainWindow(QMainWindow):
             self._down = True
             self._retry.stop()
             self._unsubscribe()
+            self._bridge.close()
             self.task.desktop.shut_down()
             self.jobs.close()
             self.analyzer.close()

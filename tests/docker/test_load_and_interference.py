@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from agents_runner.app import build_services
-from agents_runner.core.task import Task
+from agents_runner.core.task import Task, TaskState
 from agents_runner.engine.docker_engine import DockerEngine
 from agents_runner.runner.services import Services, TaskRequest
 from tests.docker.conftest import MakeEnvironment
@@ -155,3 +155,24 @@ def test_f13_out_of_memory_is_said(make_environment: MakeEnvironment, cli: Cli) 
     done = cli("run", name, "x=$(head -c 200000000 /dev/zero | tr '\\0' x); echo ${#x}", "--json", check=False)
     assert done.result["state"] == "failed"
     assert "memory" in done.result["error"]
+
+
+def test_l3_a_flood_is_bounded_and_said_and_can_be_stopped(
+    make_environment: MakeEnvironment, services: Services
+) -> None:
+    services.save_settings(services.settings().model_copy(update={"max_log_mb": 1}))
+    name = make_environment(cached_preflight_script="yes building | head -n 300000\n", cache_container_build="true")
+    ends = submit(services, name, "yes | head -n 400000; echo the-end")
+    floods = [submit(services, name, "yes 'on and on'") for _ in range(2)]
+    until(lambda: services.tasks.get(ends.id).state.final, timeout=120)
+    log = [line for _, line in services.tasks.log(ends.id)]
+    assert services.tasks.get(ends.id).state is TaskState.SUCCEEDED
+    assert log[-1] == "the-end", "the last lines are kept"
+    assert [line for line in log if "has printed 1 MB" in line]
+    assert len([line for line in log if line.endswith("lines were dropped here.")]) == 2
+    for task in floods:
+        until(lambda task=task: services.tasks.get(task.id).notices, timeout=60)
+        services.runner.stop(task.id)
+        until(lambda task=task: services.tasks.get(task.id).state is TaskState.CANCELLED, timeout=15)
+    for task in (ends, *floods):
+        assert services.tasks.log_bytes(task.id) < 1_000_000 + 2 * 1_000_000, "the limit and two phases' last lines"

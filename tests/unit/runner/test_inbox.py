@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 
-from agents_runner.cli.inbox import Inbox
 from agents_runner.core.events import LogLine
+from agents_runner.runner.inbox import Inbox
 
 
 def line(number: int) -> LogLine:
@@ -13,14 +13,14 @@ def line(number: int) -> LogLine:
 
 
 def test_a_flood_waits_for_its_reader_and_nothing_is_lost() -> None:
-    inbox = Inbox(limit=10, patience_s=60)
+    inbox = Inbox[LogLine](limit=10, patience_s=60)
     ahead = 0
     put = 0
 
     def flood() -> None:
         nonlocal put
         for number in range(1000):
-            inbox.listener("t", (line(number),))
+            inbox.put([line(number)])
             put = number + 1
 
     writer = threading.Thread(target=flood)
@@ -34,16 +34,16 @@ def test_a_flood_waits_for_its_reader_and_nothing_is_lost() -> None:
 
 
 def test_a_reader_that_stands_still_does_not_hold_the_task() -> None:
-    inbox = Inbox(limit=2, patience_s=0.01)
+    inbox = Inbox[LogLine](limit=2, patience_s=0.01)
     for number in range(100):
-        inbox.listener("t", (line(number),))
+        inbox.put([line(number)])
     assert [inbox.get() for _ in range(100)] == [line(number) for number in range(100)]
 
 
 def test_closing_frees_whoever_waits() -> None:
-    inbox = Inbox(limit=1, patience_s=60)
-    inbox.listener("t", (line(0),))
-    writer = threading.Thread(target=inbox.listener, args=("t", (line(1),)))
+    inbox = Inbox[LogLine](limit=1, patience_s=60)
+    inbox.put([line(0)])
+    writer = threading.Thread(target=inbox.put, args=([line(1)],))
     writer.start()
     inbox.close()
     writer.join(10)
