@@ -137,7 +137,7 @@ class EnvironmentForm(QWidget):
     def _general_tab(self) -> QWidget:
         edit = self.editors
         body = QWidget()
-        form = _form(body)
+        form = form_layout(body)
         form.addRow("Base &image", self._fields["base_image"])
         form.addRow("A&gent", self._fields["agent"])
         form.addRow("&Workspace", edit.kind)
@@ -150,7 +150,7 @@ class EnvironmentForm(QWidget):
         form.addRow("", row(edit.desktop, edit.cache_desktop))
         self._general = form
         self._show_target()
-        return _scrolled(body)
+        return scrolled(body)
 
     @Slot()
     def _show_target(self) -> None:
@@ -170,7 +170,7 @@ class EnvironmentForm(QWidget):
 
     def _advanced_tab(self) -> QWidget:
         body = QWidget()
-        form = _form(body)
+        form = form_layout(body)
         for name in ("mounts", "ports"):
             self._fields[name].setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
         form.addRow("&Mounts", self._fields["mounts"])
@@ -182,7 +182,7 @@ class EnvironmentForm(QWidget):
         form.addRow("Task limit (s)", self._fields["task_timeout_s"])
         form.addRow("CPUs", self._fields["resources.cpus"])
         form.addRow("Memory (MiB)", self._fields["resources.memory_mb"])
-        return _scrolled(body)
+        return scrolled(body)
 
     def _connect(self) -> None:
         edit = self.editors
@@ -342,7 +342,8 @@ def _exact(editor: QPlainTextEdit) -> str:
     return editor.text() if isinstance(editor, ScriptEditor) else exact_text(editor)
 
 
-def _form(parent: QWidget) -> QFormLayout:
+def form_layout(parent: QWidget) -> QFormLayout:
+    """Labels on the left, fields that take the rest."""
     form = QFormLayout(parent)
     form.setContentsMargins(GRID, GRID, GRID, GRID)
     form.setHorizontalSpacing(GRID * 2)
@@ -353,7 +354,7 @@ def _form(parent: QWidget) -> QFormLayout:
     return form
 
 
-def _scrolled(body: QWidget) -> QScrollArea:
+def scrolled(body: QWidget) -> QScrollArea:
     """Errors below their fields may need more height than there is."""
     body.setObjectName("scrolled-body")
     scroll = QScrollArea()
