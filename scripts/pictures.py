@@ -355,6 +355,7 @@ def bad_settings(window: MainWindow) -> None:
         line = page.findChild(QLineEdit, name)
         assert line is not None
         line.setText(text)
+        line.textEdited.emit(text)
     page.save()
 
 
@@ -362,12 +363,14 @@ def file_secrets(window: MainWindow) -> None:
     """The end of the page: secrets as plain text, and two agents, one of which has no command yet."""
     page = window.settings
     storage, add = page.findChild(QComboBox, "setting-secret-storage"), page.findChild(QPushButton, "agent-add")
-    assert storage is not None and add is not None
+    assert storage is not None
+    assert add is not None
     storage.setCurrentIndex(1)
     add.click()
     name = page.findChild(QLineEdit, "agent-name-1")
     assert name is not None
     name.setText("reviewer")
+    name.textEdited.emit("reviewer")
     page.save()
 
 

@@ -137,7 +137,7 @@ class EnvironmentForm(QWidget):
     def _general_tab(self) -> QWidget:
         edit = self.editors
         body = QWidget()
-        form = form_layout(body)
+        form = _form(body)
         form.addRow("Base &image", self._fields["base_image"])
         form.addRow("A&gent", self._fields["agent"])
         form.addRow("&Workspace", edit.kind)
@@ -170,7 +170,7 @@ class EnvironmentForm(QWidget):
 
     def _advanced_tab(self) -> QWidget:
         body = QWidget()
-        form = form_layout(body)
+        form = _form(body)
         for name in ("mounts", "ports"):
             self._fields[name].setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
         form.addRow("&Mounts", self._fields["mounts"])
@@ -342,8 +342,7 @@ def _exact(editor: QPlainTextEdit) -> str:
     return editor.text() if isinstance(editor, ScriptEditor) else exact_text(editor)
 
 
-def form_layout(parent: QWidget) -> QFormLayout:
-    """Labels on the left, fields that take the rest."""
+def _form(parent: QWidget) -> QFormLayout:
     form = QFormLayout(parent)
     form.setContentsMargins(GRID, GRID, GRID, GRID)
     form.setHorizontalSpacing(GRID * 2)

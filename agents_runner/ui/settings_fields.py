@@ -29,7 +29,7 @@ class SettingField(Field):
         editor = _editor(row)
         # Takes the free space, so that a short editor stays at the left.
         unit = plain(row.unit, "muted")
-        unit.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        unit.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         super().__init__(editor, row.label, extra=None if editor.maximumWidth() > GRID * 1000 else unit)
         self.meaning: QLabel = plain(row.meaning, "muted", wrap=True)
         self.meaning.setObjectName(f"{editor.objectName()}-meaning")

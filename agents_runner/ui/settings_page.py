@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from PySide6.QtCore import QTimer, Signal, Slot
-from PySide6.QtGui import QKeySequence, QShortcut
-from PySide6.QtWidgets import QFormLayout, QScrollArea, QWidget
+from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtGui import QKeySequence, QResizeEvent, QShortcut
+from PySide6.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
 
 from agents_runner.core.errors import AgentsRunnerError, InvalidInput
 from agents_runner.core.setting_rows import ROWS
@@ -14,13 +14,15 @@ from agents_runner.core.setting_values import kind_of, read_setting, setting_tex
 from agents_runner.core.settings import CustomAgent, Settings
 from agents_runner.runner.services import Services
 from agents_runner.ui.agents_editor import AgentsEditor, Lines, agent_lines
-from agents_runner.ui.environment_form import form_layout, scrolled
+from agents_runner.ui.application import application
+from agents_runner.ui.environment_form import scrolled
 from agents_runner.ui.jobs import Jobs
 from agents_runner.ui.settings_fields import SettingField
 from agents_runner.ui.tokens import GRID
-from agents_runner.ui.widgets import Banner, QuietWheel, button, page_layout, plain, row
+from agents_runner.ui.widgets import Banner, Field, QuietWheel, button, page_layout, plain, row
 
 _WIDTH = GRID * 104
+_EDITOR_HEIGHT = 30
 
 
 class SettingsPage(QWidget):
@@ -45,22 +47,29 @@ class SettingsPage(QWidget):
             field.edited.connect(self._edited)
         self._fields["theme"].edited.connect(self._theme)
         self._form.setEnabled(False)
+        application().focusChanged.connect(self._keep_in_sight)
         QShortcut(QKeySequence.StandardKey.Save, self).activated.connect(self.save)
 
     def _lay_out(self) -> None:
         self._form = QWidget()
-        # Lines of text over the whole of a wide window are hard to read.
-        self._form.setMaximumWidth(_WIDTH)
-        form = form_layout(self._form)
+        form = QGridLayout(self._form)
+        form.setContentsMargins(0, 0, GRID, GRID)
+        form.setHorizontalSpacing(GRID * 2)
         form.setVerticalSpacing(GRID * 2)
+        form.setColumnStretch(1, 1)
         for group, rows in groupby(ROWS, key=lambda one: one.group):
-            form.addRow(plain(group, "heading"))
+            form.addWidget(_heading(group), form.rowCount(), 0, 1, 2)
             for one in rows:
-                form.addRow("" if kind_of(one.name) is bool else one.label, self._fields[one.name])
-        form.addRow(plain("Agents of your own", "heading"))
-        form.addRow(self._agents)
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        self._scroll: QScrollArea = scrolled(self._form)
+                number = form.rowCount()
+                label = plain("" if kind_of(one.name) is bool else one.label)
+                label.setFixedHeight(_EDITOR_HEIGHT)
+                form.addWidget(label, number, 0, Qt.AlignmentFlag.AlignTop)
+                form.addWidget(self._fields[one.name], number, 1, Qt.AlignmentFlag.AlignTop)
+        form.addWidget(_heading("Agents of your own"), form.rowCount(), 0, 1, 2)
+        form.addWidget(self._agents, form.rowCount(), 0, 1, 2)
+        self._scroll = scrolled(_Column(self._form))
+        # What was added or said may have pushed the editor in use out of sight.
+        self._scroll.verticalScrollBar().rangeChanged.connect(self._keep_in_sight)
         self._banner = Banner("settings-banner")
         self._said = plain(role="good")
         self._said.setObjectName("settings-said")
@@ -137,16 +146,14 @@ class SettingsPage(QWidget):
     def _edited(self) -> None:
         self._said.setText("")
         self._buttons()
-        editor = self.window().focusWidget()
-        if editor is not None and self._form.isAncestorOf(editor):
-            # After the layout has grown by what was added.
-            QTimer.singleShot(0, self, self._keep_in_sight)
 
     @Slot()
     def _keep_in_sight(self) -> None:
+        """The editor in use, with its error and explanation."""
         editor = self.window().focusWidget()
         if editor is not None and self._form.isAncestorOf(editor):
-            self._scroll.ensureWidgetVisible(editor, 0, GRID * 4)
+            field = editor.parentWidget()
+            self._scroll.ensureWidgetVisible(field if isinstance(field, Field) else editor, 0, GRID)
 
     @Slot()
     def _theme(self) -> None:
@@ -182,7 +189,7 @@ class SettingsPage(QWidget):
             wrong = wrong or bad
         if wrong is not None:
             wrong.setFocus()
-            QTimer.singleShot(0, self, self._keep_in_sight)
+            self._keep_in_sight()
             return
         self._saving = True
         self._buttons()
@@ -215,6 +222,27 @@ class SettingsPage(QWidget):
                 field.show_text(setting_text(self._there, name))
         if self._there is not None and _typed(self._agents.lines()) == _typed(agent_lines(self._there.agents)):
             self._agents.show_lines(agent_lines(self._there.agents))
+
+
+class _Column(QWidget):
+    """As wide as lines of text are easy to read, at most. By a margin: labels that wrap do not know a maximum."""
+
+    def __init__(self, content: QWidget) -> None:
+        super().__init__()
+        layout = self._inner = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(content)
+        layout.addStretch(1)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._inner.setContentsMargins(0, 0, max(0, event.size().width() - _WIDTH), 0)
+
+
+def _heading(text: str) -> QLabel:
+    made = plain(text, "heading")
+    made.setContentsMargins(0, GRID, 0, 0)
+    return made
 
 
 def _same(name: str, text: str, settings: Settings | None) -> bool:
