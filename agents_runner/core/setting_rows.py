@@ -70,6 +70,14 @@ ROWS = (
         next_start=True,
     ),
     SettingRow(
+        name="max_log_mb",
+        group=_TASKS,
+        label="Log of a task",
+        text="So much of a task's output is kept on disk; after it only each phase's last lines.",
+        unit="MB",
+        next_start=True,
+    ),
+    SettingRow(
         name="docker_host",
         group=_ENGINE,
         label="Address",
