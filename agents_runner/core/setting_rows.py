@@ -75,7 +75,6 @@ ROWS = (
         label="Log of a task",
         text="So much of a task's output is kept on disk; after it only each phase's last lines.",
         unit="MB",
-        next_start=True,
     ),
     SettingRow(
         name="docker_host",
