@@ -1,6 +1,6 @@
 """Makes the pictures in docs/images: every page, light and dark, small and large, of a window on made-up data.
 
-.venv/bin/python scripts/pictures.py [FOLDER]
+.venv/bin/python scripts/pictures.py [FOLDER [NAME...]]
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from PySide6.QtCore import QBuffer, QIODevice, QRect, Qt
 from PySide6.QtGui import QColor, QFont, QImage, QPainter
-from PySide6.QtWidgets import QMessageBox
+from PySide6.QtWidgets import QComboBox, QLineEdit, QMessageBox, QPushButton
 
 from agents_runner.core.environment import FolderWorkspace
 from agents_runner.core.errors import AgentsRunnerError, EngineUnreachable
@@ -33,13 +33,14 @@ from agents_runner.core.events import (
     TaskState,
 )
 from agents_runner.core.secrets import SecretUse
+from agents_runner.core.settings import CustomAgent, Settings
 from agents_runner.core.task import Task
 from agents_runner.ui.application import application
 from agents_runner.ui.images_page import CleanDialog
 from agents_runner.ui.import_dialog import ImportDialog
 from agents_runner.ui.snapshot import settle, write_snapshot
 from agents_runner.ui.split_review import SplitReview
-from agents_runner.ui.window import ENVIRONMENTS, IMAGES, NEW_TASK, TASKS, MainWindow
+from agents_runner.ui.window import ENVIRONMENTS, IMAGES, NEW_TASK, SETTINGS, TASKS, MainWindow
 from tests.ui import fakes
 
 SCRIPT = (
@@ -222,6 +223,8 @@ def world(*, empty: bool = False) -> fakes.FakeWorld:
     made.add("Long script", cache_container_build=True, cached_preflight_script=LONG_SCRIPT, color="teal")
     made.offers = (fakes.Offer(),)
     made.test_preflight = True
+    own = CustomAgent(argv=("mytool", "--file", "{prompt_file}"))
+    made.theme = Settings(theme="light", agents={"mine": own})
     made.add("Scratch", agent="shell", color="amber")
     kept = made.add(
         "Private registry",
@@ -345,6 +348,32 @@ def clean(window: MainWindow) -> None:
     window.images.clean()
 
 
+def bad_settings(window: MainWindow) -> None:
+    """Values that cannot be read, of a number and of an agent's command."""
+    page = window.settings
+    for name, text in (("setting-max-running-tasks", "a few"), ("setting-docker-host", "my-server:2376")):
+        line = page.findChild(QLineEdit, name)
+        assert line is not None
+        line.setText(text)
+        line.textEdited.emit(text)
+    page.save()
+
+
+def file_secrets(window: MainWindow) -> None:
+    """The end of the page: secrets as plain text, and two agents, one of which has no command yet."""
+    page = window.settings
+    storage, add = page.findChild(QComboBox, "setting-secret-storage"), page.findChild(QPushButton, "agent-add")
+    assert storage is not None
+    assert add is not None
+    storage.setCurrentIndex(1)
+    add.click()
+    name = page.findChild(QLineEdit, "agent-name-1")
+    assert name is not None
+    name.setText("reviewer")
+    name.textEdited.emit("reviewer")
+    page.save()
+
+
 Shot = tuple[str, int, tuple[int, int], fakes.FakeWorld, Act | None]
 
 
@@ -393,6 +422,10 @@ def shots() -> list[Shot]:
         ("images", IMAGES, LARGE, world(), None),
         ("images-small", IMAGES, SMALL, world(), None),
         ("clean", IMAGES, LARGE, world(), clean),
+        ("settings", SETTINGS, MIDDLE, world(), None),
+        ("settings-small", SETTINGS, SMALL, world(), None),
+        ("settings-error", SETTINGS, SMALL, world(), bad_settings),
+        ("settings-agents", SETTINGS, MIDDLE, world(), file_secrets),
         ("engine-away", ENVIRONMENTS, SMALL, away, None),
     ]
 
@@ -401,9 +434,12 @@ def main() -> None:
     # Text is drawn before the first window is there.
     application()
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).resolve().parents[1] / "docs" / "images"
+    only = sys.argv[2:]
     folder.mkdir(parents=True, exist_ok=True)
     for dark in (False, True):
         for name, page, size, made, prepare in shots():
+            if only and name not in only:
+                continue
             path = folder / f"{name}-{'dark' if dark else 'light'}.png"
             write_snapshot(
                 made.services(),

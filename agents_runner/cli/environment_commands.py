@@ -7,25 +7,12 @@ import sys
 from typing import Any
 
 from agents_runner.cli.printing import say, say_json, table
-from agents_runner.cli.reading import read_text
+from agents_runner.cli.reading import assignments
 from agents_runner.core.assign import apply_assignments
 from agents_runner.core.environment import Environment, new_environment_id
-from agents_runner.core.errors import InvalidInput, UsageError
+from agents_runner.core.errors import InvalidInput
 from agents_runner.core.migrate import model_data
 from agents_runner.runner.services import Services
-
-
-def _assignments(sets: list[str]) -> list[tuple[str, str]]:
-    """`field=value` pairs; `field=@file` is the file's text, `@-` standard input."""
-    pairs = []
-    for text in sets:
-        field, equals, value = text.partition("=")
-        if not equals or not field:
-            raise UsageError(f"{text!r} is no assignment.", "Write --set field=value or --set field=@file.")
-        if value.startswith("@"):
-            value = read_text(value[1:], field)
-        pairs.append((field.strip(), value))
-    return pairs
 
 
 def refuse_taken(services: Services, name: str) -> None:
@@ -47,7 +34,7 @@ def edit(services: Services, args: argparse.Namespace) -> int:
 
 
 def _assigned(environment: Environment | None, fields: dict[str, Any], sets: list[str]) -> Environment:
-    return apply_assignments(environment, _assignments(sets), fields)
+    return apply_assignments(environment, assignments(sets), fields)
 
 
 def _saved(services: Services, environment: Environment, args: argparse.Namespace) -> int:

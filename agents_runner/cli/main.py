@@ -43,6 +43,7 @@ COMMANDS: dict[tuple[str, str], str] = {
     ("bench", "startup"): "bench_commands.startup",
     ("images", ""): "image_commands.images",
     ("clean", ""): "image_commands.clean",
+    ("settings", ""): "settings_commands.settings",
 }
 """Words to `module.function` in this folder; a start imports only the one that it needs."""
 

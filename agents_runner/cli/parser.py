@@ -45,6 +45,7 @@ def build_parser() -> Parser:
     clean.add_argument(
         "--older-than", type=_days, metavar="DAYS", help="only those neither used nor made within so many days"
     )
+    _settings(commands)
     return parser
 
 
@@ -61,6 +62,12 @@ Commands = argparse._SubParsersAction  # argparse has no public name for it
 def _json(parser: Parser) -> Parser:
     parser.add_argument("--json", action="store_true", help="print JSON")
     return parser
+
+
+def _settings(commands: Commands[Parser]) -> None:
+    settings = _json(commands.add_parser("settings", help="what holds for the whole application"))
+    names = "see docs/settings.md; cache.NAME=value; agents.NAME='COMMAND {prompt_file}', empty removes it"
+    settings.add_argument("--set", action="append", default=[], dest="sets", metavar="NAME=VALUE", help=names)
 
 
 def _window(commands: Commands[Parser]) -> None:

@@ -96,14 +96,12 @@ def _entry(values: dict[str, Any], field: str, key: str, text: str) -> None:
     try:
         values[key] = float(text) if key == "cpus" else int(text)
     except ValueError as error:
-        raise InvalidInput(
-            f"{key} cannot be {_shown(text)}.", "Write a number or none.", field="resources"
-        ) from error
+        raise InvalidInput(f"{key} cannot be {shown(text)}.", "Write a number or none.", field="resources") from error
 
 
 def _value(name: str, text: str) -> Any:
     if Environment.model_fields[name].annotation is bool:
-        return _boolean(name, text)
+        return boolean(name, text)
     if name in _LISTS:
         return _list(name, text)
     if name in _NUMBERS:
@@ -115,7 +113,7 @@ def _value(name: str, text: str) -> Any:
 def _choice(name: str, text: str) -> str:
     choices = get_args(Environment.model_fields[name].annotation)
     if text not in choices:
-        raise InvalidInput(f"{name} cannot be {_shown(text)}.", f"Choose {', '.join(choices)}.", field=name)
+        raise InvalidInput(f"{name} cannot be {shown(text)}.", f"Choose {', '.join(choices)}.", field=name)
     return text
 
 
@@ -129,13 +127,14 @@ def _mapping(name: str, text: str) -> dict[str, Any]:
     return found
 
 
-def _boolean(name: str, text: str) -> bool:
+def boolean(name: str, text: str) -> bool:
+    """true, yes, on, 1 and their opposites. Raises InvalidInput at the field."""
     word = text.strip().lower()
     if word in _TRUE:
         return True
     if word in _FALSE:
         return False
-    raise InvalidInput(f"{name} cannot be {_shown(text)}.", "Write true or false.", field=name)
+    raise InvalidInput(f"{name} cannot be {shown(text)}.", "Write true or false.", field=name)
 
 
 def _number(name: str, text: str) -> int | None:
@@ -144,7 +143,7 @@ def _number(name: str, text: str) -> int | None:
     try:
         return int(text)
     except ValueError as error:
-        raise InvalidInput(f"{name} cannot be {_shown(text)}.", "Write a whole number.", field=name) from error
+        raise InvalidInput(f"{name} cannot be {shown(text)}.", "Write a whole number.", field=name) from error
 
 
 def _json(name: str, text: str) -> Any:
@@ -179,10 +178,11 @@ def _workspace(name: str, text: str) -> dict[str, str]:
         return {"type": "git", "url": url, "branch": branch}
     if stripped.startswith(("/", "~")):
         return {"type": "folder", "path": stripped}
-    raise InvalidInput(f"{_shown(text)} is no workspace.", "Write none, /a/folder or git+URL#branch.", field=name)
+    raise InvalidInput(f"{shown(text)} is no workspace.", "Write none, /a/folder or git+URL#branch.", field=name)
 
 
-def _shown(text: str) -> str:
+def shown(text: str) -> str:
+    """A typed text in quotes, cut where it is long."""
     return repr(text if len(text) <= 60 else text[:57] + "...")
 
 

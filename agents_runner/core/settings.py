@@ -27,11 +27,11 @@ class CachePolicy(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow")
 
     collect: bool = True
-    keep_per_environment: int = Field(default=2, ge=1)
+    keep_per_environment: int = Field(default=2, ge=1, le=1000)
     """How many states of an environment's cached preflight stay: the present one, and those before it."""
-    max_age_days: int | None = Field(default=30, ge=1)
+    max_age_days: int | None = Field(default=30, ge=1, le=36500)
     """Images that no environment needs as it stands go after so many days without use."""
-    max_size_gb: float | None = Field(default=None, gt=0)
+    max_size_gb: float | None = Field(default=None, gt=0, le=1_000_000)
     """Over so many GB (10^9 bytes) the images unused for longest go, those that no environment needs first."""
     prebuild_on_save: bool = False
     """Build an environment's missing layers in the background when it was saved."""

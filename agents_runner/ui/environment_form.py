@@ -150,7 +150,7 @@ class EnvironmentForm(QWidget):
         form.addRow("", row(edit.desktop, edit.cache_desktop))
         self._general = form
         self._show_target()
-        return _scrolled(body)
+        return scrolled(body)
 
     @Slot()
     def _show_target(self) -> None:
@@ -182,7 +182,7 @@ class EnvironmentForm(QWidget):
         form.addRow("Task limit (s)", self._fields["task_timeout_s"])
         form.addRow("CPUs", self._fields["resources.cpus"])
         form.addRow("Memory (MiB)", self._fields["resources.memory_mb"])
-        return _scrolled(body)
+        return scrolled(body)
 
     def _connect(self) -> None:
         edit = self.editors
@@ -353,7 +353,7 @@ def _form(parent: QWidget) -> QFormLayout:
     return form
 
 
-def _scrolled(body: QWidget) -> QScrollArea:
+def scrolled(body: QWidget) -> QScrollArea:
     """Errors below their fields may need more height than there is."""
     body.setObjectName("scrolled-body")
     scroll = QScrollArea()

@@ -140,8 +140,11 @@ class EnvironmentsPage(QWidget):
 
     def reload(self, select: str = "") -> None:
         self._select_after = select or self._select_after
-        self._jobs.run(self._services.agents, self.form.set_agents)
+        self.load_agents()
         self._jobs.run(self._services.environments.list, self._loaded, self._failed)
+
+    def load_agents(self) -> None:
+        self._jobs.run(self._services.agents, self.form.set_agents)
 
     def _loaded(self, listing: Listing) -> None:
         self._loaded_once = True

@@ -36,6 +36,13 @@ class Theme(QObject):
         self._app.setPalette(palette(tokens))
         self._app.setStyleSheet(style_sheet(tokens))
 
+    @Slot(str)
+    def choose(self, choice: str) -> None:
+        """Wear another one from now on."""
+        if choice != self._choice:
+            self._choice = choice
+            self.apply()
+
     @Slot(Qt.ColorScheme)
     def _changed(self, _scheme: Qt.ColorScheme) -> None:
         if self._choice == "system":

@@ -24,6 +24,7 @@ from agents_runner.ui.images_page import ImagesPage
 from agents_runner.ui.jobs import Jobs, Latest
 from agents_runner.ui.live import LiveTasks
 from agents_runner.ui.new_task_page import NewTaskPage
+from agents_runner.ui.settings_page import SettingsPage
 from agents_runner.ui.sidebar import Sidebar
 from agents_runner.ui.task_page import TaskPage
 from agents_runner.ui.tasks_page import TasksPage
@@ -31,8 +32,8 @@ from agents_runner.ui.theme import Theme
 from agents_runner.ui.tokens import GRID
 from agents_runner.ui.widgets import Banner
 
-PAGES = ("Environments", "New task", "Tasks", "Cached images")
-ENVIRONMENTS, NEW_TASK, TASKS, IMAGES = range(4)
+PAGES = ("Environments", "New task", "Tasks", "Cached images", "Settings")
+ENVIRONMENTS, NEW_TASK, TASKS, IMAGES, SETTINGS = range(5)
 ENGINE_RETRY_MS = 5000
 
 
@@ -74,8 +75,9 @@ class MainWindow(QMainWindow):
         self.tasks = TasksPage(self._services, self.jobs)
         self.task = TaskPage(self._services, self.jobs)
         self.images = ImagesPage(self._services, self.jobs)
+        self.settings = SettingsPage(self._services, self.jobs)
         self._stack = QStackedWidget()
-        for page in (self.environments, self.new_task, self.tasks, self.images, self.task):
+        for page in (self.environments, self.new_task, self.tasks, self.images, self.settings, self.task):
             self._stack.addWidget(page)
         self.engine_banner = Banner("engine-banner", "Try again")
         right = QWidget()
@@ -112,6 +114,7 @@ class MainWindow(QMainWindow):
         self.tasks.opened.connect(self.open_task)
         self.tasks.new_task.connect(self._new_task)
         self.images.new_task.connect(self._new_task)
+        self.settings.saved.connect(self._settings_saved)
         self.task.back.connect(self._back)
         self.task.submitted.connect(self._submitted)
         self.engine_banner.acted.connect(self.check_engine)
@@ -124,6 +127,8 @@ class MainWindow(QMainWindow):
         self._stack.setCurrentIndex(number)
         if number == IMAGES:
             self.images.reload()
+        elif number == SETTINGS:
+            self.settings.reload()
         elif number == ENVIRONMENTS:
             self.environments.refresh_plan()
 
@@ -133,7 +138,7 @@ class MainWindow(QMainWindow):
         if self._sidebar.current() == number:
             self._show_page(number)
         self._sidebar.select(number)
-        page = (self.environments, self.new_task, self.tasks, self.images)[number]
+        page = (self.environments, self.new_task, self.tasks, self.images, self.settings)[number]
         page.focus_first()
 
     @Slot()
@@ -204,6 +209,12 @@ class MainWindow(QMainWindow):
     def _mend(self, environment_id: str, error: InvalidInput) -> None:
         self.go(ENVIRONMENTS)
         self.environments.show_problem(environment_id, error)
+
+    @Slot()
+    def _settings_saved(self) -> None:
+        """A person's own agents can be chosen at once."""
+        self.new_task.load_agents()
+        self.environments.load_agents()
 
     @Slot(object)
     def _environments_changed(self, environments: Sequence[Environment]) -> None:
@@ -286,6 +297,7 @@ class MainWindow(QMainWindow):
 
     def closeEvent(self, event: QCloseEvent) -> None:
         names, running = self.environments.edited_names(), len(self._live.running())
+        names += ["the settings"] if self.settings.edited() else []
         lines = [f"Not saved: {', '.join(names)}."] if names else []
         lines += [f"{running} running task{'s' if running > 1 else ''} will be stopped."] if running else []
         if lines and not self._closing and self.isVisible():
@@ -301,8 +313,10 @@ def run_window(services: Services, *, environment_id: str = "", prompt: str = ""
     """Show the window and run Qt's loop; returns the exit status."""
     app = application()
     # The one call on this thread: a small file, and the first picture must not change its colours.
-    Theme(app, services.settings().theme).apply()
+    theme = Theme(app, services.settings().theme)
+    theme.apply()
     window = MainWindow(services)
+    window.settings.theme_chosen.connect(theme.choose)
     if environment_id:
         window.environments.select(environment_id)
         window.new_task.select(environment_id)

@@ -122,7 +122,7 @@ class Driver:
         assert widget.currentIndex() == number
 
     def page(self, number: int) -> None:
-        """Ctrl+1 to Ctrl+4, as the keyboard does it."""
+        """Ctrl+1 to Ctrl+5, as the keyboard does it."""
         self.keys(Qt.Key(int(Qt.Key.Key_1) + number), Qt.KeyboardModifier.ControlModifier)
 
     def keys(self, key: Qt.Key, modifier: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier) -> None:
