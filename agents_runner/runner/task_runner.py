@@ -297,7 +297,7 @@ class TaskRunner:
         """True for a task that waits for its turn here, or whose process has just been started."""
         with self._lock:
             mine = task.id in self._flags
-        return mine or (task.owner_pid is None and time.time() - task.created < DETACH_PATIENCE_S)
+        return mine or (task.owner_pid is None and abs(time.time() - task.created) < DETACH_PATIENCE_S)
 
     def _close_record(self, task_id: str, events: Iterator[Event]) -> None:
         record = self.records.record(task_id)

@@ -9,6 +9,9 @@ from typing import NamedTuple
 
 from agents_runner.store.database import Database
 
+CLOCK_SLACK_S = 60.0
+"""By how much two looks at the clock may be out of order without its having been set back."""
+
 
 class ImageUse(NamedTuple):
     """`last_used` in seconds since the epoch, None if never; `seconds_saved` over all hits."""
@@ -81,10 +84,11 @@ class ImageUses:
     def claim_refresh(self, environment_id: str, within_s: float) -> bool:
         """True for the one process that may refresh it now: nobody has tried within so many seconds."""
         with self.database.transaction() as connection:
+            now = self.clock()
             done = connection.execute(
                 "INSERT INTO refreshes (environment_id, tried) VALUES (?, ?) ON CONFLICT (environment_id) "
-                "DO UPDATE SET tried = excluded.tried WHERE tried < ?",
-                (environment_id, self.clock(), self.clock() - within_s),
+                "DO UPDATE SET tried = excluded.tried WHERE tried NOT BETWEEN ? AND ?",
+                (environment_id, now, now - within_s, now + CLOCK_SLACK_S),
             )
             return done.rowcount > 0
 
@@ -139,7 +143,10 @@ class ImageUses:
     def recent_build_failure(self, key: str, within_s: float) -> str | None:
         """Why the last build of this key failed, if that is at most so many seconds ago."""
         with self.database.reading() as connection:
+            now = self.clock()
             row = connection.execute(
-                "SELECT reason FROM build_failures WHERE key = ? AND failed >= ?", (key, self.clock() - within_s)
+                # A failure of later than now was noted by a clock that was ahead: it must not count for ever.
+                "SELECT reason FROM build_failures WHERE key = ? AND failed BETWEEN ? AND ?",
+                (key, now - within_s, now + CLOCK_SLACK_S),
             ).fetchone()
         return None if row is None else str(row[0])

@@ -215,7 +215,8 @@ def duration(task: Task) -> str:
     if task.finished is None:
         # A task whose process died has no end: nothing ticks for it.
         return "" if task.state.final else seconds_text(max(0.0, time.time() - task.started), whole=True)
-    return seconds_text(task.finished - task.started)
+    # The clock may have been set back in between.
+    return seconds_text(max(0.0, task.finished - task.started))
 
 
 def seconds_text(seconds: float, *, whole: bool = False) -> str:

@@ -82,7 +82,7 @@ def nothing_left(cli: Cli) -> bool:
 
 
 @hangs
-def test_F14_a_build_that_hangs_is_ended_and_the_task_runs_without_it(
+def test_f14_a_build_that_hangs_is_ended_and_the_task_runs_without_it(
     cli: Cli, make_environment: MakeEnvironment, hang: str
 ) -> None:
     script = f'if [ "$AGENTS_RUNNER_STAGE" = build ]; then {hang}; fi\nexport MADE=at-start\n'
@@ -116,7 +116,7 @@ def test_f10_a_build_that_waits_for_a_dead_connection_is_ended(
 
 
 @hangs
-def test_F14_a_run_preflight_that_hangs_fails_in_its_phase(
+def test_f14_a_run_preflight_that_hangs_fails_in_its_phase(
     cli: Cli, make_environment: MakeEnvironment, hang: str
 ) -> None:
     environment = make_environment(run_preflight_script=f"{hang}\n", run_preflight_timeout_s=str(LIMIT_S))
@@ -131,7 +131,7 @@ def test_F14_a_run_preflight_that_hangs_fails_in_its_phase(
 
 
 @hangs
-def test_F14_an_agent_that_hangs_is_ended_by_the_tasks_limit(
+def test_f14_an_agent_that_hangs_is_ended_by_the_tasks_limit(
     cli: Cli, make_environment: MakeEnvironment, hang: str
 ) -> None:
     environment = make_environment(task_timeout_s=str(LIMIT_S))
@@ -143,7 +143,7 @@ def test_F14_an_agent_that_hangs_is_ended_by_the_tasks_limit(
     assert nothing_left(cli)
 
 
-def test_F14_the_tasks_limit_holds_in_a_cached_preflight_at_start(
+def test_f14_the_tasks_limit_holds_in_a_cached_preflight_at_start(
     cli: Cli, make_environment: MakeEnvironment
 ) -> None:
     script = f"{HANGS['ignores signals']}\n"
@@ -158,14 +158,14 @@ def test_F14_the_tasks_limit_holds_in_a_cached_preflight_at_start(
     assert done.result["error"] == f"The task took longer than its limit of {LIMIT_S} s."
 
 
-def test_F14_a_limit_of_the_run_preflight_is_not_the_agents(cli: Cli, make_environment: MakeEnvironment) -> None:
+def test_f14_a_limit_of_the_run_preflight_is_not_the_agents(cli: Cli, make_environment: MakeEnvironment) -> None:
     environment = make_environment(run_preflight_script="true\n", run_preflight_timeout_s="1", task_timeout_s="0")
     done, _ = timed(cli, environment, "sleep 2.5; echo late")
     assert done.log[-1] == "late"
     assert done.result["state"] == "succeeded"
 
 
-def test_F14_builds_and_pulls_do_not_count_for_the_tasks_limit(cli: Cli, make_environment: MakeEnvironment) -> None:
+def test_f14_builds_and_pulls_do_not_count_for_the_tasks_limit(cli: Cli, make_environment: MakeEnvironment) -> None:
     environment = make_environment(cached_preflight_script="sleep 3\n", task_timeout_s=str(LIMIT_S))
     done, _ = timed(cli, environment)
     assert done.phase("build.env")["cache"] == "built"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -176,3 +177,39 @@ def test_l3_a_flood_is_bounded_and_said_and_can_be_stopped(
         until(lambda task=task: services.tasks.get(task.id).state is TaskState.CANCELLED, timeout=15)
     for task in (ends, *floods):
         assert services.tasks.log_bytes(task.id) < 1_000_000 + 2 * 1_000_000, "the limit and two phases' last lines"
+
+
+def test_f16_a_fork_bomb_disturbs_nobody_else_and_can_be_stopped(
+    make_environment: MakeEnvironment, services: Services, cli: Cli, engine: DockerEngine
+) -> None:
+    bomb = make_environment("bomb", **{"resources.pids": "100"})
+    name = make_environment()
+    bad = submit(services, bomb, "echo started; bomb() { bomb | bomb & }; bomb; wait; while :; do bomb; done")
+    until(lambda: "started" in [line for _, line in services.tasks.log(bad.id)], timeout=30)
+    others = [submit(services, name, f"for n in 1 2 3; do /bin/true; done; echo done {n}") for n in range(4)]
+    until(lambda: all(services.tasks.get(one.id).state.final for one in others), timeout=60)
+    assert [services.tasks.get(one.id).state for one in others] == [TaskState.SUCCEEDED] * 4
+    assert not services.tasks.get(bad.id).state.final
+    services.runner.stop(bad.id)
+    until(lambda: services.tasks.get(bad.id).state is TaskState.CANCELLED, timeout=15)
+    until(lambda: engine.list_containers(OURS) == [])
+
+
+def test_l8_task_after_task_nothing_grows_and_nothing_is_left(
+    make_environment: MakeEnvironment, services: Services, engine: DockerEngine, ar_home: Path
+) -> None:
+    """Forty here; docs/reliability.md has five hundred, by scripts/soak.py."""
+    name = make_environment(cached_preflight_script="echo baked >/baked\n", cache_container_build="true")
+
+    def run(count: int) -> tuple[int, int, list[str]]:
+        tasks = [submit(services, name, "cat /baked").id for _ in range(count)]
+        until(lambda: all(services.tasks.get(one).state is TaskState.SUCCEEDED for one in tasks), timeout=120)
+        until(lambda: engine.list_containers(OURS) == [])
+        files = [path.name for path in (ar_home / "run").rglob("*") if path.is_file()]
+        return open_files(), threading.active_count(), sorted(files)
+
+    run(10)
+    before = run(10)
+    after = run(20)
+    assert after[0] <= before[0] + 5
+    assert after[1:] == before[1:]

@@ -243,7 +243,7 @@ def test_s1_a_file_is_a_value_if_it_is_text(tmp_path: Path) -> None:
             value_of_file(bad)
 
 
-def test_F14_limits_are_typed_in_seconds_or_left_out(driver: Driver, world: FakeWorld) -> None:
+def test_f14_limits_are_typed_in_seconds_or_left_out(driver: Driver, world: FakeWorld) -> None:
     driver.tab("Advanced")
     driver.type("env-run-timeout", "60")
     driver.type("env-task-timeout", "3600")

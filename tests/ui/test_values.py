@@ -110,6 +110,13 @@ def test_times_in_few_words() -> None:
     assert duration(replace(TASK, started=1.0, finished=3.5)) == "2.5 s"
 
 
+def test_f17_a_clock_that_was_set_back_gives_no_negative_times() -> None:
+    assert duration(replace(TASK, started=5000.0, finished=1400.0)) == "0.0 s"
+    ahead = replace(TASK, state=TaskState.RUNNING, started=time.time() + 3600)
+    assert duration(ahead) == seconds_text(0, whole=True)
+    assert ago(time.time() + 3600) == "just now"
+
+
 # -- the form ------------------------------------------------------------------------------------------------
 
 

@@ -114,3 +114,14 @@ def test_invariants(
             assert name not in gone
         if size is None and name in needed:
             assert name not in gone
+
+
+def test_f17_a_clock_that_was_set_back_lets_nothing_go_that_would_have_stayed() -> None:
+    """Images of "tomorrow", made or used: they count as used just now until the clock has come that far."""
+    found = (one("made", days=-1), one("used", days=40), one("needed", days=-400), one("old", days=40))
+    assert going(found, known(needed="needed", env="made used", used={"used": -0.5})) == {"old"}
+
+
+def test_f17_a_clock_far_ahead_spares_what_is_needed() -> None:
+    found = (one("needed", days=4000), one("other", days=4000))
+    assert going(found, known(needed="needed", env="needed other")) == {"other"}

@@ -35,7 +35,7 @@ def limits(*, run: int = 0, task: int = 0) -> Limits:
     return Limits(CONFIG.model_copy(update={"run_preflight_timeout_s": run, "task_timeout_s": task}))
 
 
-def test_F14_no_limit_is_no_deadline(clock: Clock) -> None:
+def test_f14_no_limit_is_no_deadline(clock: Clock) -> None:
     made = limits()
     assert [made.deadline(phase) for phase in (None, Phase.START, Phase.RUN, Phase.AGENT)] == [None] * 4
 
@@ -50,7 +50,7 @@ def test_f17_limits_are_by_the_monotonic_clock(clock: Clock) -> None:
     assert made.deadline(Phase.AGENT) == 1100
 
 
-def test_F14_the_limit_that_is_over_first_is_named(clock: Clock) -> None:
+def test_f14_the_limit_that_is_over_first_is_named(clock: Clock) -> None:
     made = limits(run=10, task=100)
     made.deadline(Phase.RUN)
     assert made.error(Phase.RUN).message == "The run preflight took longer than its limit of 10 s."

@@ -305,6 +305,20 @@ def test_a_failed_build_is_remembered_for_a_while(records: TaskStore) -> None:
     assert uses.recent_build_failure("other", 1000.0) is None
 
 
+def test_f17_what_a_clock_that_was_ahead_noted_does_not_count_until_then(records: TaskStore) -> None:
+    now = [1e9]
+    uses = replace(records.images, clock=lambda: now[0])
+    uses.build_failed("key", "in the future")
+    assert uses.claim_refresh("e", 86400)
+    assert not uses.claim_refresh("e", 86400)
+    now[0] -= 30 * 86400
+    assert uses.recent_build_failure("key", 3600) is None, "else nobody would build for a month"
+    assert uses.claim_refresh("e", 86400), "else nobody would refresh for a month"
+    assert not uses.claim_refresh("e", 86400)
+    now[0] += 86401
+    assert uses.claim_refresh("e", 86400)
+
+
 def test_other_processes_see_a_write_at_once(home: Paths, records: TaskStore) -> None:
     create(records, task(owner_pid=os.getpid()))
     other = TaskStore(paths=home, database=Database(home))
