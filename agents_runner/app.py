@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from agents_runner.agents import registry
+from agents_runner.cli.printing import say
 from agents_runner.core.environment import Environment
 from agents_runner.core.errors import InvalidInput
 from agents_runner.core.launch import AgentLaunch
@@ -30,12 +31,16 @@ from agents_runner.runner.task_runner import TaskRunner
 from agents_runner.runner.test_preflight import preflight_test
 from agents_runner.store.database import Database
 from agents_runner.store.environments import EnvironmentStore, check_environment
+from agents_runner.store.one_window import WindowPlace
 from agents_runner.store.owners import Owners
 from agents_runner.store.paths import Paths
 from agents_runner.store.secret_values import ChosenSecrets, FileSecrets, KeyringSecrets
 from agents_runner.store.settings import SettingsStore
 from agents_runner.store.tasks import TaskStore
 from agents_runner.workspace.minibase import import_mini_base
+
+STOP_TASKS_S = 4.0
+"""How long the end of the application waits for its tasks to stop, in seconds; the whole of it takes 5 s at most."""
 
 
 class EngineSource:
@@ -163,7 +168,8 @@ def build_services(paths: Paths | None = None) -> Services:
         return folder.resolve()
 
     def close() -> None:
-        for part in (runner, keeper, owners, desktop, engine, database):
+        runner.close(STOP_TASKS_S)
+        for part in (keeper, owners, desktop, engine, database):
             part.close()
 
     images = ImageService(
@@ -226,12 +232,23 @@ def write_picture(services: Services, path: Path, environment_id: str) -> None:
 
 
 def open_window(environment_id: str = "") -> int:
-    """Open the window; returns the exit status."""
-    from agents_runner.ui.window import run_window
+    """Open the window, or show the one that is open with the same files; returns the exit status."""
+    paths = Paths.find().ensure()
+    place = WindowPlace(folder=paths.run / "window")
+    held = place.take(environment_id)
+    if held is None:
+        say("Agents Runner is open already; its window was brought to the front.")
+        return 0
+    with held:
+        # Imported here: Qt is not needed to find the other window.
+        from agents_runner.ui.one_window import ShownAgain
+        from agents_runner.ui.window import run_window
 
-    services = build_services()
-    services.window_opened()
-    try:
-        return run_window(services, environment_id=environment_id)
-    finally:
-        services.close()
+        services = build_services(paths)
+        services.window_opened()
+        try:
+            return run_window(
+                services, environment_id=environment_id, on_shown=lambda window: ShownAgain(place, window)
+            )
+        finally:
+            services.close()

@@ -344,6 +344,24 @@ def run_and_list(window: MainWindow) -> None:
     window.go(TASKS)
 
 
+def closing(made: fakes.FakeWorld, tasks: int = 3) -> Act:
+    """Closed over tasks at work, of which the last has its image built."""
+    scripts = iter([working] * (tasks - 1) + [building])
+
+    def script(task: Task, stop: threading.Event) -> Iterator[Event]:
+        return next(scripts)(task, stop)
+
+    def act(window: MainWindow) -> None:
+        made.runner.script = script
+        for number in range(tasks):
+            run(window)
+            settle(lambda: len(made.tasks.rows) > number)  # noqa: B023
+        settle(lambda: len(made.runner.at_work().running) == tasks - 1)
+        window.close()
+
+    return act
+
+
 def clean(window: MainWindow) -> None:
     window.images.clean()
 
@@ -385,6 +403,7 @@ def on_the_desktop(window: MainWindow) -> None:
 
 def shots() -> list[Shot]:
     busy, failed, away, drawn, no_screen = world(), world(), world(), world(), world()
+    closed = world()
     drawn.runner.script = working
     drawn.desktop.data = screen()
     no_screen.desktop.sentence = "This task has no desktop. Turn the desktop on in its environment and run it again."
@@ -418,6 +437,7 @@ def shots() -> list[Shot]:
         ("task-done", NEW_TASK, MIDDLE, world(), run),
         ("task-failed", NEW_TASK, MIDDLE, failed, run),
         ("task-building", NEW_TASK, SMALL, busy, run),
+        ("closing", NEW_TASK, MIDDLE, closed, closing(closed)),
         ("tasks", TASKS, LARGE, world(), run_and_list),
         ("images", IMAGES, LARGE, world(), None),
         ("images-small", IMAGES, SMALL, world(), None),

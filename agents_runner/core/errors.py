@@ -103,6 +103,13 @@ class Cancelled(AgentsRunnerError):
     code = "cancelled"
 
 
+class Left(BaseException):
+    """The application ends and leaves the work as it is for the next start to take up: no failure.
+
+    Raised where a stop would be noticed; what is to go on without us (containers, their folders) stays.
+    """
+
+
 class EngineError(AgentsRunnerError):
     code = "engine"
 

@@ -42,6 +42,11 @@ def _choices(*rows: tuple[str, ...]) -> tuple[Choice, ...]:
 
 
 _THEMES = _choices(("system", "As the desktop has it"), ("light", "Light"), ("dark", "Dark"))
+_ON_CLOSE = _choices(
+    ("ask", "Ask"),
+    ("leave", "Leave them running", "They go on in their containers; the next start shows what happened meanwhile."),
+    ("stop", "Stop them"),
+)
 _STORAGES = _choices(
     ("keyring", "The desktop's keyring", "The keyring encrypts them with your login."),
     (
@@ -75,6 +80,13 @@ ROWS = (
         label="Log of a task",
         text="So much of a task's output is kept on disk; after it only each phase's last lines.",
         unit="MB",
+    ),
+    SettingRow(
+        name="on_close",
+        group=_TASKS,
+        label="When the window closes",
+        text="What becomes of tasks that have not ended.",
+        choices=_ON_CLOSE,
     ),
     SettingRow(
         name="docker_host",

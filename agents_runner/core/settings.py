@@ -50,6 +50,8 @@ class Settings(BaseModel):
     secret_storage: Literal["keyring", "file"] = "keyring"
     """Where values of secrets are kept; `file`, a private file of ours, only after a person chose it."""
     cache: CachePolicy = CachePolicy()
+    on_close: Literal["ask", "leave", "stop"] = "ask"
+    """What happens with tasks that have not ended when the window closes."""
     max_builds: int = Field(default=0, ge=0, le=200)
     """Layers that are built at the same time; 0 is one for each processor core."""
     max_log_mb: int = Field(default=MAX_LOG_MB, ge=1, le=1_000_000)

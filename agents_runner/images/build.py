@@ -17,6 +17,7 @@ from agents_runner.core.errors import (
     BuildFailed,
     Cancelled,
     ImageMissing,
+    Left,
     LimitReached,
     NameInUse,
 )
@@ -150,7 +151,7 @@ class LayerBuild:
         except BaseException:
             folder.remove(self.engine)
             raise
-        handed_over = False
+        goes_on = False
         try:
             found = self.engine.find_image(self.layer.tag)
             if found is not None and found.id != self.not_this and is_layer(found, self.layer):
@@ -161,13 +162,17 @@ class LayerBuild:
             return (yield from self._finish(container, parent, read))
         except Cancelled:
             # Those who wait for it look after it from now on; the last of them to leave stops it.
-            handed_over = self.desk.others_wait(key)
+            goes_on = self.desk.others_wait(key)
+            raise
+        except Left:
+            # Whoever wants the layer next follows the container and commits it.
+            goes_on = True
             raise
         except AgentsRunnerError as error:
             self.desk.failed(key, redact(error.message, self.options.secrets.values()))
             raise
         finally:
-            if not handed_over:
+            if not goes_on:
                 self.engine.remove(container)
                 folder.remove(self.engine)
 

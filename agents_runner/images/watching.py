@@ -59,7 +59,9 @@ class _Recent:
 class StopFlag(Protocol):
     """Tells whether somebody asked to stop; cheap enough to ask ten times a second."""
 
-    def is_set(self) -> bool: ...
+    def is_set(self) -> bool:
+        """May raise Left."""
+        ...
 
 
 @dataclass(kw_only=True)

@@ -22,6 +22,7 @@ from agents_runner.core.errors import (
     ContainerMissing,
     EngineError,
     ImageMissing,
+    Left,
     LimitReached,
     MountRefused,
     PortInUse,
@@ -94,12 +95,14 @@ class Tools:
     """Opens the way to the task's desktop; raises StoreError. None where nobody is to look at it."""
     keep_picture: Callable[[bytes], None] = lambda _png: None
     """Told the last picture of the desktop; raises StoreError."""
+    stop_grace_s: Callable[[], float] = lambda: STOP_GRACE_S
+    """Seconds that a stopped container has for its own end."""
 
 
 def run_task(config: DockerRunnerConfig, prompt: bytes, tools: Tools) -> Iterator[Event]:
     """Run one task; the last event is its `TaskResult`. Closing the generator removes its container.
 
-    No event holds a secret's value.
+    Raises Left, with its container left as it is, where `tools.cancel` does. No event holds a secret's value.
     """
     yield from redacted(_events(config, prompt, tools), tools.secrets.values())
 
@@ -296,13 +299,18 @@ class _Run:
         self, base: ImageInfo, ensured: Ensured, start: StartPlan, mounts: tuple[Mount, ...]
     ) -> Generator[Event, None, None]:
         container, folder = self._created(base, ensured, start, mounts)
+        goes_on = False
         try:
             yield from self._started(container, self._secrets(start))
+        except Left:
+            goes_on = True
+            raise
         finally:
-            with contextlib.suppress(EngineError):
-                self.tools.engine.remove(container)
-            with contextlib.suppress(EngineError):
-                folder.remove(self.tools.engine)
+            if not goes_on:
+                with contextlib.suppress(EngineError):
+                    self.tools.engine.remove(container)
+                with contextlib.suppress(EngineError):
+                    folder.remove(self.tools.engine)
 
     def _created(
         self, base: ImageInfo, ensured: Ensured, start: StartPlan, mounts: tuple[Mount, ...]
@@ -419,6 +427,7 @@ class _Run:
         self._screen.open_again()
         self._screen.lead_to(state.id)
         left = dict(known.lines)
+        goes_on = False
         try:
             age = max(0.0, time.time() - state.created) if state.created else 0.0
             for event in self._watched(state.id, engine.follow(state.id), age_s=age):
@@ -426,11 +435,15 @@ class _Run:
                     left[event.stream] -= 1
                 elif not _is_known(event, known):
                     yield event
+        except Left:
+            goes_on = True
+            raise
         finally:
             self._screen.close()
-            with contextlib.suppress(EngineError):
-                engine.remove(state.id)
-            self.tools.control.sweep(task_container(self.config.task_id))
+            if not goes_on:
+                with contextlib.suppress(EngineError):
+                    engine.remove(state.id)
+                self.tools.control.sweep(task_container(self.config.task_id))
 
     def _watched(self, container: str, stream: LogStream, *, age_s: float = 0.0) -> Generator[Event, None, None]:
         engine = self.tools.engine
@@ -453,7 +466,7 @@ class _Run:
             self._engine_away = watch.was_away
         except Cancelled:
             self._screen.picture_now(container)
-            engine.stop(container, STOP_GRACE_S)
+            engine.stop(container, self.tools.stop_grace_s())
             raise
         except LimitReached:
             self._failed = limits.error(self._phase)

@@ -217,6 +217,17 @@ class TasksPort(Protocol):
     def prompt(self, task_id: str) -> str: ...
 
 
+@dataclass(frozen=True, kw_only=True)
+class AtWork:
+    """Tasks of this process that have not ended, by id: those with a container, and those without one yet."""
+
+    running: frozenset[str] = frozenset()
+    waiting: frozenset[str] = frozenset()
+
+    def __bool__(self) -> bool:
+        return bool(self.running or self.waiting)
+
+
 class RunnerPort(Protocol):
     """Starts and stops tasks; work happens on the runner's own threads."""
 
@@ -232,8 +243,20 @@ class RunnerPort(Protocol):
         """Be told of every task's events; returns the call that ends it."""
         ...
 
+    def at_work(self) -> AtWork:
+        """What closing would stop or leave; quick, for the window's own thread."""
+        ...
+
+    def leave(self, timeout: float = 5.0) -> None:
+        """End the threads within `timeout` seconds and leave the tasks to the next start, which takes them up.
+
+        Containers, of tasks and of builds, go on; a task without a container begins anew. Nothing can be started
+        afterwards.
+        """
+        ...
+
     def close(self, timeout: float = 5.0) -> None:
-        """Stop running tasks and end the threads, within `timeout` seconds."""
+        """Stop running tasks and end the threads, within `timeout` seconds; after `leave` it does nothing."""
         ...
 
 
@@ -352,6 +375,7 @@ class Services:
 
 
 __all__ = [
+    "AtWork",
     "CachedImage",
     "Check",
     "CleanReport",

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import shutil
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from agents_runner.core.container import task_container
+from agents_runner.core.container import ContainerState, task_container
 from agents_runner.core.environment import Environment
-from agents_runner.core.errors import AgentsRunnerError, ContainerMissing
+from agents_runner.core.errors import AgentsRunnerError, ContainerMissing, Left, StoreError
 from agents_runner.core.events import Event, StateChanged, TaskResult, TaskState
 from agents_runner.core.launch import AgentLaunch, DockerRunnerConfig
 from agents_runner.core.secrets import SecretGrant, SecretValues
@@ -29,15 +30,19 @@ from agents_runner.runner.desktop import DoorPort
 from agents_runner.runner.plan_launch import Host, check_prompt, plan_launch, without_caches
 from agents_runner.runner.recording import Record, recorded
 from agents_runner.runner.redacting import withheld
-from agents_runner.runner.run_task import Known, Tools, follow_task, run_task
-from agents_runner.runner.services import Listener, TaskRequest
+from agents_runner.runner.run_task import STOP_GRACE_S, Known, Tools, follow_task, run_task
+from agents_runner.runner.services import AtWork, Listener, TaskRequest
+from agents_runner.runner.stop_flag import StopFlag
 from agents_runner.runner.test_preflight import NO_AGENT
+from agents_runner.runner.workers import Workers
 
 DETACH_PATIENCE_S = 60.0
 """How long a detached task may wait for its own process to begin, in seconds."""
 HAND_OVER_S = 15.0
-STOP_POLL_S = 0.5
-"""How often a running task looks whether another process asked it to stop, in seconds."""
+QUIT_GRACE_S = 2.0
+"""Seconds that a container has for its own end when the application ends and stops its tasks."""
+LEFT = "left"
+"""File of a task that the application left when it was closed: one that had no container yet begins anew."""
 log = logging.getLogger(__name__)
 
 
@@ -56,6 +61,10 @@ class TaskRecords(Protocol):
     def container_lines(self, task_id: str) -> Mapping[str, int] | None: ...
     def request_stop(self, task_id: str) -> None: ...
     def stop_requested(self, task_id: str) -> bool: ...
+    def begin_anew(self, task_id: str) -> None: ...
+    def keep(self, task_id: str, name: str, data: bytes) -> None: ...
+    def kept(self, task_id: str, name: str) -> bytes | None: ...
+    def forget(self, task_id: str, name: str) -> None: ...
 
 
 class OwnersPort(Protocol):
@@ -66,26 +75,6 @@ class OwnersPort(Protocol):
         ...
 
     def is_alive(self, pid: int | None) -> bool: ...
-
-
-class StopFlag:
-    """Set by this process, or by any other through the database."""
-
-    def __init__(self, asked_elsewhere: Callable[[], bool]) -> None:
-        self._event = threading.Event()
-        self._asked_elsewhere = asked_elsewhere
-        self._looked = 0.0
-
-    def set(self) -> None:
-        self._event.set()
-
-    def is_set(self) -> bool:
-        now = time.monotonic()
-        if not self._event.is_set() and now - self._looked >= STOP_POLL_S:
-            self._looked = now
-            if self._asked_elsewhere():
-                self._event.set()
-        return self._event.is_set()
 
 
 @dataclass(kw_only=True)
@@ -115,13 +104,18 @@ class TaskRunner:
     max_running: int = 8
     max_log_mb: Callable[[], int] = lambda: MAX_LOG_MB
     """MB (10^6 bytes) of a task's output that are kept."""
-    _pool: ThreadPoolExecutor = field(init=False)
+    _workers: Workers = field(init=False)
     _flags: dict[str, StopFlag] = field(default_factory=dict)
+    _running: set[str] = field(default_factory=set)
+    """Those of `_flags` that have a container."""
+    _closed: bool = False
+    _quits: bool = False
+    """The application ends and stops its tasks: their containers have less time."""
     _listeners: list[Listener] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
-        self._pool = ThreadPoolExecutor(self.max_running, thread_name_prefix="task")
+        self._workers = Workers(limit=self.max_running, name="task")
 
     # -- the port ----------------------------------------------------------------------------------
 
@@ -158,10 +152,18 @@ class TaskRunner:
         return task
 
     def start(self, task_id: str) -> None:
+        self._start(task_id)
+
+    def _start(self, task_id: str, *, running: bool = False) -> None:
+        """`running` for one that has a container already."""
         flag = StopFlag(lambda: self.records.stop_requested(task_id))
         with self._lock:
+            if self._closed:
+                return  # its record says that nobody works on it
             self._flags[task_id] = flag
-        self._pool.submit(self._work, task_id, flag)
+            if running:
+                self._running.add(task_id)
+        self._workers.submit(partial(self._work, task_id, flag))
 
     def stop(self, task_id: str) -> None:
         with self._lock:
@@ -185,24 +187,61 @@ class TaskRunner:
 
         return unsubscribe
 
+    def at_work(self) -> AtWork:
+        with self._lock:
+            running = frozenset(self._running)
+            return AtWork(running=running, waiting=frozenset(self._flags) - running)
+
+    def leave(self, timeout: float = 5.0) -> None:
+        with self._lock:
+            self._closed = True
+            flags = dict(self._flags)
+        for task_id, flag in flags.items():
+            # A record that cannot be written costs a task that has no container yet, not the application's end.
+            with contextlib.suppress(StoreError):
+                self.records.own(task_id, self.owners.hold())
+                self.records.keep(task_id, LEFT, b"")
+            flag.leave()
+        self._workers.close(timeout)
+
     def close(self, timeout: float = 5.0) -> None:
         with self._lock:
-            flags = list(self._flags.values())
+            if self._closed:
+                return
+            self._closed = self._quits = True
+            flags = tuple(self._flags.values())
         for flag in flags:
             flag.set()
-        ended = threading.Thread(target=self._pool.shutdown, kwargs={"cancel_futures": True}, daemon=True)
-        ended.start()
-        ended.join(timeout)
+        if not self._workers.close(timeout):
+            with self._lock:
+                late = tuple(self._flags)
+            for task_id in late:
+                # Whoever takes it up stops it.
+                with contextlib.suppress(StoreError):
+                    self.records.own(task_id, self.owners.hold())
+                    self.records.request_stop(task_id)
 
     # -- a task on its thread ------------------------------------------------------------------------
 
     def _work(self, task_id: str, flag: StopFlag) -> None:
         record = self.records.record(task_id)
         try:
+            if flag.left:
+                return
             self.records.own(task_id, self.owners.hold())
+            self.records.forget(task_id, LEFT)
+            if self._quits:
+                self._end_orphan(self.records.get(task_id))
+                return
             events = capped(self._events(task_id, flag), self.max_log_mb(), already=self.records.log_bytes(task_id))
             self._record(task_id, events, record)
+        except Left:
+            log.info("task %s goes on without the application", task_id)
         except Exception:
+            if flag.left:
+                # The application has ended around it: the next start takes the task up.
+                log.warning("task %s was not left in time", task_id)
+                return
             # Top of a thread: whatever was not foreseen ends the task with a sentence, never silently.
             log.exception("task %s ended by an unexpected error", task_id)
             self._crashed(task_id, record)
@@ -210,6 +249,7 @@ class TaskRunner:
             record.close()
             with self._lock:
                 self._flags.pop(task_id, None)
+                self._running.discard(task_id)
 
     def _events(self, task_id: str, flag: StopFlag) -> Iterator[Event]:
         config = DockerRunnerConfig.model_validate_json(self.records.config(task_id))
@@ -234,6 +274,7 @@ class TaskRunner:
             on_image_used=lambda tag: self.image_used(tag, config.environment_id),
             secrets=values,
             desk=self.desk,
+            stop_grace_s=lambda: QUIT_GRACE_S if self._quits else STOP_GRACE_S,
             asked_at=self.records.get(task_id).created,
         )
         if lines is None:
@@ -260,13 +301,15 @@ class TaskRunner:
     # -- tasks whose process died --------------------------------------------------------------------
 
     def recover(self, spawn: Callable[[str], None] | None = None) -> tuple[str, ...]:
-        """Take up the tasks of processes that died; returns their ids.
+        """Take up the tasks of processes that died, or that left them; returns their ids.
 
         With `spawn` a task that still runs goes to a process of its own, and the others are settled before this
         returns; without it all are taken up on this process's threads. Raises EngineErrors, with nothing done.
         """
         taken: list[str] = []
         for task in self.records.unfinished():
+            if self._closed:
+                break
             if self.owners.is_alive(task.owner_pid) or self._is_beginning(task):
                 continue
             name = task_container(task.id)
@@ -276,15 +319,28 @@ class TaskRunner:
             taken.append(task.id)
             if state is None or state.status == "created" or self.records.container_lines(task.id) is None:
                 self.engine().remove(name)
-                self._close_record(task.id, failed(task.id, _died(task)))
+                if self.records.kept(task.id, LEFT) is not None and _never_ran(task, state):
+                    self._anew(task.id, spawn)
+                else:
+                    self._close_record(task.id, failed(task.id, _died(task)))
             elif spawn is None:
-                self.start(task.id)
+                self._start(task.id, running=True)
             elif state.running:
                 spawn(task.id)
                 self._handed_over(task.id)
             else:
                 self._work(task.id, StopFlag(partial(self.records.stop_requested, task.id)))
         return tuple(taken)
+
+    def _anew(self, task_id: str, spawn: Callable[[str], None] | None) -> None:
+        """From the beginning: nothing of it had run, and a build that was under way is found by its name."""
+        shutil.rmtree(self.workspaces / task_id, ignore_errors=True)
+        self.records.begin_anew(task_id)
+        if spawn is None:
+            self._start(task_id)
+        else:
+            spawn(task_id)
+            self._handed_over(task_id)
 
     def _handed_over(self, task_id: str) -> None:
         """Wait until the other process works on it: until then it would look as if nobody did."""
@@ -308,6 +364,9 @@ class TaskRunner:
 
     def _record(self, task_id: str, events: Iterable[Event], record: Record) -> None:
         for event in recorded(events, record):
+            if isinstance(event, StateChanged) and event.state is TaskState.STARTING:
+                with self._lock:
+                    self._running.add(task_id)
             self._tell(task_id, (event,))
 
     def _crashed(self, task_id: str, record: Record) -> None:
@@ -317,9 +376,10 @@ class TaskRunner:
     def _end_orphan(self, task: Task) -> None:
         """A task whose process is gone: its container is stopped here, and its record closed."""
         try:
-            engine = self.engine()
-            engine.stop(task_container(task.id), 5.0)
-            engine.remove(task_container(task.id))
+            if self.records.container_lines(task.id) is not None:
+                engine = self.engine()
+                engine.stop(task_container(task.id), QUIT_GRACE_S if self._quits else STOP_GRACE_S)
+                engine.remove(task_container(task.id))
         except AgentsRunnerError as error:
             log.warning("container of task %s: %s", task.id, error)
         result = TaskResult(
@@ -342,6 +402,7 @@ def failed(task_id: str, error: AgentsRunnerError) -> Generator[Event, None, Non
     )
 
 
+_BEFORE_A_CONTAINER = (TaskState.QUEUED, TaskState.PREPARING, TaskState.BUILDING)
 _DIED = {
     TaskState.QUEUED: "before the task began",
     TaskState.PREPARING: "while the task was prepared",
@@ -349,6 +410,11 @@ _DIED = {
     TaskState.STARTING: "while the task's container was started",
     TaskState.RUNNING: "while the task ran, and its container is gone",
 }
+
+
+def _never_ran(task: Task, state: ContainerState | None) -> bool:
+    """True if no container of the task was started, so that nothing is done twice."""
+    return task.state in _BEFORE_A_CONTAINER or (task.state is TaskState.STARTING and state is not None)
 
 
 def _died(task: Task) -> AgentsRunnerError:

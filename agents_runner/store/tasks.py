@@ -140,6 +140,18 @@ class TaskStore:
             )
         return True
 
+    def begin_anew(self, task_id: str) -> None:
+        """As if it had just been asked for: of one that nobody works on and that has not had a container."""
+        with self.database.transaction() as connection:
+            connection.execute(
+                "UPDATE tasks SET state = ?, started = NULL, image = '' WHERE id = ?",
+                (TaskState.QUEUED.value, task_id),
+            )
+            for table in ("phases", "notices"):
+                connection.execute(f"DELETE FROM {table} WHERE task = ?", (task_id,))
+        for name in ("log", CONTAINER_FROM):
+            self.forget(task_id, name)
+
     def delete(self, task_id: str) -> None:
         """Forget a task that has ended: its row and its log, prompt and plan; never its workspace.
 

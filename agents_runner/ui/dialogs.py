@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QMessageBox, QWidget
+from PySide6.QtWidgets import QCheckBox, QMessageBox, QWidget
 
 from agents_runner.ui.widgets import set_role
 
@@ -44,10 +44,14 @@ def choose(
     answers: Sequence[tuple[str, str, Callable[[], None]]],
     *,
     escape: str,
+    default: str = "",
+    danger: str = "",
+    tick: str = "",
 ) -> QMessageBox:
-    """Ask for one of several answers (key, text, what it does); the first is the default, `escape` the one of Escape.
+    """Ask for one of several answers (key, text, what it does); `escape` is the one of Escape, `danger` is in red.
 
-    The buttons are called `NAME-KEY`.
+    Without `default` it is the first. `tick` is the text of a box to tick, read by the box's `checkBox()`. The
+    buttons are called `NAME-KEY`, the box `NAME-tick`.
     """
     box = QMessageBox(parent)
     box.setObjectName(f"{name}-question")
@@ -62,10 +66,16 @@ def choose(
         one = box.addButton(words, QMessageBox.ButtonRole.ActionRole)
         one.setObjectName(f"{name}-{key}")
         one.clicked.connect(act)
-        if number == 0:
+        if key == danger:
+            set_role(one, "danger")
+        if (key == default) if default else number == 0:
             set_role(one, "primary")
             box.setDefaultButton(one)
         if key == escape:
             box.setEscapeButton(one)
+    if tick:
+        check = QCheckBox(tick)
+        check.setObjectName(f"{name}-tick")
+        box.setCheckBox(check)
     box.open()
     return box

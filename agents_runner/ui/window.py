@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 from PySide6.QtCore import QObject, Qt, QTimer, Slot
 from PySide6.QtGui import QCloseEvent, QKeySequence, QShortcut
-from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QMessageBox, QStackedWidget, QVBoxLayout, QWidget
 
 from agents_runner.core.container import EngineInfo
 from agents_runner.core.environment import Environment
 from agents_runner.core.errors import AgentsRunnerError, InvalidInput
 from agents_runner.core.events import Event, TaskResult
 from agents_runner.core.task import Task
-from agents_runner.runner.services import Services
+from agents_runner.runner.services import AtWork, Services
 from agents_runner.runner.test_preflight import has_scripts
 from agents_runner.ui.analyzer import Analyzer
 from agents_runner.ui.application import application, interruptible, keep_what_is_there
 from agents_runner.ui.bridge import Bridge
-from agents_runner.ui.dialogs import ask
+from agents_runner.ui.closing import explanation, only_unsaved, sentence
+from agents_runner.ui.dialogs import ask, choose
 from agents_runner.ui.environments_page import EnvironmentsPage
 from agents_runner.ui.images_page import ImagesPage
 from agents_runner.ui.jobs import Jobs, Latest
@@ -35,6 +38,9 @@ from agents_runner.ui.widgets import Banner
 PAGES = ("Environments", "New task", "Tasks", "Cached images", "Settings")
 ENVIRONMENTS, NEW_TASK, TASKS, IMAGES, SETTINGS = range(5)
 ENGINE_RETRY_MS = 5000
+LEAVE_TASKS_S = 4.0
+"""How long the end of the window waits for threads that leave their tasks, in seconds."""
+log = logging.getLogger(__name__)
 
 
 class MainWindow(QMainWindow):
@@ -50,6 +56,8 @@ class MainWindow(QMainWindow):
         """Tasks of an application that was killed were looked for."""
         self._live = LiveTasks()
         self._closing = False
+        self.leaves = False
+        """The window was closed so that tasks go on."""
         self._down = False
         self._bridge = Bridge(self)
         self._bridge.events.connect(self._events)
@@ -151,6 +159,11 @@ class MainWindow(QMainWindow):
     def _run_wanted(self, environment_id: str) -> None:
         self.new_task.select(environment_id)
         self.go(NEW_TASK)
+
+    def show_environment(self, environment_id: str) -> None:
+        """Select it on its page and for a new task."""
+        self.environments.select(environment_id)
+        self.new_task.select(environment_id)
 
     @Slot(str, bool)
     def _test_requested(self, environment_id: str, fresh: bool) -> None:
@@ -295,22 +308,80 @@ class MainWindow(QMainWindow):
         self._closing = True
         self.close()
 
+    def _close_and(self, answer: Literal["leave", "stop"], *, always: bool) -> None:
+        """What was chosen for the tasks, now and, with `always`, from now on."""
+        self.leaves = answer == "leave"
+        if not always:
+            self._close_all_the_same()
+            return
+        services = self._services
+
+        def keep() -> None:
+            services.save_settings(services.settings().model_copy(update={"on_close": answer}))
+
+        def not_kept(error: AgentsRunnerError) -> None:
+            # It will be asked again: no reason to stay open now.
+            log.warning("%s", error)
+            self._close_all_the_same()
+
+        self.jobs.run(keep, lambda _: self._close_all_the_same(), not_kept)
+
+    def _ask_about_tasks(self, work: AtWork, unsaved: Sequence[str]) -> None:
+        box = choose(
+            self,
+            "close",
+            "Close",
+            sentence(work, unsaved),
+            explanation(work),
+            (
+                ("leave", "&Leave running", lambda: self._close_and("leave", always=box.checkBox().isChecked())),
+                ("stop", "&Stop them", lambda: self._close_and("stop", always=box.checkBox().isChecked())),
+                ("cancel", "&Cancel", lambda: None),
+            ),
+            escape="cancel",
+            # What is typed would be lost.
+            default="cancel" if unsaved else "leave",
+            danger="stop",
+            tick="&Do not ask again",
+        )
+
     def closeEvent(self, event: QCloseEvent) -> None:
-        names, running = self.environments.edited_names(), len(self._live.running())
-        names += ["the settings"] if self.settings.edited() else []
-        lines = [f"Not saved: {', '.join(names)}."] if names else []
-        lines += [f"{running} running task{'s' if running > 1 else ''} will be stopped."] if running else []
-        if lines and not self._closing and self.isVisible():
+        if self._may_not_close():
             event.ignore()
-            text = "\n".join(lines) + "\nClose all the same?"
-            ask(self, "close", "Close", text, yes="&Close", no="&Stay", on_yes=self._close_all_the_same)
             return
         self.shut_down()
         super().closeEvent(event)
 
+    def _may_not_close(self) -> bool:
+        """True if the person is asked first."""
+        if self._closing or not self.isVisible():
+            return False
+        # An answered question stays a child until Qt's loop comes round.
+        if any(box.isVisible() for box in self.findChildren(QMessageBox, "close-question")):
+            return True
+        unsaved, work = list(self.environments.edited_names()), self._services.runner.at_work()
+        if self.settings.edited():
+            unsaved.append("the settings")
+        # A small file, read on this thread: the window is about to go.
+        wish = self._services.settings().on_close if work else "ask"
+        self.leaves = wish == "leave"
+        if work and wish == "ask":
+            self._ask_about_tasks(work, unsaved)
+            return True
+        if unsaved:
+            text = only_unsaved(unsaved)
+            ask(self, "close", "Close", text, yes="&Close", no="&Stay", on_yes=self._close_all_the_same)
+        return bool(unsaved)
 
-def run_window(services: Services, *, environment_id: str = "", prompt: str = "") -> int:
-    """Show the window and run Qt's loop; returns the exit status."""
+
+def run_window(
+    services: Services,
+    *,
+    environment_id: str = "",
+    prompt: str = "",
+    on_shown: Callable[[MainWindow], object] = lambda _window: None,
+) -> int:
+    """Show the window and run Qt's loop; returns the exit status. Tasks are left running if that was chosen."""
     app = application()
     # The one call on this thread: a small file, and the first picture must not change its colours.
     theme = Theme(app, services.settings().theme)
@@ -318,15 +389,19 @@ def run_window(services: Services, *, environment_id: str = "", prompt: str = ""
     window = MainWindow(services)
     window.settings.theme_chosen.connect(theme.choose)
     if environment_id:
-        window.environments.select(environment_id)
-        window.new_task.select(environment_id)
+        window.show_environment(environment_id)
     if prompt:
         window.new_task.prompt.setPlainText(prompt)
     window.setAttribute(Qt.WidgetAttribute.WA_QuitOnClose)
     window.show()
+    on_shown(window)
     keep_what_is_there()
     try:
         with interruptible(app):
-            return int(app.exec())
+            status = int(app.exec())
     finally:
         window.shut_down()
+    # A signal finds nobody to ask: tasks are stopped unless the settings say otherwise.
+    if window.leaves or (status and services.settings().on_close == "leave"):
+        services.runner.leave(LEAVE_TASKS_S)
+    return status

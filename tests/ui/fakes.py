@@ -34,6 +34,7 @@ from agents_runner.core.task import PhaseRecord, Task, new_task_id
 from agents_runner.runner.plan_launch import Host, check_prompt, problems_of
 from agents_runner.runner.recording import recorded
 from agents_runner.runner.services import (
+    AtWork,
     CachedImage,
     CleanReport,
     DesktopAddress,
@@ -202,6 +203,7 @@ class FakeRunner:
     script: Script
     requests: list[TaskRequest] = field(default_factory=list)
     closed: bool = False
+    left: bool = False
     submit_gate: Gate = field(default_factory=Gate)
     _listeners: list[Listener] = field(default_factory=list)
     _stops: dict[str, threading.Event] = field(default_factory=dict)
@@ -240,6 +242,14 @@ class FakeRunner:
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
+
+    def at_work(self) -> AtWork:
+        mine = [task for task in self.tasks.rows.values() if task.id in self._stops and not task.state.final]
+        running = frozenset(task.id for task in mine if task.state in (TaskState.STARTING, TaskState.RUNNING))
+        return AtWork(running=running, waiting=frozenset(task.id for task in mine) - running)
+
+    def leave(self, timeout: float = 5.0) -> None:
+        self.left = True
 
     def close(self, timeout: float = 5.0) -> None:
         self.closed = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from PySide6.QtCore import QPoint, Qt
@@ -215,9 +216,68 @@ def test_closing_asks_before_a_task_is_stopped(driver: Driver, world: FakeWorld)
     driver.run("x")
     driver.wait(lambda: "building" in driver.label("task-state"))
     driver.window.close()
-    assert _question(driver) == "1 running task will be stopped.\nClose all the same?"
-    driver.click("confirm-close")
+    assert _question(driver) == "1 task has not ended."
+    driver.click("close-stop")
     driver.wait(lambda: not driver.window.isVisible())
+    assert not driver.window.leaves
+
+
+def _box(driver: Driver) -> QMessageBox:
+    return next(box for box in driver.window.findChildren(QMessageBox) if box.isVisible())
+
+
+def _at_work(driver: Driver, world: FakeWorld) -> None:
+    world.runner.script = BuildUntil()
+    driver.run("x")
+    driver.wait(lambda: "building" in driver.label("task-state"))
+
+
+def test_f23_the_answers_are_reached_by_the_keyboard_and_escape_stays(driver: Driver, world: FakeWorld) -> None:
+    _at_work(driver, world)
+    driver.window.close()
+    box = _box(driver)
+    assert box.defaultButton().objectName() == "close-leave"
+    assert "1 task has no container yet and begins at the next start." in box.informativeText()
+    driver.qtbot.keyClick(box, Qt.Key.Key_Escape)
+    driver.wait(lambda: not _question(driver))
+    assert driver.window.isVisible()
+    driver.window.close()
+    driver.window.close()
+    assert len([one for one in driver.window.findChildren(QMessageBox) if one.isVisible()]) == 1
+    driver.qtbot.keyClick(_box(driver).defaultButton(), Qt.Key.Key_Space)
+    driver.wait(lambda: not driver.window.isVisible())
+    assert driver.window.leaves
+    assert world.theme.on_close == "ask"
+
+
+def test_f23_the_answer_can_be_kept(driver: Driver, world: FakeWorld) -> None:
+    _at_work(driver, world)
+    driver.window.close()
+    driver.check("close-tick")
+    driver.click("close-leave")
+    driver.wait(lambda: not driver.window.isVisible())
+    assert driver.window.leaves
+    assert world.theme.on_close == "leave"
+
+
+@pytest.mark.parametrize("wish", ["leave", "stop"])
+def test_f23_what_the_settings_say_is_not_asked(
+    driver: Driver, world: FakeWorld, wish: Literal["leave", "stop"]
+) -> None:
+    world.theme = world.theme.model_copy(update={"on_close": wish})
+    _at_work(driver, world)
+    driver.window.close()
+    assert not driver.window.isVisible()
+    assert driver.window.leaves == (wish == "leave")
+
+
+def test_f23_what_is_typed_is_not_closed_over_by_a_return_key(driver: Driver, world: FakeWorld) -> None:
+    _at_work(driver, world)
+    driver.page(0)
+    driver.type("env-name", "Changed")
+    driver.window.close()
+    assert _question(driver) == "Not saved: Changed.\n1 task has not ended."
+    assert _box(driver).defaultButton().objectName() == "close-cancel"
 
 
 def test_windows_come_and_go_while_tasks_talk(open_window: Callable[[], Driver], world: FakeWorld) -> None:
