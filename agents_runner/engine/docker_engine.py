@@ -165,6 +165,10 @@ class DockerEngine:
             self._info = facts.engine_info(said, version, self._endpoint.url, local=self._endpoint.local)
         return self._info
 
+    def clock(self) -> float:
+        said = self._asked("ask for the engine's time", lambda client: client.info())
+        return facts.seconds(str(said.get("SystemTime") or "")) or time.time()
+
     # -- images ----------------------------------------------------------------------------------
 
     def find_image(self, ref: str) -> ImageInfo | None:

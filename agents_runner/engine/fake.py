@@ -218,6 +218,7 @@ class FakeEngine:
         self.failures: list[tuple[str, Exception]] = []
         self.calls: list[str] = []
         self.insiders: list[Callable[[tuple[str, ...]], Ran | None]] = []
+        self.clock: Callable[[], float] = time.time
         self._lock = threading.RLock()
         self._count = 0
 
@@ -307,6 +308,7 @@ class FakeEngine:
                 exit_code=None,
                 labels=labels,
                 image_id=image.id,
+                created=self.clock(),
             )
             self.containers[made] = _Container(spec=spec, state=state)
         return made
@@ -327,7 +329,7 @@ class FakeEngine:
     def start(self, container: str) -> None:
         self._called("start")
         one = self._get(container)
-        one.state = replace(one.state, status="running", running=True)
+        one.state = replace(one.state, status="running", running=True, started=self.clock())
 
         def work() -> None:
             code = self.program(one.spec, one.console)

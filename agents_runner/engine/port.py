@@ -90,6 +90,10 @@ class Engine(Protocol):
 
     def info(self) -> EngineInfo: ...
 
+    def clock(self) -> float:
+        """The engine's own time, in seconds since the epoch: what `ContainerState` is to be compared with."""
+        ...
+
     # images
     def find_image(self, ref: str) -> ImageInfo | None:
         """The image of a tag or id; about 1 ms. Never pulls."""

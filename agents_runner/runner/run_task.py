@@ -429,7 +429,8 @@ class _Run:
         left = dict(known.lines)
         goes_on = False
         try:
-            age = max(0.0, time.time() - state.created) if state.created else 0.0
+            # Both by the engine's clock: ours may be another one, or have been set meanwhile.
+            age = max(0.0, engine.clock() - state.started) if state.started else 0.0
             for event in self._watched(state.id, engine.follow(state.id), age_s=age):
                 if isinstance(event, LogLine) and left.get(event.stream, 0) > 0:
                     left[event.stream] -= 1
