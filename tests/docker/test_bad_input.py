@@ -131,7 +131,7 @@ def test_a_read_only_home(user_cli: Cli, user_folder: Path) -> None:
         home.chmod(0o755)
 
 
-def test_no_engine_names_the_cure(cli: Cli, make_environment: MakeEnvironment, tmp_path: Path) -> None:
+def test_f1_no_engine_names_the_cure(cli: Cli, make_environment: MakeEnvironment, tmp_path: Path) -> None:
     name = make_environment()
     away = Cli(home=cli.home, env={"DOCKER_HOST": f"unix://{tmp_path}/no.sock"})
     assert "Start Docker" in sentence(away("plan", name, check=False), 1)
@@ -143,7 +143,7 @@ def test_no_engine_names_the_cure(cli: Cli, make_environment: MakeEnvironment, t
     assert check["hint"]
 
 
-def test_no_permission_on_the_socket_names_the_cure(user_cli: Cli) -> None:
+def test_f1_no_permission_on_the_socket_names_the_cure(user_cli: Cli) -> None:
     # Without root there is no way to become somebody without the right: then the answer itself is not asked for.
     prefix = tuple("--clear-groups" if word.startswith("--groups") else word for word in user_cli.prefix)
     stranger = Cli(home=user_cli.home, prefix=prefix, env=user_cli.env)

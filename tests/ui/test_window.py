@@ -142,7 +142,7 @@ def test_no_page_has_two_keys_alike(driver: Driver, world: FakeWorld) -> None:
                 keys[key] = text
 
 
-def test_the_engines_absence_is_named_and_ends(open_window: Callable[[], Driver], world: FakeWorld) -> None:
+def test_f1_the_engines_absence_is_named_and_ends(open_window: Callable[[], Driver], world: FakeWorld) -> None:
     world.add("Website")
     world.engine_error = EngineUnreachable("No engine answers at unix:///x.sock.", "Start Docker.")
     driver = open_window()
@@ -159,7 +159,7 @@ def test_the_engines_absence_is_named_and_ends(open_window: Callable[[], Driver]
     assert driver.label("engine-state") == "Engine 1"
 
 
-def test_the_engine_is_asked_again_by_itself(open_window: Callable[[], Driver], world: FakeWorld) -> None:
+def test_f1_the_engine_is_asked_again_by_itself(open_window: Callable[[], Driver], world: FakeWorld) -> None:
     world.engine_error = EngineUnreachable("No engine.", "Start one.")
     driver = open_window()
     driver.window._retry.setInterval(10)
@@ -168,7 +168,7 @@ def test_the_engine_is_asked_again_by_itself(open_window: Callable[[], Driver], 
     driver.wait(lambda: not driver.find("engine-banner").isVisible())
 
 
-def test_the_window_is_there_while_everything_hangs(open_window: Callable[[], Driver], world: FakeWorld) -> None:
+def test_f1_the_window_is_there_while_everything_hangs(open_window: Callable[[], Driver], world: FakeWorld) -> None:
     world.add("Website")
     gates = (world.engine_gate, world.environments.gate, world.images.plan_gate, world.tasks.gate)
     for gate in gates:
