@@ -46,9 +46,9 @@ STOP_TASKS_S = 4.0
 class EngineSource:
     """One shared engine, connected on first use and again after it was lost; safe from every thread."""
 
-    def __init__(self, settings: SettingsStore) -> None:
+    def __init__(self, settings: SettingsStore, engine: Engine | None = None) -> None:
         self._settings = settings
-        self._engine: Engine | None = None
+        self._engine = engine
         self._lock = threading.Lock()
 
     def __call__(self) -> Engine:
@@ -67,14 +67,17 @@ class EngineSource:
             engine.close()
 
 
-def build_services(paths: Paths | None = None) -> Services:
-    """Everything wired for this person's files. Raises StoreError where they cannot be written."""
+def build_services(paths: Paths | None = None, engine_there: Engine | None = None) -> Services:
+    """Everything wired for this person's files. Raises StoreError where they cannot be written.
+
+    `engine_there`: an engine that is connected already, in place of the one that the settings name.
+    """
     paths = (paths or Paths.find()).ensure()
     settings = SettingsStore(paths=paths)
     database = Database(paths)
     files = EnvironmentStore(paths=paths)
     tasks = TaskStore(paths=paths, database=database)
-    engine = EngineSource(settings)
+    engine = EngineSource(settings, engine_there)
     instance = paths.instance_id()
     values = ChosenSecrets(
         keyring=KeyringSecrets(instance=instance),
