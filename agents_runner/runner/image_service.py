@@ -35,6 +35,8 @@ from agents_runner.runner.run_task import build_options, new_token
 from agents_runner.runner.services import CachedImage, CleanReport, DesktopPlan, KeptImage, PlannedImage
 from agents_runner.store.image_uses import ImageUse
 
+OTHERS = "another installation made it"
+
 
 class ImageUses(Protocol):
     """What the database remembers of images; see `store.image_uses`."""
@@ -194,8 +196,11 @@ class ImageService:
         names = self._names_by_tag(engine) if unused_only else {}
         uses = self.uses.all() if older_than_days is not None else {}
         now = self.clock()
+        instance = self.host().instance
 
         def wanted(one: catalogue.Found) -> str:
+            if one.instance not in ("", instance):
+                return OTHERS
             users = names.get(one.tag, ())
             if users:
                 return f"used by environment {', '.join(users)}"
@@ -206,7 +211,13 @@ class ImageService:
                     return f"used or made within {older_than_days:g} days"
             return ""
 
-        return self._cleaned(engine, wanted, self._cache_rule(older_than_days, unused_only), dry_run=dry_run)
+        cache_rule = self._cache_rule(older_than_days, unused_only)
+        return self._cleaned(
+            engine,
+            wanted,
+            lambda one: OTHERS if one.instance not in ("", instance) else cache_rule(one),
+            dry_run=dry_run,
+        )
 
     def _cache_rule(self, older_than_days: float | None, unused_only: bool) -> Callable[[PackageCache], str]:
         """Why a package cache stays: pure once made."""
@@ -252,7 +263,7 @@ class ImageService:
 
         def stays(one: PackageCache) -> str:
             if one.instance != instance:
-                return "another installation made it"
+                return OTHERS
             return fresh(one) or (needed(one) if young is None or young(one) else "")
 
         return stays

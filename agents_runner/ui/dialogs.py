@@ -47,10 +47,11 @@ def choose(
     default: str = "",
     danger: str = "",
     tick: str = "",
+    on_tick: Callable[[bool], None] = lambda _on: None,
 ) -> QMessageBox:
     """Ask for one of several answers (key, text, what it does); `escape` is the one of Escape, `danger` is in red.
 
-    Without `default` it is the first. `tick` is the text of a box to tick, read by the box's `checkBox()`. The
+    Without `default` it is the first. `tick` is the text of a box to tick, `on_tick` is told whether it is. The
     buttons are called `NAME-KEY`, the box `NAME-tick`.
     """
     box = QMessageBox(parent)
@@ -74,8 +75,10 @@ def choose(
         if key == escape:
             box.setEscapeButton(one)
     if tick:
-        check = QCheckBox(tick)
+        # With a parent: otherwise it is lost with its Python name.
+        check = QCheckBox(tick, box)
         check.setObjectName(f"{name}-tick")
+        check.toggled.connect(on_tick)
         box.setCheckBox(check)
     box.open()
     return box

@@ -56,6 +56,8 @@ class MainWindow(QMainWindow):
         """Tasks of an application that was killed were looked for."""
         self._live = LiveTasks()
         self._closing = False
+        self._always = False
+        """The answer to the question on closing is to be kept."""
         self.leaves = False
         """The window was closed so that tasks go on."""
         self._down = False
@@ -308,10 +310,13 @@ class MainWindow(QMainWindow):
         self._closing = True
         self.close()
 
-    def _close_and(self, answer: Literal["leave", "stop"], *, always: bool) -> None:
-        """What was chosen for the tasks, now and, with `always`, from now on."""
+    def _keep_answer(self, always: bool) -> None:
+        self._always = always
+
+    def _close_and(self, answer: Literal["leave", "stop"]) -> None:
+        """What was chosen for the tasks, now or from now on."""
         self.leaves = answer == "leave"
-        if not always:
+        if not self._always:
             self._close_all_the_same()
             return
         services = self._services
@@ -327,15 +332,16 @@ class MainWindow(QMainWindow):
         self.jobs.run(keep, lambda _: self._close_all_the_same(), not_kept)
 
     def _ask_about_tasks(self, work: AtWork, unsaved: Sequence[str]) -> None:
-        box = choose(
+        self._always = False
+        choose(
             self,
             "close",
             "Close",
             sentence(work, unsaved),
             explanation(work),
             (
-                ("leave", "&Leave running", lambda: self._close_and("leave", always=box.checkBox().isChecked())),
-                ("stop", "&Stop them", lambda: self._close_and("stop", always=box.checkBox().isChecked())),
+                ("leave", "&Leave running", lambda: self._close_and("leave")),
+                ("stop", "&Stop them", lambda: self._close_and("stop")),
                 ("cancel", "&Cancel", lambda: None),
             ),
             escape="cancel",
@@ -343,6 +349,7 @@ class MainWindow(QMainWindow):
             default="cancel" if unsaved else "leave",
             danger="stop",
             tick="&Do not ask again",
+            on_tick=self._keep_answer,
         )
 
     def closeEvent(self, event: QCloseEvent) -> None:

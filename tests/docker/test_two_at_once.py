@@ -72,7 +72,8 @@ def test_f7_two_data_folders_on_one_engine(
     build.wait()
     unused = make_environment("unused", cached_preflight_script="echo unused >/who\n")
     spare = cli("build", unused, "--json").json["image"]
-    theirs = {one.id for one in engine.list_containers({}) if one.name.startswith("agents-runner")}
+    theirs = {one.id for one in engine.list_containers({}) if one.running}
+    assert len(theirs) >= 2
     other = Cli(home=tmp_path / "other")
     make_environment("mine", run_as=other, cached_preflight_script="echo second >/who\n")
     mine = other("build", "mine", "--json").json["image"]

@@ -49,7 +49,7 @@ class Quitting:
     def closed(self, window: WindowProcess, answer: str = "") -> float:
         """Close it; the seconds that took. Nothing may be said and the status is 0."""
         seconds, status, err = window.close(answer)
-        assert (status, err) == (0, "")
+        assert (status, err) == (0, ""), (status, err)
         assert seconds <= MOST_S
         return seconds
 
