@@ -131,6 +131,10 @@ class _Following:
         state = self.engine.inspect(container)
         if state is None:
             return self._result()
+        if state.ended and not self.followed:
+            # It ended while nobody was there: its lines are still to be told.
+            self.followed = True
+            yield from self._log(state)
         if state.ended and state.exit_code == 0:
             return (yield from self.finish(state.id))
         self.engine.remove(state.id)

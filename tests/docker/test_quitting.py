@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from pathlib import Path
 
 import pytest
@@ -16,11 +17,17 @@ from tests.support.quitting import BUILDS, TASKS, Quitting
 from tests.support.waiting import until
 from tests.support.window_program import WindowProcess
 
-BUILD = """cat /proc/sys/kernel/random/uuid > /made
+BUILD = """# {mark}
+cat /proc/sys/kernel/random/uuid > /made
 echo "made $(cat /made)"
 until [ -e /go ]; do sleep 0.1; done
 echo built
 """
+
+
+def new_build() -> str:
+    """A script that no other test has built already."""
+    return BUILD.format(mark=uuid.uuid4())
 
 
 @pytest.fixture
@@ -42,7 +49,7 @@ def test_f23_ten_tasks_are_stopped(quitting: Quitting) -> None:
 def test_f23_a_build_that_is_left_goes_on_and_the_next_window_commits_it(
     make_environment: MakeEnvironment, cli: Cli, engine: DockerEngine, services: Services, workspace: Path
 ) -> None:
-    name = make_environment(cached_preflight_script=BUILD)
+    name = make_environment(cached_preflight_script=new_build())
     (cli.home / "settings.json").write_text('{"version": 1, "max_running_tasks": 1}')
     quitting = Quitting(home=cli.home, workspace=workspace, environment=name, engine=engine, services=services)
     identity = services.environments.get(name).id
@@ -71,7 +78,7 @@ def test_f23_a_build_that_is_left_goes_on_and_the_next_window_commits_it(
 def test_f23_a_build_is_stopped(
     make_environment: MakeEnvironment, cli: Cli, engine: DockerEngine, services: Services, workspace: Path
 ) -> None:
-    name = make_environment(cached_preflight_script=BUILD)
+    name = make_environment(cached_preflight_script=new_build())
     quitting = Quitting(home=cli.home, workspace=workspace, environment=name, engine=engine, services=services)
     with WindowProcess(cli.home) as window:
         window.order("run", environment=services.environments.get(name).id, prompt="true")

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 MODULE = "tests.support.window_program"
-CLOSE_LIMIT_S = 60.0
+LIMIT_S = 60.0
 
 
 @dataclass
@@ -64,7 +64,7 @@ class WindowProcess:
         """Close it and answer its question; returns seconds to the end, exit status and standard error."""
         self.tell("close", answer=answer)
         began = time.monotonic()
-        err = self.process.communicate(timeout=CLOSE_LIMIT_S)[1]
+        err = self.process.communicate(timeout=LIMIT_S)[1]
         # Of every dialog, by the platform without a screen.
         said = [line for line in err.splitlines() if not line.startswith("This plugin does not support ")]
         return time.monotonic() - began, self.process.returncode, "\n".join(said)
@@ -87,6 +87,7 @@ def main() -> int:
             super().__init__()
             self._until: Callable[[], bool] | None = None
             self._order = "open"
+            self._end = time.monotonic() + LIMIT_S
             self._timer = QTimer(self)
             self._timer.setInterval(20)
             self._timer.timeout.connect(self._tick)
@@ -102,6 +103,9 @@ def main() -> int:
 
         @Slot()
         def _tick(self) -> None:
+            if self._until is not None and time.monotonic() >= self._end:
+                self._until = None
+                say(f"{self._order} did not come about")
             if self._until is not None and self._until():
                 self._until = None
                 say("open" if self._order == "open" else f"done {self._order}")
@@ -119,6 +123,7 @@ def main() -> int:
         def _obey(self, order: dict[str, Any]) -> None:
             window, self._order = self._window(), order["order"]
             services = window._services
+            self._end = time.monotonic() + LIMIT_S
             if self._order == "run":
                 window.new_task.select(order["environment"])
                 window.new_task.prompt.setPlainText(order["prompt"])
