@@ -24,9 +24,12 @@ def explanation(work: AtWork) -> str:
     if work.waiting:
         going.append(
             f"{_count(work.waiting, 'has', 'have')} no container yet and "
-            f"{'begins' if len(work.waiting) == 1 else 'begin'} at the next start. A build goes on until then."
+            f"{'begins' if len(work.waiting) == 1 else 'begin'} at the next start. "
+            "A build that runs goes on meanwhile."
         )
-    return f"Leave running: {' '.join(going)}\n\nStop: the containers are removed and the tasks end as cancelled."
+    return (
+        f"Leave running: {' '.join(going)}\n\nStop them: the containers are removed and the tasks end as cancelled."
+    )
 
 
 def only_unsaved(unsaved: Sequence[str]) -> str:
