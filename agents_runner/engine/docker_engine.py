@@ -31,6 +31,7 @@ from agents_runner.core.errors import (
     EngineTimeout,
     EngineTooNew,
     EngineTooOld,
+    EngineUnreachable,
     ImageMissing,
 )
 from agents_runner.engine import again, archive, facts
@@ -79,6 +80,7 @@ class DockerEngine:
         self._local = threading.local()
         self._clients: list[docker.APIClient] = []
         self._lock = threading.Lock()
+        self._lost = 0
         self._version = ""
         self._info: EngineInfo | None = None
 
@@ -139,9 +141,16 @@ class DockerEngine:
 
     @contextlib.contextmanager
     def _call(self, what: str, timeout: int = CONTROL_TIMEOUT_S) -> Iterator[Any]:
-        client = self._client(timeout)
-        with mapped(what, self._endpoint.url):
-            yield client
+        try:
+            client = self._client(timeout)
+            with mapped(what, self._endpoint.url):
+                yield client
+        except EngineUnreachable:
+            self._lost += 1
+            raise
+
+    def lost_answers(self) -> int:
+        return self._lost
 
     def _asked(
         self,

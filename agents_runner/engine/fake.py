@@ -349,6 +349,9 @@ class FakeEngine:
         one = self._get(container)
         return _Stream(one.console.reader(past=True, ended=one.state.ended), skip or {})
 
+    def lost_answers(self) -> int:
+        return 0
+
     def last_output(self, container: str, lines: int) -> Sequence[Chunk] | None:
         self._called("last_output")
         return self._get(container).console.past()[-lines:]

@@ -141,6 +141,10 @@ class Engine(Protocol):
         """Output from the beginning, past and to come, leaving out the first `skip[stream]` bytes."""
         ...
 
+    def lost_answers(self) -> int:
+        """How often this process got no answer so far: it changes when the engine is restarted, or out of reach."""
+        ...
+
     def last_output(self, container: str, lines: int) -> Sequence[Chunk] | None:
         """The last lines of its output so far, of both streams together; None if the answer may be cut.
 

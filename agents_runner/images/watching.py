@@ -10,7 +10,6 @@ from typing import Protocol, TypeVar
 
 from agents_runner.core.container import ContainerState
 from agents_runner.core.errors import (
-    AnswerLost,
     Cancelled,
     ContainerMissing,
     EngineRefused,
@@ -76,7 +75,7 @@ class Watch:
     _seen: dict[str, int] = field(default_factory=lambda: {"stdout": 0, "stderr": 0})
     _recent: dict[str, _Recent] = field(default_factory=lambda: {"stdout": _Recent(), "stderr": _Recent()})
     was_away: bool = False
-    """The engine did not answer for a while."""
+    """An answer of the engine was lost: it may have been restarted."""
     _ended: float | None = None
 
     def run(self, stream: LogStream) -> Generator[LogLine | Mark, None, ContainerState]:
@@ -91,7 +90,10 @@ class Watch:
                 hung = yield from self._lines(stream)
             finally:
                 stream.close()
+            lost = self.engine.lost_answers()
             state = self._patiently(self._settled)
+            # An engine can be back so soon that only one answer was lost; whether it matters the exit code tells.
+            self.was_away = self.was_away or self.engine.lost_answers() != lost
             now = time.monotonic()
             fruitless = sum(self._seen.values()) == known
             # Twice silent about a container that has ended: there is no more.
@@ -169,8 +171,7 @@ class Watch:
                 now = time.monotonic()
                 if now >= end:
                     raise
-                # One that nobody answers for; a broken connection alone says nothing about the engine.
-                self.was_away = self.was_away or not isinstance(error, (AnswerLost, EngineTimeout))
+                self.was_away = self.was_away or not isinstance(error, EngineTimeout)
                 self._check(now)
                 time.sleep(_RETRY_S)
 
