@@ -187,7 +187,8 @@ def test_b5_a_busy_port_does_not_lose_the_task(make_environment: MakeEnvironment
         busy.listen()
         port = busy.getsockname()[1]
         name = make_environment(ports=f"{port}:8080")
-        done = cli("run", name, "true", "--json")
+        # Long enough for its ports to be asked for.
+        done = cli("run", name, "sleep 1", "--json")
     assert done.result["state"] == "succeeded"
     assert any("A port is taken" in one.get("message", "") for one in done.events)
     line = next(line for line in done.log if "8080/tcp" in line)
