@@ -46,16 +46,16 @@ def script(lines: int) -> str:
 
 
 class Beat(QObject):
-    """Notes the time between two turns of the loop."""
+    """Notes the time between two turns of the loop, wanted every so many milliseconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, every_ms: int = 0) -> None:
         super().__init__()
         self._last, self._worked = time.perf_counter(), time.thread_time()
         self.gaps: list[float] = []
         self.work: list[float] = []
         self._timer = QTimer(self)
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
-        self._timer.setInterval(0)
+        self._timer.setInterval(every_ms)
         self._timer.timeout.connect(self._beat)
         self._timer.start()
 

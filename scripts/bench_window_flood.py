@@ -17,8 +17,8 @@ from pathlib import Path
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 import benching
+from bench_typing import Beat
 from benching import environment, show
-from PySide6.QtCore import QObject, Qt, QTimer, Slot
 
 from agents_runner.runner.services import TaskRequest
 from agents_runner.ui.application import application
@@ -28,33 +28,7 @@ from agents_runner.ui.window import MainWindow
 
 _LINE = "line %07d of an agent that says a great deal, a hundred and twenty characters, as they come from a compiler"
 WAIT_S = 600
-
-
-class Beat(QObject):
-    """Turns of the window's loop, wanted every 5 ms: how much later each came, and the work between two."""
-
-    EVERY_MS = 5
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._last, self._worked = time.perf_counter(), time.thread_time()
-        self.late: list[float] = []
-        self.work = 0.0
-        self._timer = QTimer(self)
-        self._timer.setTimerType(Qt.TimerType.PreciseTimer)
-        self._timer.setInterval(self.EVERY_MS)
-        self._timer.timeout.connect(self._beat)
-        self._timer.start()
-
-    @Slot()
-    def _beat(self) -> None:
-        now, worked = time.perf_counter(), time.thread_time()
-        self.late.append((now - self._last) * 1000 - self.EVERY_MS)
-        self.work = max(self.work, (worked - self._worked) * 1000)
-        self._last, self._worked = now, worked
-
-    def stop(self) -> None:
-        self._timer.stop()
+EVERY_MS = 5
 
 
 def memory_mib(name: str) -> float:
@@ -84,7 +58,7 @@ def main() -> None:
         settle(window.settled, 30)
         prompt = f"awk 'BEGIN {{ for (n = 1; n <= {args.lines}; n++) printf \"{_LINE}\\n\", n }}'"
         before = memory_mib("VmRSS")
-        beat, began = Beat(), time.monotonic()
+        beat, began = Beat(EVERY_MS), time.monotonic()
         task = services.runner.submit(TaskRequest(environment_id="loud", prompt=prompt))
         window.new_task.submitted.emit(task)
         last = f"line {args.lines:07} of"
@@ -92,6 +66,7 @@ def main() -> None:
         seconds = time.monotonic() - began
         settle(lambda: services.tasks.get(task.id).state.final and window.settled(), 30)
         beat.stop()
+        late = sorted(gap - EVERY_MS for gap in beat.gaps)
         peak = memory_mib("VmHWM")
         seen = [int(line[5:12]) for _, line in services.tasks.log(task.id) if line.startswith("line ")]
         found: dict[str, object] = {
@@ -101,9 +76,9 @@ def main() -> None:
             "memory before, MiB": round(before, 1),
             "peak, MiB": round(peak, 1),
             "more, MiB": round(peak - before, 1),
-            "late, p99, ms": round(sorted(beat.late)[int(0.99 * len(beat.late))], 1),
-            "late, longest, ms": round(max(beat.late), 1),
-            "work, longest, ms": round(beat.work, 1),
+            "late, p99, ms": round(late[int(0.99 * len(late))], 1),
+            "late, longest, ms": round(late[-1], 1),
+            "work, longest, ms": round(max(beat.work), 1),
             "seconds": round(seconds, 1),
         }
         window.shut_down()

@@ -15,13 +15,12 @@ from pydantic.fields import FieldInfo
 from agents_runner.core.assign import boolean, shown
 from agents_runner.core.errors import InvalidInput, UsageError
 from agents_runner.core.setting_rows import ROWS
-from agents_runner.core.settings import CustomAgent, Settings
+from agents_runner.core.settings import ENGINE_SCHEMES, CustomAgent, Settings
 
 AGENTS = "agents"
 _NOT_TYPED = ("version", AGENTS)
 _NO_VALUE = {"", "none", "never", "no limit"}
 _PLAIN = re.compile(r"[\w@%+=:,./{}-]+", re.ASCII)
-_HOSTS = ("unix://", "tcp://", "http://", "https://", "ssh://", "npipe://")
 
 
 def _fields() -> dict[str, tuple[type[BaseModel], str, FieldInfo]]:
@@ -83,7 +82,7 @@ def read_setting(name: str, text: str, what: str = "") -> Any:
     if kind is bool:
         return boolean(name, text)
     bad = InvalidInput(f"{what} cannot be {shown(text)}.", _expected(name), field=name)
-    if name == "docker_host" and text and not text.startswith(_HOSTS):
+    if name == "docker_host" and text and not text.startswith(ENGINE_SCHEMES):
         raise bad
     if _optional(name) and text.lower() in _NO_VALUE:
         return None
@@ -148,7 +147,7 @@ def _optional(name: str) -> bool:
 def _expected(name: str) -> str:
     """A sentence about what can be written."""
     if name == "docker_host":
-        return f"It starts with one of {', '.join(_HOSTS)}, or is empty."
+        return f"It starts with one of {', '.join(ENGINE_SCHEMES)}, or is empty."
     if choices := choices_of(name):
         return f"Choose {', '.join(choices)}."
     kind = kind_of(name)

@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 SCHEMA = 1
 MAX_LOG_MB = 1000
+ENGINE_SCHEMES = ("unix://", "tcp://", "http://", "https://", "ssh://", "npipe://")
+"""What an engine's address begins with."""
 
 
 class CustomAgent(BaseModel):

@@ -57,23 +57,16 @@ def created(
     for pause in pauses:
         try:
             state = look()
-            if state is not None:
-                if state.labels.get(CONTAINER_NONCE) == nonce:
-                    return state.id
-                raise _Taken(f"The container name {state.name} is taken (create a container).")
-            return create()
-        except NameInUse as error:
-            if isinstance(error, _Taken):
-                raise
-            lost = error  # the engine is still at the first one
-        except (EngineUnreachable, EngineTimeout) as error:
-            lost = error
+            if state is None:
+                return create()
+        except (EngineUnreachable, EngineTimeout, NameInUse) as error:
+            lost = error  # a name in use: the engine is still at the first one
+        else:
+            if state.labels.get(CONTAINER_NONCE) == nonce:
+                return state.id
+            raise NameInUse(f"The container name {state.name} is taken (create a container).")
         time.sleep(pause)
     raise lost
-
-
-class _Taken(NameInUse):
-    """The name is another's: nothing of ours was made."""
 
 
 def started(

@@ -187,7 +187,7 @@ class DockerEngine:
             return None
 
     def list_images(self, labels: Mapping[str, str] | None = None) -> list[ImageInfo]:
-        filters = {"label": [f"{name}={value}" if value else name for name, value in (labels or {}).items()]}
+        filters = _with_labels(labels or {})
         found = self._asked("list images", lambda client: client.images(filters=filters))
         return [facts.image_summary(entry) for entry in found]
 
@@ -265,20 +265,19 @@ class DockerEngine:
 
     def _looked_at(self, container: str) -> Any:
         """Asked anew where no answer comes: a connection that died silently must not hide a container's end."""
+
+        def look() -> Any:
+            return self._asked(
+                "inspect a container", lambda client: client.inspect_container(container), timeout=LOOK_TIMEOUT_S
+            )
+
         for _ in range(LOOKS - 1):
             with contextlib.suppress(EngineTimeout):
-                return self._asked(
-                    "inspect a container",
-                    lambda client: client.inspect_container(container),
-                    again.QUICK,
-                    LOOK_TIMEOUT_S,
-                )
-        return self._asked(
-            "inspect a container", lambda client: client.inspect_container(container), again.QUICK, LOOK_TIMEOUT_S
-        )
+                return look()
+        return look()
 
     def list_containers(self, labels: Mapping[str, str], *, running_only: bool = False) -> list[ContainerState]:
-        filters = {"label": [f"{name}={value}" if value else name for name, value in labels.items()]}
+        filters = _with_labels(labels)
         found = self._asked(
             "list containers", lambda client: client.containers(all=not running_only, filters=filters)
         )
@@ -383,7 +382,7 @@ class DockerEngine:
             client.remove_volume(name)
 
     def list_volumes(self, labels: Mapping[str, str]) -> list[VolumeInfo]:
-        filters = {"label": [f"{name}={value}" if value else name for name, value in labels.items()]}
+        filters = _with_labels(labels)
         with self._call("list volumes") as client:
             found = client.volumes(filters=filters)["Volumes"] or []
         return [facts.volume_info(entry) for entry in found]
@@ -402,6 +401,11 @@ class DockerEngine:
             client.close()
         if self._tunnel:
             self._tunnel.close()
+
+
+def _with_labels(labels: Mapping[str, str]) -> dict[str, list[str]]:
+    """The engine's filter: all of these, "" for any value."""
+    return {"label": [f"{name}={value}" if value else name for name, value in labels.items()]}
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -12,9 +12,9 @@ from docker.context import ContextAPI
 from docker.tls import TLSConfig
 
 from agents_runner.core.errors import EngineUnreachable
+from agents_runner.core.settings import ENGINE_SCHEMES
 
 DEFAULT = "unix:///var/run/docker.sock"
-_SCHEMES = ("unix://", "tcp://", "http://", "https://", "ssh://", "npipe://")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,10 +46,11 @@ def resolve(setting: str = "", environ: Mapping[str, str] | None = None) -> Endp
 
 
 def _checked(url: str, source: str) -> str:
-    if url.startswith(_SCHEMES):
+    if url.startswith(ENGINE_SCHEMES):
         return url
     raise EngineUnreachable(
-        f"{source} holds {url!r}, which is no engine's address.", f"It starts with one of {', '.join(_SCHEMES)}."
+        f"{source} holds {url!r}, which is no engine's address.",
+        f"It starts with one of {', '.join(ENGINE_SCHEMES)}.",
     )
 
 

@@ -221,6 +221,7 @@ class FakeEngine:
         self.clock: Callable[[], float] = time.time
         self._lock = threading.RLock()
         self._count = 0
+        self._lost = 0
 
     def add_image(self, ref: str, **fields: object) -> ImageInfo:
         """An image that is just there."""
@@ -233,6 +234,7 @@ class FakeEngine:
         for number, (method, error) in enumerate(self.failures):
             if method == name:
                 del self.failures[number]
+                self._lost += isinstance(error, EngineUnreachable)
                 raise error
 
     def info(self) -> EngineInfo:
@@ -350,7 +352,7 @@ class FakeEngine:
         return _Stream(one.console.reader(past=True, ended=one.state.ended), skip or {})
 
     def lost_answers(self) -> int:
-        return 0
+        return self._lost
 
     def last_output(self, container: str, lines: int) -> Sequence[Chunk] | None:
         self._called("last_output")

@@ -11,6 +11,8 @@ from agents_runner.images.catalogue import Found
 GRACE_S = 3600.0
 """What was made or used within this time stays: a task that was just planned may be about to start from it."""
 DAY_S = 86400.0
+OTHERS = "another installation made it"
+"""Why such an image, or package cache, always stays."""
 GB = 10**9
 
 
@@ -55,7 +57,7 @@ class _Rules:
 
     def why(self, one: Found) -> str:
         if one.instance != self.known.instance:
-            return "another installation made it"
+            return OTHERS
         if not one.named:
             return ""  # no plan finds it any more
         if one.tag in self.known.needed:

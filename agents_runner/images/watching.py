@@ -30,8 +30,6 @@ LOG_PATIENCE_S = 30.0
 """Seconds for which an ended container's log is asked for to no avail before it is taken as known."""
 _SETTLE_S = 1.0
 _RETRY_S = 0.2
-
-
 _LAST_LINES = 100
 """How many of the engine's last lines are compared with what was seen, at the end."""
 
@@ -90,10 +88,7 @@ class Watch:
                 hung = yield from self._lines(stream)
             finally:
                 stream.close()
-            lost = self.engine.lost_answers()
             state = self._patiently(self._settled)
-            # An engine can be back so soon that only one answer was lost; whether it matters the exit code tells.
-            self.was_away = self.was_away or self.engine.lost_answers() != lost
             now = time.monotonic()
             fruitless = sum(self._seen.values()) == known
             # Twice silent about a container that has ended: there is no more.
@@ -164,16 +159,20 @@ class Watch:
     def _patiently(self, act: Callable[[], T]) -> T:
         """Ask an engine that may be away for a moment; still stops when somebody asks to."""
         end = time.monotonic() + ENGINE_PATIENCE_S
-        while True:
-            try:
-                return act()
-            except (EngineUnreachable, EngineTimeout) as error:
-                now = time.monotonic()
-                if now >= end:
-                    raise
-                self.was_away = self.was_away or not isinstance(error, EngineTimeout)
-                self._check(now)
-                time.sleep(_RETRY_S)
+        lost = self.engine.lost_answers()
+        try:
+            while True:
+                try:
+                    return act()
+                except (EngineUnreachable, EngineTimeout):
+                    now = time.monotonic()
+                    if now >= end:
+                        raise
+                    self._check(now)
+                    time.sleep(_RETRY_S)
+        finally:
+            # An engine can be back so soon that only one answer was lost; whether it matters the exit code tells.
+            self.was_away = self.was_away or self.engine.lost_answers() != lost
 
     def _check(self, now: float) -> None:
         if self.cancel.is_set():

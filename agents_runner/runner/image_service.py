@@ -21,7 +21,7 @@ from agents_runner.core.settings import CachePolicy
 from agents_runner.core.task import new_task_id
 from agents_runner.engine.port import Engine, EngineFactory
 from agents_runner.images import catalogue
-from agents_runner.images.collecting import DAY_S, GRACE_S, Known, reasons_to_stay
+from agents_runner.images.collecting import DAY_S, GRACE_S, OTHERS, Known, reasons_to_stay
 from agents_runner.images.control import ControlFolders
 from agents_runner.images.ensure import Ensured, Ensurer, look
 from agents_runner.images.packagecaches import KIND, PackageCache, find_caches
@@ -34,8 +34,6 @@ from agents_runner.runner.refreshing import due, refreshable
 from agents_runner.runner.run_task import build_options, new_token
 from agents_runner.runner.services import CachedImage, CleanReport, DesktopPlan, KeptImage, PlannedImage
 from agents_runner.store.image_uses import ImageUse
-
-OTHERS = "another installation made it"
 
 
 class ImageUses(Protocol):
@@ -196,10 +194,11 @@ class ImageService:
         names = self._names_by_tag(engine) if unused_only else {}
         uses = self.uses.all() if older_than_days is not None else {}
         now = self.clock()
-        instance = self.host().instance
+        ours = ("", self.host().instance)
+        cache_rule = self._cache_rule(older_than_days, unused_only)
 
         def wanted(one: catalogue.Found) -> str:
-            if one.instance not in ("", instance):
+            if one.instance not in ours:
                 return OTHERS
             users = names.get(one.tag, ())
             if users:
@@ -211,13 +210,10 @@ class ImageService:
                     return f"used or made within {older_than_days:g} days"
             return ""
 
-        cache_rule = self._cache_rule(older_than_days, unused_only)
-        return self._cleaned(
-            engine,
-            wanted,
-            lambda one: OTHERS if one.instance not in ("", instance) else cache_rule(one),
-            dry_run=dry_run,
-        )
+        def cache_wanted(one: PackageCache) -> str:
+            return OTHERS if one.instance not in ours else cache_rule(one)
+
+        return self._cleaned(engine, wanted, cache_wanted, dry_run=dry_run)
 
     def _cache_rule(self, older_than_days: float | None, unused_only: bool) -> Callable[[PackageCache], str]:
         """Why a package cache stays: pure once made."""

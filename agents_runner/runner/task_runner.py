@@ -151,11 +151,8 @@ class TaskRunner:
         self.records.create(task, prompt=request.prompt, config_json=config.model_dump_json())
         return task
 
-    def start(self, task_id: str) -> None:
-        self._start(task_id)
-
-    def _start(self, task_id: str, *, running: bool = False) -> None:
-        """`running` for one that has a container already."""
+    def start(self, task_id: str, *, running: bool = False) -> None:
+        """Work on it on a thread; `running` for one that has a container already."""
         flag = StopFlag(lambda: self.records.stop_requested(task_id))
         with self._lock:
             if self._closed:
@@ -274,7 +271,7 @@ class TaskRunner:
             on_image_used=lambda tag: self.image_used(tag, config.environment_id),
             secrets=values,
             desk=self.desk,
-            stop_grace_s=lambda: QUIT_GRACE_S if self._quits else STOP_GRACE_S,
+            stop_grace_s=self._stop_grace_s,
             asked_at=self.records.get(task_id).created,
         )
         if lines is None:
@@ -288,6 +285,9 @@ class TaskRunner:
             yield from with_agent_messages(events, agent)
         except ContainerMissing:
             yield from failed(task_id, _died(self.records.get(task_id)))
+
+    def _stop_grace_s(self) -> float:
+        return QUIT_GRACE_S if self._quits else STOP_GRACE_S
 
     def _values(self, config: DockerRunnerConfig, *, running: bool) -> tuple[SecretValues, AgentsRunnerError | None]:
         """The plan's secrets. A task that runs already goes on without; its lines are then not shown, and why."""
@@ -324,7 +324,7 @@ class TaskRunner:
                 else:
                     self._close_record(task.id, failed(task.id, _died(task)))
             elif spawn is None:
-                self._start(task.id, running=True)
+                self.start(task.id, running=True)
             elif state.running:
                 spawn(task.id)
                 self._handed_over(task.id)
@@ -337,7 +337,7 @@ class TaskRunner:
         shutil.rmtree(self.workspaces / task_id, ignore_errors=True)
         self.records.begin_anew(task_id)
         if spawn is None:
-            self._start(task_id)
+            self.start(task_id)
         else:
             spawn(task_id)
             self._handed_over(task_id)
@@ -378,7 +378,7 @@ class TaskRunner:
         try:
             if self.records.container_lines(task.id) is not None:
                 engine = self.engine()
-                engine.stop(task_container(task.id), QUIT_GRACE_S if self._quits else STOP_GRACE_S)
+                engine.stop(task_container(task.id), self._stop_grace_s())
                 engine.remove(task_container(task.id))
         except AgentsRunnerError as error:
             log.warning("container of task %s: %s", task.id, error)

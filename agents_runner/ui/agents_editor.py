@@ -37,8 +37,6 @@ class _Line(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(GRID)
         for one, stretch in ((self.name_field, 1), (self.command_field, 3)):
-            inner = one.layout()
-            assert inner is not None
             box = QVBoxLayout()
             box.addWidget(one)
             box.addStretch(1)

@@ -204,24 +204,23 @@ class SettingsPage(QWidget):
 
     def _written(self, settings: Settings) -> None:
         # What was typed while it was written is still there, and still to be saved.
-        before = self._there
+        before, self._there = self._there or settings, settings
         self._saving = False
-        self._there = settings
-        if before is not None:
-            self._after_write(before)
+        self._after_write(before, settings)
         self._said.setText("Saved." if not self.edited() else "")
         self._banner.show_text("")
         self._buttons()
         self.saved.emit()
 
-    def _after_write(self, before: Settings) -> None:
+    def _after_write(self, before: Settings, written: Settings) -> None:
         """Show what somebody else changed meanwhile, and values as they are written."""
         for name, field in self._fields.items():
-            if field.text() == setting_text(before, name) or _same(name, field.text(), self._there):
-                assert self._there is not None
-                field.show_text(setting_text(self._there, name))
-        if self._there is not None and _typed(self._agents.lines()) == _typed(agent_lines(self._there.agents)):
-            self._agents.show_lines(agent_lines(self._there.agents))
+            now = setting_text(written, name)
+            if field.text() == setting_text(before, name) or _read_as(name, field.text(), written) == now:
+                field.show_text(now)
+        agents = agent_lines(written.agents)
+        if _typed(self._agents.lines()) == _typed(agents):
+            self._agents.show_lines(agents)
 
 
 class _Column(QWidget):
@@ -245,13 +244,12 @@ def _heading(text: str) -> QLabel:
     return made
 
 
-def _same(name: str, text: str, settings: Settings | None) -> bool:
+def _read_as(name: str, text: str, settings: Settings) -> str | None:
+    """The text as it is written once it is read; None for what cannot be read."""
     try:
-        return settings is not None and setting_text(with_settings(settings, [(name, text)]), name) == setting_text(
-            settings, name
-        )
+        return setting_text(with_settings(settings, [(name, text)]), name)
     except InvalidInput:
-        return False
+        return None
 
 
 def _typed(lines: Lines) -> list[tuple[str, str]]:

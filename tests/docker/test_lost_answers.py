@@ -18,11 +18,11 @@ from agents_runner.core.errors import ContainerMissing
 from agents_runner.core.events import Event, LogLine, Notice, PhaseFinished, TaskResult, TaskState
 from agents_runner.core.launch import AgentLaunch, DockerRunnerConfig
 from agents_runner.engine.docker_engine import DockerEngine, connect
-from agents_runner.images.control import ControlFolders
 from agents_runner.images.watching import Watch
 from agents_runner.launcher.marks import OutputParser
-from agents_runner.runner.run_task import Tools, new_token, run_task
+from agents_runner.runner.run_task import new_token, run_task
 from tests.support.fault_proxy import Fault, FaultProxy
+from tests.support.tools import plain_tools
 from tests.support.waiting import until
 
 SEED = int(os.environ.get("AGENTS_RUNNER_TEST_SEED", "7"))
@@ -68,13 +68,7 @@ def config(base: str, number: int, script: str = "echo made > /opt/made\n") -> D
 
 
 def run(engine: DockerEngine, what: DockerRunnerConfig, folder: Path) -> list[Event]:
-    tools = Tools(
-        engine=engine,
-        control=ControlFolders(root=folder / "run", local=True),
-        cancel=threading.Event(),
-        workspaces=folder / "work",
-        read_login=lambda _path: None,
-    )
+    tools = plain_tools(engine, folder)
     return list(run_task(what, b"prompt", tools))
 
 

@@ -18,11 +18,11 @@ from agents_runner.core.errors import EngineUnreachable, ImageMissing
 from agents_runner.core.events import Event, Notice, PhaseStarted, Progress, TaskResult, TaskState
 from agents_runner.core.launch import AgentLaunch, DockerRunnerConfig
 from agents_runner.engine.docker_engine import DockerEngine, Patience, connect
-from agents_runner.images.control import ControlFolders
 from agents_runner.runner.base_image import base_image
-from agents_runner.runner.run_task import Tools, run_task
+from agents_runner.runner.run_task import run_task
 from tests.support.fault_proxy import Fault, FaultProxy
 from tests.support.registry import Registry
+from tests.support.tools import plain_tools
 from tests.support.waiting import until
 
 SILENCE_S = 2.0
@@ -138,13 +138,7 @@ def test_f21_stop_ends_a_pull_within_two_seconds(
         if silent == "engine":
             proxy.faults = [Fault(request="/images/create", kind="stall")]
         through, stop = connect(proxy.host), threading.Event()
-        tools = Tools(
-            engine=through,
-            control=ControlFolders(root=tmp_path / "run", local=True),
-            cancel=stop,
-            workspaces=tmp_path / "work",
-            read_login=lambda _path: None,
-        )
+        tools = plain_tools(through, tmp_path, stop)
         asked: list[float] = []
 
         def press() -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 from agents_runner.core.container import ContainerSpec, task_container
 from agents_runner.core.events import Event, LogLine, PhaseFinished, TaskResult, TaskState
 from agents_runner.engine.fake import Console, FakeEngine
-from agents_runner.images.control import ControlFolders
-from agents_runner.runner.run_task import Known, Tools, follow_task
+from agents_runner.runner.run_task import Known, follow_task
+from tests.support.tools import plain_tools
 from tests.unit.runner.test_run_task import CONFIG
 
 LIMIT_S = 600
@@ -41,13 +41,7 @@ def taken_up(folder: Path, *, engine_s: float, later_s: float) -> list[Event]:
     made = engine.create(ContainerSpec(name=task_container(CONFIG.task_id), image="base:1"))
     engine.start(made)
     now[0] += later_s
-    tools = Tools(
-        engine=engine,
-        control=ControlFolders(root=folder / "run", local=True),
-        cancel=threading.Event(),
-        workspaces=folder / "work",
-        read_login=lambda _path: None,
-    )
+    tools = plain_tools(engine, folder)
     config = CONFIG.model_copy(update={"task_timeout_s": LIMIT_S})
     events = list(follow_task(config, tools, NOBODY_KNOWS))
     assert go_on.is_set() is (later_s < LIMIT_S)

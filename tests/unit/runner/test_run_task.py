@@ -26,9 +26,9 @@ from agents_runner.core.events import (
 from agents_runner.core.launch import AgentLaunch, DockerRunnerConfig
 from agents_runner.core.ports import Port
 from agents_runner.engine.fake import Console, FakeEngine
-from agents_runner.images.control import ControlFolders
 from agents_runner.images.planning import plan_image
-from agents_runner.runner.run_task import Tools, run_task
+from agents_runner.runner.run_task import run_task
+from tests.support.tools import plain_tools
 
 Behaviour = Callable[[ContainerSpec, Console, str], int]
 CONFIG = DockerRunnerConfig(
@@ -74,13 +74,7 @@ def engine() -> FakeEngine:
 def events_of(
     engine: FakeEngine, tmp_path: Path, config: DockerRunnerConfig = CONFIG, stop: threading.Event | None = None
 ) -> list[Event]:
-    tools = Tools(
-        engine=engine,
-        control=ControlFolders(root=tmp_path / "run", local=True),
-        cancel=stop or threading.Event(),
-        workspaces=tmp_path / "work",
-        read_login=lambda _path: None,
-    )
+    tools = plain_tools(engine, tmp_path, stop)
     events = list(run_task(config, b"prompt", tools))
     # Whatever happens, nothing is left behind.
     assert engine.containers == {}
@@ -371,15 +365,7 @@ def with_desktop(
         return works(spec, console, mark)
 
     engine.program = plays(build, task)
-    tools = Tools(
-        engine=engine,
-        control=ControlFolders(root=tmp_path / "run", local=True),
-        cancel=threading.Event(),
-        workspaces=tmp_path / "work",
-        read_login=lambda _path: None,
-        open_door=lambda: door,
-        keep_picture=pictures.append,
-    )
+    tools = plain_tools(engine, tmp_path, open_door=lambda: door, keep_picture=pictures.append)
     events = list(run_task(config, b"prompt", tools))
     assert result(events).state is TaskState.SUCCEEDED
     assert engine.containers == {}

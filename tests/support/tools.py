@@ -1,0 +1,24 @@
+"""What a task works with where a test starts it by itself: files below one folder, and nobody's logins."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+from agents_runner.engine.port import Engine
+from agents_runner.images.control import ControlFolders
+from agents_runner.images.watching import StopFlag
+from agents_runner.runner.run_task import Tools
+
+
+def plain_tools(engine: Engine, folder: Path, cancel: StopFlag | None = None, **more: Any) -> Tools:
+    """`more` are further fields of `Tools`."""
+    return Tools(
+        engine=engine,
+        control=ControlFolders(root=folder / "run", local=True),
+        cancel=cancel or threading.Event(),
+        workspaces=folder / "work",
+        read_login=lambda _path: None,
+        **more,
+    )
