@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -13,7 +14,7 @@ from typing import Any
 import docker
 import docker.errors
 
-from agents_runner.core.container import CONTAINER_NAME, IMAGE_MANAGED, IMAGE_REF, VOLUME_NAME
+from agents_runner.core.container import CONTAINER_NAME, IMAGE_BASE, IMAGE_MANAGED, IMAGE_REF, VOLUME_NAME
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +32,10 @@ class Seen:
 UNTAGGED = "<none>:<none>"
 TEST_BASES = "agents-runner-test-"
 """Base images that tests make carry this in front of their names, and nobody else's do."""
+TEST_LABEL = "agents-runner.test"
+"""On the containers and images that tests make by hand."""
+MINI = "agents-runner-mini:"
+"""The application's smallest base image, which most tests build upon."""
 
 
 def _tags(image: dict[str, Any]) -> list[str]:
@@ -64,11 +69,15 @@ def remove_new(client: docker.DockerClient, before: Seen) -> None:
         if one["Id"] not in before.containers and labels.get(CONTAINER_NAME) in names:
             with contextlib.suppress(docker.errors.APIError):
                 client.api.remove_container(one["Id"], force=True, v=True)
+    _remove_caches(client, before)
+    _remove_images(client, set(before.ours))
+
+
+def _remove_caches(client: docker.DockerClient, before: Seen) -> None:
     for one in client.api.volumes()["Volumes"] or []:
         if _is_cache(one) and one["Name"] not in before.ours:
             with contextlib.suppress(docker.errors.APIError):
                 client.api.remove_volume(one["Name"])
-    _remove_images(client, set(before.ours))
 
 
 def _is_cache(volume: dict[str, Any]) -> bool:
@@ -76,12 +85,16 @@ def _is_cache(volume: dict[str, Any]) -> bool:
     return bool((volume.get("Labels") or {}).get(VOLUME_NAME) == volume["Name"])
 
 
-def _remove_images(client: docker.DockerClient, before: set[str]) -> None:
+def _remove_images(client: docker.DockerClient, before: set[str], *, of_tests: bool = False) -> None:
+    """Remove our images that were not there before; or (`of_tests`) of these only what stands on a test's base."""
     for _ in range(20):
         gone = False
         for image in client.api.images(filters={"label": f"{IMAGE_MANAGED}=true"}):
+            labels = image.get("Labels") or {}
+            if of_tests and not _is_of_a_test(labels):
+                continue
             for tag in _tags(image):
-                mine = tag in (UNTAGGED, (image.get("Labels") or {}).get(IMAGE_REF))
+                mine = tag in (UNTAGGED, labels.get(IMAGE_REF))
                 if mine and f"{image['Id']} {tag}" not in before:
                     with contextlib.suppress(docker.errors.APIError):
                         client.api.remove_image(image["Id"] if tag == UNTAGGED else tag, noprune=False)
@@ -90,16 +103,43 @@ def _remove_images(client: docker.DockerClient, before: set[str]) -> None:
             return
 
 
-def remove_leftovers(client: docker.DockerClient, kept: Iterable[str]) -> None:
-    """Remove the test bases of a session that could not end (a machine switched off); `kept` are parts of names.
+def remove_leftovers(client: docker.DockerClient, kept: Iterable[str], spared: Seen | None = None) -> None:
+    """Remove what a session left that could not end (a machine switched off): containers, layers, test bases.
 
-    This session would make them anew and remove them, which looks as if somebody's images had vanished.
+    A layer of it would be a hit where a test expects a build, and a container of it is in every listing. Only what
+    stands on a base image of the tests goes; of these bases stay those with a part of their name in `kept`, and
+    nothing goes that is in `spared`. To be called where nobody else uses the engine.
     """
-    tags = [tag for image in client.api.images() for tag in _tags(image)]
-    for tag in tags:
-        if tag.startswith(TEST_BASES) and not any(part in tag for part in kept):
+    before = spared or Seen(containers=(), images=(), ours=(), volumes=(), networks=())
+    for one in client.api.containers(all=True):
+        if one["Id"] not in before.containers and _is_of_a_test(one.get("Labels"), one["Image"]):
             with contextlib.suppress(docker.errors.APIError):
-                remove_base(tag)
+                client.api.remove_container(one["Id"], force=True, v=True)
+    _remove_caches(client, before)
+    _remove_images(client, set(before.ours), of_tests=True)
+    images = set(before.images)
+    for image in client.api.images():
+        for tag in _tags(image):
+            if f"{image['Id']} {tag}" in images:
+                continue
+            with contextlib.suppress(docker.errors.APIError):
+                if tag.startswith(TEST_BASES) and not any(part in tag for part in kept):
+                    remove_base(tag)
+                elif _is_a_moved_tag(tag):
+                    client.api.remove_image(tag)
+                elif tag == UNTAGGED and _is_of_a_test(image.get("Labels")):
+                    client.api.remove_image(image["Id"])
+
+
+def _is_of_a_test(labels: dict[str, str] | None, image: str = "") -> bool:
+    """Whether the tests made it by hand, or upon one of their base images (`image`: what a container runs)."""
+    labels = labels or {}
+    return TEST_LABEL in labels or (labels.get(IMAGE_BASE) or image).startswith((TEST_BASES, MINI))
+
+
+def _is_a_moved_tag(tag: str) -> bool:
+    """A tag of the mini base that a test moves about: the application's own says its content, in hexadecimal."""
+    return tag.startswith(MINI) and not re.fullmatch("[0-9a-f]{12}", tag.removeprefix(MINI))
 
 
 def remove_base(ref: str) -> None:
