@@ -403,7 +403,8 @@ def on_the_desktop(window: MainWindow) -> None:
 
 def shots() -> list[Shot]:
     busy, failed, away, drawn, no_screen = world(), world(), world(), world(), world()
-    closed = world()
+    closed, shared = world(), world()
+    shared.images.others = frozenset(one.tag for one in shared.images.images[2:3])
     drawn.runner.script = working
     drawn.desktop.data = screen()
     no_screen.desktop.sentence = "This task has no desktop. Turn the desktop on in its environment and run it again."
@@ -441,7 +442,7 @@ def shots() -> list[Shot]:
         ("tasks", TASKS, LARGE, world(), run_and_list),
         ("images", IMAGES, LARGE, world(), None),
         ("images-small", IMAGES, SMALL, world(), None),
-        ("clean", IMAGES, LARGE, world(), clean),
+        ("clean", IMAGES, LARGE, shared, clean),
         ("settings", SETTINGS, MIDDLE, world(), None),
         ("settings-small", SETTINGS, SMALL, world(), None),
         ("settings-error", SETTINGS, SMALL, world(), bad_settings),
@@ -460,7 +461,9 @@ def main() -> None:
         for name, page, size, made, prepare in shots():
             if only and name not in only:
                 continue
-            path = folder / f"{name}-{'dark' if dark else 'light'}.png"
+            theme = "dark" if dark else "light"
+            path = folder / f"{name}-{theme}.png"
+            made.theme = made.theme.model_copy(update={"theme": theme})
             write_snapshot(
                 made.services(),
                 path,

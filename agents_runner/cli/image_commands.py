@@ -111,7 +111,9 @@ def images(services: Services, args: argparse.Namespace) -> int:
 
 
 def clean(services: Services, args: argparse.Namespace) -> int:
-    report = services.images.clean(dry_run=args.dry_run, unused_only=args.unused, older_than_days=args.older_than)
+    report = services.images.clean(
+        dry_run=args.dry_run, unused_only=args.unused, older_than_days=args.older_than, others=args.others
+    )
     if args.json:
         say_json(
             {

@@ -45,6 +45,7 @@ def build_parser() -> Parser:
     clean.add_argument(
         "--older-than", type=_days, metavar="DAYS", help="only those neither used nor made within so many days"
     )
+    clean.add_argument("--others", action="store_true", help="also what other installations on this engine made")
     _settings(commands)
     return parser
 

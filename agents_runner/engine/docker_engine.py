@@ -37,7 +37,7 @@ from agents_runner.core.errors import (
 from agents_runner.engine import again, archive, facts
 from agents_runner.engine.credentials import HELPER_S, login_for
 from agents_runner.engine.endpoint import Endpoint, resolve
-from agents_runner.engine.mapping import mapped
+from agents_runner.engine.mapping import configured, mapped
 from agents_runner.engine.payload import commit_config, container_config
 from agents_runner.engine.pipe import ExecPipe, collected
 from agents_runner.engine.port import Attached, Chunk, LogStream, Pipe, PullProgress, Ran
@@ -105,13 +105,18 @@ class DockerEngine:
         return client
 
     def _api(self, version: str) -> docker.APIClient:
-        client = docker.APIClient(
-            base_url=self._url,
-            version=version,
-            timeout=CONTROL_TIMEOUT_S,
-            tls=cast("Any", self._endpoint.tls or False),
-            max_pool_size=4,
-        )
+        with configured():
+            client = docker.APIClient(
+                base_url=self._url,
+                version=version,
+                timeout=CONTROL_TIMEOUT_S,
+                tls=cast("Any", self._endpoint.tls or False),
+                max_pool_size=4,
+            )
+            # Sent with every call: looked at here, where the sentence is.
+            headers = cast("Any", client)._general_configs.get("HttpHeaders") or {}
+            if not all(isinstance(value, str) for value in headers.values()):
+                raise TypeError
         # The machine's REQUESTS_CA_BUNDLE would push the engine's own certificates aside.
         client.trust_env = False
         _keep_few_pools(client)

@@ -189,7 +189,14 @@ class ImageService:
             for one in found
         )
 
-    def clean(self, *, dry_run: bool, unused_only: bool = False, older_than_days: float | None = None) -> CleanReport:
+    def clean(
+        self,
+        *,
+        dry_run: bool,
+        unused_only: bool = False,
+        older_than_days: float | None = None,
+        others: bool = False,
+    ) -> CleanReport:
         engine = self.engine()
         names = self._names_by_tag(engine) if unused_only else {}
         uses = self.uses.all() if older_than_days is not None else {}
@@ -197,8 +204,11 @@ class ImageService:
         ours = ("", self.host().instance)
         cache_rule = self._cache_rule(older_than_days, unused_only)
 
+        def foreign(instance: str) -> bool:
+            return not others and instance not in ours
+
         def wanted(one: catalogue.Found) -> str:
-            if one.instance not in ours:
+            if foreign(one.instance):
                 return OTHERS
             users = names.get(one.tag, ())
             if users:
@@ -211,7 +221,7 @@ class ImageService:
             return ""
 
         def cache_wanted(one: PackageCache) -> str:
-            return OTHERS if one.instance not in ours else cache_rule(one)
+            return OTHERS if foreign(one.instance) else cache_rule(one)
 
         return self._cleaned(engine, wanted, cache_wanted, dry_run=dry_run)
 
@@ -300,7 +310,7 @@ class ImageService:
             self.uses.forget(report.removed)
         return CleanReport(
             removed=report.removed,
-            kept=tuple(KeptImage(tag=one.tag, why=one.why) for one in report.kept),
+            kept=tuple(KeptImage(tag=one.tag, why=one.why, others=one.why == OTHERS) for one in report.kept),
             freed_bytes=report.freed_bytes,
             dry_run=dry_run,
         )

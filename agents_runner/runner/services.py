@@ -105,6 +105,8 @@ class CachedImage:
 class KeptImage:
     tag: str
     why: str
+    others: bool = False
+    """It stayed because another installation made it, and those were not asked for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -312,9 +314,16 @@ class ImagesPort(Protocol):
         """Remove these cached layers of ours, where nothing uses them."""
         ...
 
-    def clean(self, *, dry_run: bool, unused_only: bool = False, older_than_days: float | None = None) -> CleanReport:
+    def clean(
+        self,
+        *,
+        dry_run: bool,
+        unused_only: bool = False,
+        older_than_days: float | None = None,
+        others: bool = False,
+    ) -> CleanReport:
         """Remove what nothing uses: with `unused_only` what no environment needs as it stands, with `older_than_days`
-        what was neither used nor made in that time."""
+        what was neither used nor made in that time; with `others` also what other installations made."""
         ...
 
     def refresh(self, environment: Environment) -> Iterator[Event]:

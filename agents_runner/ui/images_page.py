@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import QModelIndex, Qt, Signal, Slot
 from PySide6.QtWidgets import (
+    QCheckBox,
     QDialog,
     QDialogButtonBox,
     QPlainTextEdit,
@@ -48,7 +49,12 @@ def report_text(report: CleanReport) -> str:
 
 
 class CleanDialog(QDialog):
-    """Lists what a clean-up would do; accepted means do it."""
+    """Lists what a clean-up would do; accepted means do it.
+
+    `others_wanted` asks for a look with or without what other installations made; `show_report` answers.
+    """
+
+    others_wanted = Signal(bool)
 
     def __init__(self, report: CleanReport, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -56,15 +62,18 @@ class CleanDialog(QDialog):
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle("Clean cached images")
         self.resize(720, 420)
-        freed = plain(self._sentence(report), "heading", wrap=True)
-        freed.setObjectName("clean-freed")
-        text: QPlainTextEdit = code_editor("clean-report", "")
-        text.setReadOnly(True)
-        text.setAccessibleName("What goes and what stays")
-        text.setPlainText(report_text(report))
+        self._freed = plain("", "heading", wrap=True)
+        self._freed.setObjectName("clean-freed")
+        self._text: QPlainTextEdit = code_editor("clean-report", "")
+        self._text.setReadOnly(True)
+        self._text.setAccessibleName("What goes and what stays")
+        self.others = QCheckBox("Also what &other installations made")
+        self.others.setObjectName("clean-others")
+        self.others.setToolTip("Other people's on this engine, or of a data folder that is gone")
+        self.others.setVisible(any(one.others for one in report.kept))
+        self.others.toggled.connect(self._toggled)
         buttons = QDialogButtonBox()
-        go = button("&Clean", "confirm-clean", "danger")
-        go.setEnabled(bool(report.removed))
+        self._go = go = button("&Clean", "confirm-clean", "danger")
         stay = button("Ca&ncel", "cancel-clean")
         stay.setDefault(True)
         buttons.addButton(go, QDialogButtonBox.ButtonRole.AcceptRole)
@@ -74,13 +83,30 @@ class CleanDialog(QDialog):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(GRID * 2, GRID * 2, GRID * 2, GRID * 2)
         layout.setSpacing(GRID)
-        layout.addWidget(freed)
+        layout.addWidget(self._freed)
         layout.addWidget(
             plain("The next task of an environment whose image goes builds it again.", "muted", wrap=True)
         )
-        layout.addWidget(text, 1)
+        layout.addWidget(self._text, 1)
+        layout.addWidget(self.others)
         layout.addWidget(buttons)
+        self.show_report(report)
         stay.setFocus()
+
+    def show_report(self, report: CleanReport) -> None:
+        self._freed.setText(self._sentence(report))
+        self._text.setPlainText(report_text(report))
+        self._go.setEnabled(bool(report.removed))
+
+    def show_failure(self, error: AgentsRunnerError) -> None:
+        self._freed.setText(str(error))
+
+    @Slot(bool)
+    def _toggled(self, others: bool) -> None:
+        # Nothing can be confirmed that was not shown.
+        self._go.setEnabled(False)
+        self._freed.setText("Looking ...")
+        self.others_wanted.emit(others)
 
     @staticmethod
     def _sentence(report: CleanReport) -> str:
@@ -100,6 +126,8 @@ class ImagesPage(QWidget):
         self._services = services
         self._jobs = jobs
         self._reloads = Latest(jobs)
+        self._previews = Latest(jobs)
+        self._dialog: CleanDialog | None = None
         self.model = ImageTable()
         self._lay_out()
 
@@ -228,20 +256,38 @@ class ImagesPage(QWidget):
     def _previewed(self, report: CleanReport) -> None:
         self._banner.show_text("")
         self._said.setText("")
-        dialog = CleanDialog(report, self)
-        dialog.accepted.connect(self._confirmed)
-        dialog.rejected.connect(self._cancelled)
-        dialog.open()
+        self._dialog = CleanDialog(report, self)
+        self._dialog.accepted.connect(self._confirmed)
+        self._dialog.rejected.connect(self._cancelled)
+        self._dialog.others_wanted.connect(self._look_again)
+        self._dialog.open()
+
+    @Slot(bool)
+    def _look_again(self, others: bool) -> None:
+        self._previews.run(
+            lambda: self._services.images.clean(dry_run=True, others=others), self._looked, self._look_failed
+        )
+
+    def _looked(self, report: CleanReport) -> None:
+        if self._dialog is not None:
+            self._dialog.show_report(report)
+
+    def _look_failed(self, error: AgentsRunnerError) -> None:
+        if self._dialog is not None:
+            self._dialog.show_failure(error)
 
     @Slot()
     def _cancelled(self) -> None:
+        self._dialog = None
         self._clean.setEnabled(True)
         self._clean.setFocus()
 
     @Slot()
     def _confirmed(self) -> None:
+        others = self._dialog is not None and self._dialog.others.isChecked()
+        self._dialog = None
         self._said.setText("Cleaning ...")
-        self._jobs.run(lambda: self._services.images.clean(dry_run=False), self._cleaned, self._failed)
+        self._jobs.run(lambda: self._services.images.clean(dry_run=False, others=others), self._cleaned, self._failed)
 
     def _cleaned(self, report: CleanReport) -> None:
         kept = f", {len(report.kept)} kept" if report.kept else ""

@@ -278,6 +278,10 @@ class FakeImages:
     build_error: AgentsRunnerError | None = None
     built: list[tuple[str, bool]] = field(default_factory=list)
     cleaned: list[bool] = field(default_factory=list)
+    others: frozenset[str] = frozenset()
+    """Tags that another installation made."""
+    clean_error: AgentsRunnerError | None = None
+    """What a clean-up that takes these too ends with."""
 
     def plan(self, environment: Environment) -> PlannedImage:
         self.plan_gate()
@@ -302,15 +306,32 @@ class FakeImages:
     def remove(self, tags: frozenset[str]) -> None:
         self.images = tuple(image for image in self.images if image.tag not in tags)
 
-    def clean(self, *, dry_run: bool, unused_only: bool = False, older_than_days: float | None = None) -> CleanReport:
+    def clean(
+        self,
+        *,
+        dry_run: bool,
+        unused_only: bool = False,
+        older_than_days: float | None = None,
+        others: bool = False,
+    ) -> CleanReport:
         self.cleaned.append(dry_run)
-        gone = [image for image in self.images if not image.in_use]
-        kept = [image for image in self.images if image.in_use]
+        if others and self.clean_error is not None:
+            raise self.clean_error
+        foreign = frozenset() if others else self.others
+        gone = [image for image in self.images if not image.in_use and image.tag not in foreign]
+        kept = [image for image in self.images if image not in gone]
         if not dry_run:
             self.images = tuple(kept)
         return CleanReport(
             removed=tuple(image.tag for image in gone),
-            kept=tuple(KeptImage(tag=image.tag, why="a container uses it") for image in kept),
+            kept=tuple(
+                KeptImage(
+                    tag=image.tag,
+                    why="a container uses it" if image.in_use else "another installation made it",
+                    others=not image.in_use,
+                )
+                for image in kept
+            ),
             freed_bytes=sum(image.own_size for image in gone),
             dry_run=dry_run,
         )

@@ -80,6 +80,39 @@ def test_cancel_removes_nothing(images: Driver, world: FakeWorld) -> None:
     assert images.find("clean-images").isEnabled()
 
 
+def test_what_other_installations_made_goes_when_it_is_asked_for(images: Driver, world: FakeWorld) -> None:
+    world.images.others = frozenset({world.images.images[0].tag})
+    dialog = _dialog(images)
+    assert images.label("clean-freed").startswith("2 images will be removed")
+    assert "another installation made it" in images.text("clean-report")
+    images.qtbot.keyClick(dialog, Qt.Key.Key_O, Qt.KeyboardModifier.AltModifier)
+    images.wait(lambda: images.label("clean-freed").startswith("3 images will be removed"))
+    assert "another installation" not in images.text("clean-report")
+    dialog.others.setChecked(False)
+    images.wait(lambda: images.label("clean-freed").startswith("2 images will be removed"))
+    dialog.others.setChecked(True)
+    assert not images.find("confirm-clean", QPushButton).isEnabled(), "nothing goes that was not shown"
+    images.wait(lambda: images.find("confirm-clean", QPushButton).isEnabled())
+    images.click("confirm-clean")
+    images.wait(lambda: images.label("clean-said").startswith("3 images removed"))
+
+
+def test_a_second_look_that_fails_is_said_in_the_dialog(images: Driver, world: FakeWorld) -> None:
+    world.images.others = frozenset({world.images.images[0].tag})
+    world.images.clean_error = EngineUnreachable("No engine.", "Start one.")
+    dialog = _dialog(images)
+    dialog.others.setChecked(True)
+    images.wait(lambda: images.label("clean-freed") == "No engine. Start one.")
+    assert not images.find("confirm-clean", QPushButton).isEnabled()
+    images.click("cancel-clean")
+    images.settle()
+    assert len(world.images.images) == 4
+
+
+def test_who_is_alone_on_the_engine_sees_no_such_box(images: Driver) -> None:
+    assert not _dialog(images).others.isVisible()
+
+
 def test_nothing_to_clean(images: Driver, world: FakeWorld) -> None:
     world.images.images = tuple(one for one in world.images.images if one.in_use)
     _dialog(images)

@@ -17,6 +17,7 @@ from agents_runner.core.environment import Resources
 from agents_runner.core.mounts import Mount
 from agents_runner.core.ports import Port
 from agents_runner.engine import facts
+from agents_runner.engine.docker_engine import DockerEngine, connect
 from agents_runner.engine.endpoint import resolve
 from agents_runner.engine.mapping import mapped
 from agents_runner.engine.payload import commit_config, container_config
@@ -102,6 +103,41 @@ def test_no_answer_names_cause_and_cure(error: Exception, kind: type[errors.Engi
     with pytest.raises(kind) as caught, mapped("try", "unix:///x.sock"):
         raise error
     assert part in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[]",
+        "null",
+        '{"auths": {"registry": "text"}}',
+        '{"auths": {"registry": {"auth": "!!"}}}',
+        '{"auths": {"registry": {"auth": "eA=="}}}',
+        '{"proxies": []}',
+        '{"HttpHeaders": 3}',
+        '{"HttpHeaders": {"X": 3}}',
+    ],
+)
+def test_dockers_own_configuration_in_disorder_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    """It is no sign of an engine that is away, and no traceback."""
+    path = tmp_path / "config.json"
+    path.write_text(text)
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    with pytest.raises(errors.EngineUnreachable) as caught:
+        connect(f"unix://{tmp_path}/no-engine.sock")
+    assert caught.value.message.startswith(f"Docker's configuration cannot be read ({path}): ")
+    assert "Mend this file" in caught.value.hint
+
+
+@pytest.mark.parametrize("text", ["{bad", "", "{}", '{"auths": []}', '{"HttpHeaders": {"X": "y"}}'])
+def test_what_docker_itself_reads_past_is_read_past(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    (tmp_path / "config.json").write_text(text)
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    DockerEngine(resolve(f"unix://{tmp_path}/no-engine.sock"))._api("1.41").close()
 
 
 def test_the_endpoint_is_setting_then_variable_then_context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
