@@ -38,6 +38,9 @@ from agents_runner.ui.widgets import Banner
 PAGES = ("Environments", "New task", "Tasks", "Cached images", "Settings")
 ENVIRONMENTS, NEW_TASK, TASKS, IMAGES, SETTINGS = range(5)
 ENGINE_RETRY_MS = 5000
+ENGINE_SILENT_MS = 5000
+"""After so long without an answer the window says so, and goes on waiting: an engine under load may take its time."""
+NO_ANSWER = "The Docker engine has not answered yet. If this stays so, restart it (`sudo systemctl restart docker`)."
 LEAVE_TASKS_S = 4.0
 """How long the end of the window waits for threads that leave their tasks, in seconds."""
 log = logging.getLogger(__name__)
@@ -72,6 +75,10 @@ class MainWindow(QMainWindow):
         self._retry = QTimer(self)
         self._retry.setInterval(ENGINE_RETRY_MS)
         self._retry.timeout.connect(self.check_engine)
+        self._silent = QTimer(self)
+        self._silent.setSingleShot(True)
+        self._silent.setInterval(ENGINE_SILENT_MS)
+        self._silent.timeout.connect(self._engine_silent)
         self.go(ENVIRONMENTS)
         self.environments.reload()
         self.new_task.load_agents()
@@ -268,10 +275,13 @@ class MainWindow(QMainWindow):
 
     @Slot()
     def check_engine(self) -> None:
+        if not self._silent.isActive():
+            self._silent.start()
         self._engine_checks.run(self._services.engine_info, self._engine_there, self._engine_away)
 
     def _engine_there(self, info: EngineInfo) -> None:
         self._retry.stop()
+        self._silent.stop()
         was_away = bool(self.engine_banner.text())
         self.engine_banner.show_text("")
         self._sidebar.show_engine(f"Engine {info.version}", "good")
@@ -288,7 +298,13 @@ class MainWindow(QMainWindow):
         if taken:
             self.tasks.reload()
 
+    @Slot()
+    def _engine_silent(self) -> None:
+        self.engine_banner.show_text(NO_ANSWER)
+        self._sidebar.show_engine("No answer", "error")
+
     def _engine_away(self, error: AgentsRunnerError) -> None:
+        self._silent.stop()
         self.engine_banner.show_text(str(error))
         self._sidebar.show_engine("No engine", "error")
         self._retry.start()
@@ -300,6 +316,7 @@ class MainWindow(QMainWindow):
         if not self._down:
             self._down = True
             self._retry.stop()
+            self._silent.stop()
             self._unsubscribe()
             self._bridge.close()
             self.task.desktop.shut_down()

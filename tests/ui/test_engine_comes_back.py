@@ -16,7 +16,7 @@ from pytestqt.qtbot import QtBot
 from agents_runner.app import EngineSource
 from agents_runner.store.paths import Paths
 from agents_runner.store.settings import SettingsStore
-from agents_runner.ui.window import ENGINE_RETRY_MS, MainWindow
+from agents_runner.ui.window import ENGINE_RETRY_MS, ENGINE_SILENT_MS, NO_ANSWER, MainWindow
 from tests.support.engine_of_version import EngineOfVersion
 from tests.ui.driver import Driver
 from tests.ui.fakes import FakeWorld
@@ -45,6 +45,8 @@ def real_look(qtbot: QtBot, world: FakeWorld, place: Path, tmp_path: Path) -> It
         made.append(window)
         qtbot.addWidget(window)
         window._retry.setInterval(100)
+        window._silent.setInterval(100)
+        window._silent.start()
         window.show()
         qtbot.waitExposed(window)
         return Driver(window, qtbot)
@@ -106,7 +108,10 @@ def test_f1_an_engine_that_hangs_is_seen_when_it_is_restarted(
         driver = real_look()
         # Everything that needs no engine works meanwhile.
         driver.wait(lambda: driver.text("env-name") == "Website" and driver.find("env-name").isEnabled())
-        assert driver.label("engine-state") != "Engine 99"
+        assert ENGINE_SILENT_MS < 10_000
+        driver.wait(lambda: driver.label("engine-state") == "No answer")
+        assert driver.window.engine_banner.text() == NO_ANSWER
         end()
         stack.enter_context(EngineOfVersion(place, oldest="1.24", newest="1.43"))
         driver.wait(lambda: driver.label("engine-state") == "Engine 99")
+        assert not driver.find("engine-banner").isVisible()
