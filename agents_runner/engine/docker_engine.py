@@ -42,7 +42,8 @@ from agents_runner.engine.payload import commit_config, container_config
 from agents_runner.engine.pipe import ExecPipe, collected
 from agents_runner.engine.port import Attached, Chunk, LogStream, Pipe, PullProgress, Ran
 from agents_runner.engine.pulling import SILENCE_S, PullCall, pull_progress
-from agents_runner.engine.streams import FrameParser, ResponseStream, SocketStream, is_chunked, pumped
+from agents_runner.engine.pump import pumped
+from agents_runner.engine.streams import FrameParser, ResponseStream, SocketStream, is_chunked
 from agents_runner.engine.tunnel import SshTunnel
 
 CONTROL_TIMEOUT_S = 120

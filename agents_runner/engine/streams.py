@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import queue
 import socket
 import struct
-import threading
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Literal, Protocol, TypeVar
 
 import requests
 import urllib3.exceptions
 
 from agents_runner.engine.port import Chunk
+from agents_runner.engine.pump import TICK, pumped
 
 SEND_S = 10.0
 """Seconds that a container may take to read what is sent to it."""
-TICK = 0.1
-"""Seconds of silence after which a stream yields an empty chunk, so that its reader can look around."""
 _HEADER = 8
 _READ = 65536
-_QUEUED = 256
 T = TypeVar("T")
 
 
@@ -101,48 +97,6 @@ class SocketStream:
         for one in (self._keep, self._socket):
             with contextlib.suppress(OSError):
                 one.close()
-
-
-def pumped(source: Iterable[T], close: Callable[[], None]) -> Generator[T | None, None, None]:
-    """The source's items, read on a thread of their own; None for each `TICK` of silence.
-
-    Ends with the source; an error of the source is raised here. Leaving early calls `close`.
-    """
-    items: queue.Queue[tuple[str, T | BaseException | None]] = queue.Queue(_QUEUED)
-    left = threading.Event()
-
-    def put(kind: str, value: T | BaseException | None) -> None:
-        while not left.is_set():
-            with contextlib.suppress(queue.Full):
-                items.put((kind, value), timeout=TICK)
-                return
-
-    def read() -> None:
-        try:
-            for item in source:
-                put("item", item)
-                if left.is_set():
-                    return
-            put("end", None)
-        except Exception as error:  # noqa: BLE001 - top of a thread: handed to the reader
-            put("error", error)
-
-    threading.Thread(target=read, name="engine-stream", daemon=True).start()
-    try:
-        while True:
-            try:
-                kind, value = items.get(timeout=TICK)
-            except queue.Empty:
-                yield None
-                continue
-            if kind == "end":
-                return
-            if isinstance(value, BaseException):
-                raise value
-            yield value
-    finally:
-        left.set()
-        close()
 
 
 def is_chunked(response: requests.Response) -> bool:

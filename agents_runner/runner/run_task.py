@@ -43,6 +43,7 @@ from agents_runner.core.launch import WORKSPACE_PATH, DockerRunnerConfig
 from agents_runner.core.mounts import Mount
 from agents_runner.core.secrets import SECRETS_PATH, SecretGrant, SecretValues, secret_input
 from agents_runner.engine.port import Engine, LogStream
+from agents_runner.engine.pump import pumped
 from agents_runner.images.build import BuildOptions
 from agents_runner.images.control import ControlFolder, ControlFolders
 from agents_runner.images.ensure import Ensured, Ensurer
@@ -229,13 +230,13 @@ class _Run:
             folder = self.tools.workspaces / self.config.task_id
             yield LogLine(stream="system", line=f"Cloning {without_credentials(workspace.url)} ...")
             clone = Clone(workspace.url, workspace.branch, folder)
-            try:
-                for line in clone.lines():
+            # A server that is silent must not keep a task from stopping.
+            with contextlib.closing(pumped(clone.lines(), clone.stop)) as lines:
+                for line in lines:
                     if self.tools.cancel.is_set():
                         raise Cancelled("Stopped.")
-                    yield LogLine(stream="system", line=line)
-            finally:
-                clone.stop()
+                    if line is not None:
+                        yield LogLine(stream="system", line=line)
             return (Mount(source=str(folder.resolve()), target=WORKSPACE_PATH), *self.config.mounts)
         return self.config.mounts
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 import signal
 import subprocess
 import threading
@@ -13,6 +14,8 @@ from pathlib import Path
 
 from agents_runner.core.errors import InvalidInput, WorkspaceError
 
+GRACE_S = 1.0
+"""How long git may take to end and to remove what it had fetched, in seconds."""
 ALLOWED = "https:http:ssh:git:file"
 _SCHEME = re.compile(r"(?:https?|ssh|git|file)://[^\s]+\Z|[A-Za-z0-9_.-]+@[A-Za-z0-9_.-]+:[^\s]+\Z|/[^\0\n]+\Z")
 _CREDENTIALS = re.compile(r"(://)[^/@\s]+@")
@@ -50,6 +53,7 @@ class Clone:
         self._url = url
         command = ["git", "clone", "--no-recurse-submodules"]
         command += ["--branch", check_branch(branch)] if branch else []
+        self._folder = folder
         self._command = [*command, "--", check_url(url), str(folder)]
         self._process: subprocess.Popen[str] | None = None
         self._stopped = threading.Event()
@@ -70,6 +74,8 @@ class Clone:
             )
         except FileNotFoundError as error:
             raise WorkspaceError("The git program is missing.", "Install git, or choose a folder instead.") from error
+        if self._stopped.is_set():
+            self._end()  # asked for while it began
         last = ""
         with self._process as process:
             for line in process.stdout or ():
@@ -82,7 +88,19 @@ class Clone:
             )
 
     def stop(self) -> None:
+        """End it if it runs; what it had fetched is gone afterwards."""
         self._stopped.set()
-        if self._process is not None:
+        self._end()
+
+    def _end(self) -> None:
+        process = self._process
+        if process is None or process.poll() is not None:
+            return
+        for number, seconds in ((signal.SIGTERM, GRACE_S), (signal.SIGKILL, None)):
             with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, signal.SIGTERM)
+                os.killpg(process.pid, number)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(seconds)
+                break
+        # Git removes it itself when it is asked to end, if it has the time.
+        shutil.rmtree(self._folder, ignore_errors=True)

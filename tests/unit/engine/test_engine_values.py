@@ -22,7 +22,8 @@ from agents_runner.engine.endpoint import resolve
 from agents_runner.engine.mapping import mapped
 from agents_runner.engine.payload import commit_config, container_config
 from agents_runner.engine.pulling import pull_progress
-from agents_runner.engine.streams import FrameParser, pumped
+from agents_runner.engine.pump import pumped
+from agents_runner.engine.streams import FrameParser
 
 
 def test_a_container_from_a_value() -> None:
