@@ -44,7 +44,7 @@ def test_layers_and_containers_of_a_session_that_could_not_end_are_removed(
     before = sweep.look(client)
     left, person, theirs = (f"agent-runner-env:{name}-sweep" for name in ("left", "person", "theirs"))
     moved, cache, held = f"{sweep.MINI}moved-sweep", "agents-runner-cache-sweep", "agents-runner-test-held"
-    boxes = ("agents-runner-build-sweep", held)
+    boxes = ("agents-runner-build-sweep", "agents-runner-build-on-an-id", held)
     try:
         layer(left, mini_base)
         layer(person, "debian:13", upon=mini_base)
@@ -53,6 +53,8 @@ def test_layers_and_containers_of_a_session_that_could_not_end_are_removed(
         run_docker("volume", "create", "--label", f"{labels.VOLUME_NAME}={cache}", cache)
         run_docker("volume", "create", "--label", f"{labels.VOLUME_NAME}=another", held)
         run_docker("create", "--name", boxes[0], "--label", f"{labels.CONTAINER_NAME}={boxes[0]}", left)
+        by_id = run_docker("inspect", "--format", "{{.Id}}", mini_base).strip()
+        run_docker("create", "--name", boxes[1], "--label", f"{labels.CONTAINER_NAME}={boxes[1]}", by_id, "true")
         run_docker("create", "--name", held, "--label", f"{labels.CONTAINER_NAME}={held}", person)
         sweep.remove_leftovers(client, [sweep.TEST_BASES], before)
         after = sweep.look(client)
@@ -62,7 +64,7 @@ def test_layers_and_containers_of_a_session_that_could_not_end_are_removed(
         assert {person, theirs, mini_base} <= tags
         assert cache not in after.ours
         assert held in after.volumes
-        assert [name in names for name in boxes] == [False, True]
+        assert [name in names for name in boxes] == [False, False, True]
         assert sweep.foreign_differences(before, after) == []
         assert set(before.ours) <= set(after.ours)
     finally:

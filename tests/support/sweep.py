@@ -111,8 +111,13 @@ def remove_leftovers(client: docker.DockerClient, kept: Iterable[str], spared: S
     nothing goes that is in `spared`. To be called where nobody else uses the engine.
     """
     before = spared or Seen(containers=(), images=(), ours=(), volumes=(), networks=())
+    # A container that was made of an image's id, as builds are, does not say the tag.
+    bases = {
+        image["Id"] for image in client.api.images() for tag in _tags(image) if tag.startswith((TEST_BASES, MINI))
+    }
     for one in client.api.containers(all=True):
-        if one["Id"] not in before.containers and _is_of_a_test(one.get("Labels"), one["Image"]):
+        of_a_test = one["ImageID"] in bases or _is_of_a_test(one.get("Labels"))
+        if one["Id"] not in before.containers and of_a_test:
             with contextlib.suppress(docker.errors.APIError):
                 client.api.remove_container(one["Id"], force=True, v=True)
     _remove_caches(client, before)
@@ -131,10 +136,10 @@ def remove_leftovers(client: docker.DockerClient, kept: Iterable[str], spared: S
                     client.api.remove_image(image["Id"])
 
 
-def _is_of_a_test(labels: dict[str, str] | None, image: str = "") -> bool:
-    """Whether the tests made it by hand, or upon one of their base images (`image`: what a container runs)."""
+def _is_of_a_test(labels: dict[str, str] | None) -> bool:
+    """Whether the tests made it by hand, or upon one of their base images."""
     labels = labels or {}
-    return TEST_LABEL in labels or (labels.get(IMAGE_BASE) or image).startswith((TEST_BASES, MINI))
+    return TEST_LABEL in labels or labels.get(IMAGE_BASE, "").startswith((TEST_BASES, MINI))
 
 
 def _is_a_moved_tag(tag: str) -> bool:
