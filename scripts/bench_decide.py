@@ -8,6 +8,7 @@ from __future__ import annotations
 import benching
 from benching import environment, median, seconds_of, show
 
+from agents_runner.runner.services import CleanRequest
 from tests.support.many_images import image_count, many_images
 
 
@@ -32,7 +33,7 @@ def main() -> None:
                 )
                 found[f"{name}: list ours, s"] = median([seconds_of(services.images.list) for _ in range(3)])
                 found[f"{name}: clean --dry-run, s"] = median(
-                    [seconds_of(lambda: services.images.clean(dry_run=True)) for _ in range(3)]
+                    [seconds_of(lambda: services.images.clean(CleanRequest(dry_run=True))) for _ in range(3)]
                 )
     show(found, as_json=args.json)
 

@@ -9,7 +9,7 @@ import humanize
 
 from agents_runner.cli.printing import event_text, layer_json, say, say_json, table
 from agents_runner.core.events import LayerDone
-from agents_runner.runner.services import CleanReport, Services
+from agents_runner.runner.services import CleanReport, CleanRequest, Services
 
 
 def plan(services: Services, args: argparse.Namespace) -> int:
@@ -112,7 +112,9 @@ def images(services: Services, args: argparse.Namespace) -> int:
 
 def clean(services: Services, args: argparse.Namespace) -> int:
     report = services.images.clean(
-        dry_run=args.dry_run, unused_only=args.unused, older_than_days=args.older_than, others=args.others
+        CleanRequest(
+            dry_run=args.dry_run, unused_only=args.unused, older_than_days=args.older_than, others=args.others
+        )
     )
     if args.json:
         say_json(

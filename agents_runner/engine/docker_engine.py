@@ -35,9 +35,10 @@ from agents_runner.core.errors import (
     ImageMissing,
 )
 from agents_runner.engine import again, archive, facts
+from agents_runner.engine.configuration import api_client
 from agents_runner.engine.credentials import HELPER_S, login_for
 from agents_runner.engine.endpoint import Endpoint, resolve
-from agents_runner.engine.mapping import configured, mapped
+from agents_runner.engine.mapping import mapped
 from agents_runner.engine.payload import commit_config, container_config
 from agents_runner.engine.pipe import ExecPipe, collected
 from agents_runner.engine.port import Attached, Chunk, LogStream, Pipe, PullProgress, Ran
@@ -106,18 +107,13 @@ class DockerEngine:
         return client
 
     def _api(self, version: str) -> docker.APIClient:
-        with configured():
-            client = docker.APIClient(
-                base_url=self._url,
-                version=version,
-                timeout=CONTROL_TIMEOUT_S,
-                tls=cast("Any", self._endpoint.tls or False),
-                max_pool_size=4,
-            )
-            # Sent with every call: looked at here, where the sentence is.
-            headers = cast("Any", client)._general_configs.get("HttpHeaders") or {}
-            if not all(isinstance(value, str) for value in headers.values()):
-                raise TypeError
+        client = api_client(
+            self._url,
+            version,
+            timeout=CONTROL_TIMEOUT_S,
+            tls=self._endpoint.tls or False,
+            max_pool_size=4,
+        )
         # The machine's REQUESTS_CA_BUNDLE would push the engine's own certificates aside.
         client.trust_env = False
         _keep_few_pools(client)

@@ -9,7 +9,6 @@ import socket
 from collections.abc import Iterator
 
 import docker.errors
-import docker.utils.config
 import requests.exceptions
 import urllib3.exceptions
 
@@ -135,23 +134,6 @@ def mapped(what: str, endpoint: str = "") -> Iterator[None]:
         raise from_docker(error, what, endpoint) from error
     except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
         raise unreachable(error, what, endpoint) from error
-
-
-@contextlib.contextmanager
-def configured() -> Iterator[None]:
-    """Make a client: docker-py reads Docker's own configuration then, and stumbles over one in disorder."""
-    try:
-        yield
-    except (docker.errors.InvalidConfigFile, AttributeError, KeyError, TypeError, ValueError) as error:
-        path = docker.utils.config.find_config_file()
-        if path is None:
-            raise
-        known = isinstance(error, docker.errors.InvalidConfigFile)
-        what = str(error).strip().rstrip(".") if known else "it does not have the form that Docker writes"
-        raise errors.EngineUnreachable(
-            f"Docker's configuration cannot be read ({path!s}): {what}.",
-            "Mend this file or move it away; `docker login` writes a new one.",
-        ) from error
 
 
 def from_docker(error: docker.errors.DockerException, what: str, endpoint: str) -> errors.EngineError:

@@ -6,7 +6,7 @@ import contextlib
 import socket
 import struct
 from collections.abc import Iterator, Mapping
-from typing import Literal, Protocol, TypeVar
+from typing import Literal, Protocol
 
 import requests
 import urllib3.exceptions
@@ -18,7 +18,6 @@ SEND_S = 10.0
 """Seconds that a container may take to read what is sent to it."""
 _HEADER = 8
 _READ = 65536
-T = TypeVar("T")
 
 
 class Closable(Protocol):

@@ -32,7 +32,7 @@ from agents_runner.runner.plan_launch import Host, plan_launch
 from agents_runner.runner.redacting import redacted
 from agents_runner.runner.refreshing import due, refreshable
 from agents_runner.runner.run_task import build_options, new_token
-from agents_runner.runner.services import CachedImage, CleanReport, DesktopPlan, KeptImage, PlannedImage
+from agents_runner.runner.services import CachedImage, CleanReport, CleanRequest, DesktopPlan, KeptImage, PlannedImage
 from agents_runner.store.image_uses import ImageUse
 
 
@@ -189,23 +189,16 @@ class ImageService:
             for one in found
         )
 
-    def clean(
-        self,
-        *,
-        dry_run: bool,
-        unused_only: bool = False,
-        older_than_days: float | None = None,
-        others: bool = False,
-    ) -> CleanReport:
-        engine = self.engine()
-        names = self._names_by_tag(engine) if unused_only else {}
-        uses = self.uses.all() if older_than_days is not None else {}
+    def clean(self, request: CleanRequest) -> CleanReport:
+        engine, older = self.engine(), request.older_than_days
+        names = self._names_by_tag(engine) if request.unused_only else {}
+        uses = self.uses.all() if older is not None else {}
         now = self.clock()
         ours = ("", self.host().instance)
-        cache_rule = self._cache_rule(older_than_days, unused_only)
+        cache_rule = self._cache_rule(older, request.unused_only)
 
         def foreign(instance: str) -> bool:
-            return not others and instance not in ours
+            return not request.others and instance not in ours
 
         def wanted(one: catalogue.Found) -> str:
             if foreign(one.instance):
@@ -213,17 +206,17 @@ class ImageService:
             users = names.get(one.tag, ())
             if users:
                 return f"used by environment {', '.join(users)}"
-            if older_than_days is not None:
+            if older is not None:
                 use = uses.get(one.tag)
                 last = max(one.image.created, (use.last_used or 0.0) if use else 0.0)
-                if now - last < older_than_days * DAY_S:
-                    return f"used or made within {older_than_days:g} days"
+                if now - last < older * DAY_S:
+                    return f"used or made within {older:g} days"
             return ""
 
         def cache_wanted(one: PackageCache) -> str:
             return OTHERS if foreign(one.instance) else cache_rule(one)
 
-        return self._cleaned(engine, wanted, cache_wanted, dry_run=dry_run)
+        return self._cleaned(engine, wanted, cache_wanted, dry_run=request.dry_run)
 
     def _cache_rule(self, older_than_days: float | None, unused_only: bool) -> Callable[[PackageCache], str]:
         """Why a package cache stays: pure once made."""

@@ -102,6 +102,19 @@ class CachedImage:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CleanRequest:
+    """What is to go, of what nothing uses; `dry_run` only says it."""
+
+    dry_run: bool
+    unused_only: bool = False
+    """Only what no environment needs as it stands."""
+    older_than_days: float | None = None
+    """Only what was neither used nor made in that time."""
+    others: bool = False
+    """Also what other installations made."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class KeptImage:
     tag: str
     why: str
@@ -314,16 +327,8 @@ class ImagesPort(Protocol):
         """Remove these cached layers of ours, where nothing uses them."""
         ...
 
-    def clean(
-        self,
-        *,
-        dry_run: bool,
-        unused_only: bool = False,
-        older_than_days: float | None = None,
-        others: bool = False,
-    ) -> CleanReport:
-        """Remove what nothing uses: with `unused_only` what no environment needs as it stands, with `older_than_days`
-        what was neither used nor made in that time; with `others` also what other installations made."""
+    def clean(self, request: CleanRequest) -> CleanReport:
+        """Remove what nothing uses."""
         ...
 
     def refresh(self, environment: Environment) -> Iterator[Event]:
@@ -388,6 +393,7 @@ __all__ = [
     "CachedImage",
     "Check",
     "CleanReport",
+    "CleanRequest",
     "DesktopAddress",
     "DesktopPort",
     "EnvironmentsPort",

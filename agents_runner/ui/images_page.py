@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
 
 from agents_runner.core.errors import AgentsRunnerError
 from agents_runner.core.events import LayerDone
-from agents_runner.runner.services import CachedImage, CleanReport, Services
+from agents_runner.runner.services import CachedImage, CleanReport, CleanRequest, Services
 from agents_runner.ui.jobs import Jobs, Latest
 from agents_runner.ui.models import ImageTable, size_text
 from agents_runner.ui.tokens import GRID
@@ -251,7 +251,7 @@ class ImagesPage(QWidget):
     def clean(self) -> None:
         self._clean.setEnabled(False)
         self._said.setText("Looking ...")
-        self._jobs.run(lambda: self._services.images.clean(dry_run=True), self._previewed, self._failed)
+        self._jobs.run(lambda: self._services.images.clean(CleanRequest(dry_run=True)), self._previewed, self._failed)
 
     def _previewed(self, report: CleanReport) -> None:
         self._banner.show_text("")
@@ -265,7 +265,9 @@ class ImagesPage(QWidget):
     @Slot(bool)
     def _look_again(self, others: bool) -> None:
         self._previews.run(
-            lambda: self._services.images.clean(dry_run=True, others=others), self._looked, self._look_failed
+            lambda: self._services.images.clean(CleanRequest(dry_run=True, others=others)),
+            self._looked,
+            self._look_failed,
         )
 
     def _looked(self, report: CleanReport) -> None:
@@ -285,9 +287,10 @@ class ImagesPage(QWidget):
     @Slot()
     def _confirmed(self) -> None:
         others = self._dialog is not None and self._dialog.others.isChecked()
+        request = CleanRequest(dry_run=False, others=others)
         self._dialog = None
         self._said.setText("Cleaning ...")
-        self._jobs.run(lambda: self._services.images.clean(dry_run=False, others=others), self._cleaned, self._failed)
+        self._jobs.run(lambda: self._services.images.clean(request), self._cleaned, self._failed)
 
     def _cleaned(self, report: CleanReport) -> None:
         kept = f", {len(report.kept)} kept" if report.kept else ""

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from PySide6.QtCore import QObject, Qt, QTimer, Slot
+from PySide6.QtCore import QObject, Qt, Slot
 from PySide6.QtGui import QCloseEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QMessageBox, QStackedWidget, QVBoxLayout, QWidget
 
@@ -22,9 +22,10 @@ from agents_runner.ui.application import application, interruptible, keep_what_i
 from agents_runner.ui.bridge import Bridge
 from agents_runner.ui.closing import explanation, only_unsaved, sentence
 from agents_runner.ui.dialogs import ask, choose
+from agents_runner.ui.engine_watch import EngineWatch
 from agents_runner.ui.environments_page import EnvironmentsPage
 from agents_runner.ui.images_page import ImagesPage
-from agents_runner.ui.jobs import Jobs, Latest
+from agents_runner.ui.jobs import Jobs
 from agents_runner.ui.live import LiveTasks
 from agents_runner.ui.new_task_page import NewTaskPage
 from agents_runner.ui.settings_page import SettingsPage
@@ -37,10 +38,6 @@ from agents_runner.ui.widgets import Banner
 
 PAGES = ("Environments", "New task", "Tasks", "Cached images", "Settings")
 ENVIRONMENTS, NEW_TASK, TASKS, IMAGES, SETTINGS = range(5)
-ENGINE_RETRY_MS = 5000
-ENGINE_SILENT_MS = 5000
-"""After so long without an answer the window says so, and goes on waiting: an engine under load may take its time."""
-NO_ANSWER = "The Docker engine has not answered yet. If this stays so, restart it (`sudo systemctl restart docker`)."
 LEAVE_TASKS_S = 4.0
 """How long the end of the window waits for threads that leave their tasks, in seconds."""
 log = logging.getLogger(__name__)
@@ -54,7 +51,7 @@ class MainWindow(QMainWindow):
         self._services = services
         self.jobs = Jobs(self)
         self.analyzer = Analyzer(self)
-        self._engine_checks = Latest(self.jobs)
+        self.engine_watch = EngineWatch(services.engine_info, self.jobs, self)
         self._taken_up = False
         """Tasks of an application that was killed were looked for."""
         self._live = LiveTasks()
@@ -72,18 +69,11 @@ class MainWindow(QMainWindow):
         self.setMinimumSize(900, 600)
         self._lay_out()
         self._connect()
-        self._retry = QTimer(self)
-        self._retry.setInterval(ENGINE_RETRY_MS)
-        self._retry.timeout.connect(self.check_engine)
-        self._silent = QTimer(self)
-        self._silent.setSingleShot(True)
-        self._silent.setInterval(ENGINE_SILENT_MS)
-        self._silent.timeout.connect(self._engine_silent)
         self.go(ENVIRONMENTS)
         self.environments.reload()
         self.new_task.load_agents()
         self.tasks.reload()
-        self.check_engine()
+        self.engine_watch.check()
 
     def _lay_out(self) -> None:
         self._sidebar = Sidebar(PAGES)
@@ -134,7 +124,9 @@ class MainWindow(QMainWindow):
         self.settings.saved.connect(self._settings_saved)
         self.task.back.connect(self._back)
         self.task.submitted.connect(self._submitted)
-        self.engine_banner.acted.connect(self.check_engine)
+        self.engine_banner.acted.connect(self.engine_watch.check)
+        self.engine_watch.there.connect(self._engine_there)
+        self.engine_watch.away.connect(self._engine_away)
 
     # -- pages -------------------------------------------------------------------------------------
 
@@ -273,15 +265,8 @@ class MainWindow(QMainWindow):
             # What a task built is what the next start finds.
             self.environments.refresh_plan()
 
-    @Slot()
-    def check_engine(self) -> None:
-        if not self._silent.isActive():
-            self._silent.start()
-        self._engine_checks.run(self._services.engine_info, self._engine_there, self._engine_away)
-
+    @Slot(object)
     def _engine_there(self, info: EngineInfo) -> None:
-        self._retry.stop()
-        self._silent.stop()
         was_away = bool(self.engine_banner.text())
         self.engine_banner.show_text("")
         self._sidebar.show_engine(f"Engine {info.version}", "good")
@@ -298,16 +283,10 @@ class MainWindow(QMainWindow):
         if taken:
             self.tasks.reload()
 
-    @Slot()
-    def _engine_silent(self) -> None:
-        self.engine_banner.show_text(NO_ANSWER)
-        self._sidebar.show_engine("No answer", "error")
-
-    def _engine_away(self, error: AgentsRunnerError) -> None:
-        self._silent.stop()
-        self.engine_banner.show_text(str(error))
-        self._sidebar.show_engine("No engine", "error")
-        self._retry.start()
+    @Slot(str, str)
+    def _engine_away(self, text: str, state: str) -> None:
+        self.engine_banner.show_text(text)
+        self._sidebar.show_engine(state, "error")
 
     # -- the end -----------------------------------------------------------------------------------
 
@@ -315,8 +294,7 @@ class MainWindow(QMainWindow):
         """Nothing comes from the services any more; they themselves are closed by whoever made them."""
         if not self._down:
             self._down = True
-            self._retry.stop()
-            self._silent.stop()
+            self.engine_watch.stop()
             self._unsubscribe()
             self._bridge.close()
             self.task.desktop.shut_down()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 
 from agents_runner.engine.docker_engine import DockerEngine
 from tests.docker.conftest import MakeEnvironment
 from tests.support.cli import Cli
 from tests.support.docker_program import docker
+from tests.support.repository import make_repository
 
 
 def test_s10_look_alikes_and_images_in_use_stay(
@@ -87,14 +89,9 @@ def test_tasks_and_their_logs(make_environment: MakeEnvironment, cli: Cli) -> No
     assert cli("tasks", "list", "--json").json[0]["id"] == task
 
 
-def test_a_git_workspace_is_a_fresh_clone(make_environment: MakeEnvironment, cli: Cli, tmp_path: object) -> None:
-    repository = f"{tmp_path}/repo"
-    for args in (
-        ["init", "-q", "-b", "main", repository],
-        ["-C", repository, "commit", "-q", "--allow-empty", "-m", "first"],
-    ):
-        identity = ["-c", "user.name=t", "-c", "user.email=t@example.com"]
-        subprocess.run(["git", *identity, *args], check=True)
+def test_a_git_workspace_is_a_fresh_clone(make_environment: MakeEnvironment, cli: Cli, tmp_path: Path) -> None:
+    repository = tmp_path / "repo"
+    make_repository(repository)
     name = make_environment(workspace=f"git+file://{repository}#main")
     done = cli("run", name, "git log --oneline; git status --short; echo new >file", "--json")
     assert any("first" in line for line in done.log)

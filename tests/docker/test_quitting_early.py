@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from tests.support.cli import Cli
 from tests.support.docker_program import docker
 from tests.support.quitting import TASKS, Quitting
 from tests.support.registry import Registry
+from tests.support.repository import git, make_repository
 from tests.support.waiting import until
 from tests.support.window_program import WindowProcess
 
@@ -57,14 +57,9 @@ def pull(mini_base: str, engine: DockerEngine) -> Iterator[Held]:
 def clone(tmp_path: Path) -> Iterator[Held]:
     asked, go_on = threading.Event(), threading.Event()
     work, bare = tmp_path / "work", tmp_path / "served" / "repo.git"
-    identity = ["-c", "user.name=t", "-c", "user.email=t@example.com"]
-    for args in (
-        ["init", "-q", "-b", "main", str(work)],
-        ["-C", str(work), "commit", "-q", "--allow-empty", "-m", "first"],
-        ["clone", "-q", "--bare", str(work), str(bare)],
-        ["-C", str(bare), "update-server-info"],
-    ):
-        subprocess.run(["git", *identity, *args], check=True)
+    make_repository(work)
+    git("clone", "-q", "--bare", work, bare)
+    git("-C", bare, "update-server-info")
 
     class Handler(SimpleHTTPRequestHandler):
         def do_GET(self) -> None:

@@ -6,7 +6,7 @@ import contextlib
 import json
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ TEST_LABEL = "agents-runner.test"
 """On the containers and images that tests make by hand."""
 MINI = "agents-runner-mini:"
 """The application's smallest base image, which most tests build upon."""
+BUILT_UPON = (TEST_BASES, MINI)
 
 
 def _tags(image: dict[str, Any]) -> list[str]:
@@ -63,14 +64,21 @@ def look(client: docker.DockerClient) -> Seen:
 
 def remove_new(client: docker.DockerClient, before: Seen) -> None:
     """Remove our containers and images that were not there before; foreign ones are left for the check to find."""
-    for one in client.api.containers(all=True):
-        labels = one.get("Labels") or {}
-        names = [name.lstrip("/") for name in one.get("Names") or []]
-        if one["Id"] not in before.containers and labels.get(CONTAINER_NAME) in names:
-            with contextlib.suppress(docker.errors.APIError):
-                client.api.remove_container(one["Id"], force=True, v=True)
+    _remove_containers(client, before, _is_ours)
     _remove_caches(client, before)
     _remove_images(client, set(before.ours))
+
+
+def _is_ours(container: dict[str, Any]) -> bool:
+    names = [name.lstrip("/") for name in container.get("Names") or []]
+    return (container.get("Labels") or {}).get(CONTAINER_NAME) in names
+
+
+def _remove_containers(client: docker.DockerClient, before: Seen, wanted: Callable[[dict[str, Any]], bool]) -> None:
+    for one in client.api.containers(all=True):
+        if one["Id"] not in before.containers and wanted(one):
+            with contextlib.suppress(docker.errors.APIError):
+                client.api.remove_container(one["Id"], force=True, v=True)
 
 
 def _remove_caches(client: docker.DockerClient, before: Seen) -> None:
@@ -112,14 +120,8 @@ def remove_leftovers(client: docker.DockerClient, kept: Iterable[str], spared: S
     """
     before = spared or Seen(containers=(), images=(), ours=(), volumes=(), networks=())
     # A container that was made of an image's id, as builds are, does not say the tag.
-    bases = {
-        image["Id"] for image in client.api.images() for tag in _tags(image) if tag.startswith((TEST_BASES, MINI))
-    }
-    for one in client.api.containers(all=True):
-        of_a_test = one["ImageID"] in bases or _is_of_a_test(one.get("Labels"))
-        if one["Id"] not in before.containers and of_a_test:
-            with contextlib.suppress(docker.errors.APIError):
-                client.api.remove_container(one["Id"], force=True, v=True)
+    bases = {image["Id"] for image in client.api.images() for tag in _tags(image) if tag.startswith(BUILT_UPON)}
+    _remove_containers(client, before, lambda one: one["ImageID"] in bases or _is_of_a_test(one.get("Labels")))
     _remove_caches(client, before)
     _remove_images(client, set(before.ours), of_tests=True)
     images = set(before.images)
@@ -139,7 +141,7 @@ def remove_leftovers(client: docker.DockerClient, kept: Iterable[str], spared: S
 def _is_of_a_test(labels: dict[str, str] | None) -> bool:
     """Whether the tests made it by hand, or upon one of their base images."""
     labels = labels or {}
-    return TEST_LABEL in labels or labels.get(IMAGE_BASE, "").startswith((TEST_BASES, MINI))
+    return TEST_LABEL in labels or labels.get(IMAGE_BASE, "").startswith(BUILT_UPON)
 
 
 def _is_a_moved_tag(tag: str) -> bool:

@@ -37,6 +37,7 @@ from agents_runner.runner.services import (
     AtWork,
     CachedImage,
     CleanReport,
+    CleanRequest,
     DesktopAddress,
     KeptImage,
     Listener,
@@ -306,21 +307,14 @@ class FakeImages:
     def remove(self, tags: frozenset[str]) -> None:
         self.images = tuple(image for image in self.images if image.tag not in tags)
 
-    def clean(
-        self,
-        *,
-        dry_run: bool,
-        unused_only: bool = False,
-        older_than_days: float | None = None,
-        others: bool = False,
-    ) -> CleanReport:
-        self.cleaned.append(dry_run)
-        if others and self.clean_error is not None:
+    def clean(self, request: CleanRequest) -> CleanReport:
+        self.cleaned.append(request.dry_run)
+        if request.others and self.clean_error is not None:
             raise self.clean_error
-        foreign = frozenset() if others else self.others
+        foreign = frozenset() if request.others else self.others
         gone = [image for image in self.images if not image.in_use and image.tag not in foreign]
         kept = [image for image in self.images if image not in gone]
-        if not dry_run:
+        if not request.dry_run:
             self.images = tuple(kept)
         return CleanReport(
             removed=tuple(image.tag for image in gone),
@@ -333,7 +327,7 @@ class FakeImages:
                 for image in kept
             ),
             freed_bytes=sum(image.own_size for image in gone),
-            dry_run=dry_run,
+            dry_run=request.dry_run,
         )
 
 

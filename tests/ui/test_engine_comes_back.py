@@ -16,7 +16,8 @@ from pytestqt.qtbot import QtBot
 from agents_runner.app import EngineSource
 from agents_runner.store.paths import Paths
 from agents_runner.store.settings import SettingsStore
-from agents_runner.ui.window import ENGINE_RETRY_MS, ENGINE_SILENT_MS, NO_ANSWER, MainWindow
+from agents_runner.ui.engine_watch import ENGINE_RETRY_MS, ENGINE_SILENT_MS, NO_ANSWER
+from agents_runner.ui.window import MainWindow
 from tests.support.engine_of_version import EngineOfVersion
 from tests.ui.driver import Driver
 from tests.ui.fakes import FakeWorld
@@ -44,9 +45,9 @@ def real_look(qtbot: QtBot, world: FakeWorld, place: Path, tmp_path: Path) -> It
         window = MainWindow(replace(world.services(), engine_info=lambda: source().info()))
         made.append(window)
         qtbot.addWidget(window)
-        window._retry.setInterval(100)
-        window._silent.setInterval(100)
-        window._silent.start()
+        window.engine_watch.retry.setInterval(100)
+        window.engine_watch.silent.setInterval(100)
+        window.engine_watch.silent.start()
         window.show()
         qtbot.waitExposed(window)
         return Driver(window, qtbot)

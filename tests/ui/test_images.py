@@ -7,6 +7,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QDialog, QPushButton, QTableView
 
 from agents_runner.core.errors import BuildFailed, EngineUnreachable
+from agents_runner.runner.services import CleanRequest
 from agents_runner.ui.images_page import CleanDialog, report_text
 from tests.ui import fakes
 from tests.ui.driver import Driver
@@ -167,5 +168,5 @@ def test_a_rebuild_that_fails_says_that_the_old_image_serves(images: Driver, wor
 
 
 def test_an_empty_report() -> None:
-    report = fakes.FakeImages().clean(dry_run=True)
+    report = fakes.FakeImages().clean(CleanRequest(dry_run=True))
     assert report_text(report) == "Goes: 0 images\n  nothing\n\nStays: 0 images\n  nothing"

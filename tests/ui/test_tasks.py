@@ -147,7 +147,7 @@ def test_the_window_stays_alive_while_an_image_builds_and_calls_hang(
     world.images.plan_gate.hold()
     world.images.list_gate.hold()
     world.engine_gate.hold()
-    driver.window.check_engine()
+    driver.window.engine_watch.check()
     driver.page(3)
     driver.page(0)
     driver.wait(lambda: world.images.plan_gate.reached.is_set() and world.images.list_gate.reached.is_set())

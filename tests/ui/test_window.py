@@ -162,7 +162,7 @@ def test_f1_the_engines_absence_is_named_and_ends(open_window: Callable[[], Driv
 def test_f1_the_engine_is_asked_again_by_itself(open_window: Callable[[], Driver], world: FakeWorld) -> None:
     world.engine_error = EngineUnreachable("No engine.", "Start one.")
     driver = open_window()
-    driver.window._retry.setInterval(10)
+    driver.window.engine_watch.retry.setInterval(10)
     driver.wait(lambda: driver.find("engine-banner").isVisible())
     world.engine_error = None
     driver.wait(lambda: not driver.find("engine-banner").isVisible())

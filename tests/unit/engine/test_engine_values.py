@@ -141,6 +141,16 @@ def test_what_docker_itself_reads_past_is_read_past(
     DockerEngine(resolve(f"unix://{tmp_path}/no-engine.sock"))._api("1.41").close()
 
 
+@pytest.mark.parametrize("address", ["tcp://host:port", "tcp://host:99999999", "tcp://[::1"])
+def test_an_address_in_disorder_is_not_laid_to_the_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    with pytest.raises(errors.EngineUnreachable, match="No Docker engine answers"):
+        connect(address)
+
+
 def test_the_endpoint_is_setting_then_variable_then_context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
     env = {"DOCKER_HOST": "tcp://h:1"}
