@@ -7,12 +7,13 @@ import statistics
 import sys
 from collections.abc import Sequence
 
-from agents_runner.cli.printing import event_text, say, say_json, table
+from agents_runner.cli.printing import EventLines, say, say_json, table
 from agents_runner.runner.services import Services, StartupFigures
 
 
 def startup(services: Services, args: argparse.Namespace) -> int:
     """Progress goes to standard error, so that the figures stand alone."""
+    lines = EventLines(to=sys.stderr)
     work = services.bench_startup(services.environments.get(args.environment), args.runs)
     while True:
         try:
@@ -20,9 +21,10 @@ def startup(services: Services, args: argparse.Namespace) -> int:
         except StopIteration as end:
             figures: StartupFigures = end.value
             break
-        text = item if isinstance(item, str) else event_text(item)
-        if text is not None:
-            say(text, to=sys.stderr)
+        if isinstance(item, str):
+            say(item, to=sys.stderr)
+        else:
+            lines.say(item)
     if args.json:
         say_json(startup_json(figures))
         return 0

@@ -5,23 +5,22 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from agents_runner.cli.printing import EventJson, event_text, say, say_json, table
+from agents_runner.cli.printing import EventJson, EventLines, say, say_json, table
 from agents_runner.core.events import Event
 from agents_runner.runner.demo import DemoRun, run_demo
 from agents_runner.runner.services import Services
 
 
 def demo(services: Services, args: argparse.Namespace) -> int:
-    encoder = EventJson()
+    encoder, lines = EventJson(), EventLines()
 
     def show(event: Event) -> None:
-        text = event_text(event)
         if args.json:
             value = encoder.of(event)
             if value is not None:
                 say_json(value)
-        elif text is not None:
-            say(text)
+        else:
+            lines.say(event)
 
     runs = run_demo(services, show)
     if args.picture:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import humanize
 
-from agents_runner.cli.printing import event_text, layer_json, say, say_json, table
+from agents_runner.cli.printing import EventLines, layer_json, say, say_json, table
 from agents_runner.core.events import LayerDone
 from agents_runner.runner.services import CleanReport, CleanRequest, Services
 
@@ -45,14 +45,13 @@ def plan(services: Services, args: argparse.Namespace) -> int:
 def build(services: Services, args: argparse.Namespace) -> int:
     environment = services.environments.get(args.environment)
     done: list[LayerDone] = []
-    images = services.images
+    images, lines = services.images, EventLines()
     events = images.refresh(environment) if args.refresh else images.build(environment, force=args.force)
     for event in events:
         if isinstance(event, LayerDone):
             done.append(event)
-        text = event_text(event)
-        if text is not None and not args.json:
-            say(text)
+        if not args.json:
+            lines.say(event)
     image = done[-1].tag if done else images.plan(environment).plan.image
     if args.json:
         say_json({"layers": [layer_json(layer) for layer in done], "image": image})

@@ -20,11 +20,47 @@ from agents_runner.core.events import (
     StateChanged,
     TaskResult,
 )
+from agents_runner.core.terminal import SafeLines, one_line, visible
 
 
 def say(text: str = "", *, to: TextIO | None = None) -> None:
-    """One line; what the terminal's encoding cannot show is shown as a question mark."""
+    """One text and a line's end; on a terminal whatever would command it is written out, in files it stays as it is.
+
+    What the terminal's encoding cannot show is shown as a question mark.
+    """
     stream = to or sys.stdout
+    _write(stream, visible(text) if stream.isatty() else text)
+
+
+class ContainerLines:
+    """Prints what containers say: on a terminal with its colours and no other command, in files as it is."""
+
+    def __init__(self) -> None:
+        self._safe = SafeLines()
+
+    def say(self, stream: str, line: str) -> None:
+        """One line of one of a container's streams, to standard output."""
+        _write(sys.stdout, self._safe.line(stream, line) if sys.stdout.isatty() else line)
+
+
+class EventLines:
+    """Prints events for a person, a line for each that has one; `to` is where, standard output unless given."""
+
+    def __init__(self, to: TextIO | None = None) -> None:
+        self._to = to
+        self._container = ContainerLines()
+
+    def say(self, event: Event) -> None:
+        text = event_text(event)
+        if text is None:
+            return
+        if isinstance(event, LogLine) and self._to is None:
+            self._container.say(event.stream, text)
+        else:
+            say(text, to=self._to)
+
+
+def _write(stream: TextIO, text: str) -> None:
     try:
         stream.write(text + "\n")
     except UnicodeEncodeError:
@@ -128,8 +164,8 @@ def event_text(event: Event) -> str | None:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Columns padded to their widest cell, a line under the head."""
-    lines = [list(head), *[list(row) for row in rows]]
+    """Columns padded to their widest cell, a line under the head; a cell's line ends are written out."""
+    lines = [list(head), *[[one_line(cell) for cell in row] for row in rows]]
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
     text = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
     return "\n".join([text[0], "  ".join("-" * width for width in widths), *text[1:]])

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from agents_runner.cli.printing import EventJson, event_text, say, say_json, table
+from agents_runner.cli.printing import ContainerLines, EventJson, EventLines, say, say_json, table
 from agents_runner.core.errors import InvalidInput
 from agents_runner.core.events import Event, TaskResult
 from agents_runner.core.task import Task
@@ -78,7 +78,7 @@ def _listening(services: Services) -> Iterator[Inbox[Event]]:
 
 def _shown(services: Services, task_id: str, events: Inbox[Event], *, as_json: bool) -> int:
     """Print events until the result; the first Ctrl-C stops the task, a second ends at once."""
-    encoder = EventJson()
+    encoder, lines = EventJson(), EventLines()
     with _stopping(services, task_id):
         while True:
             event = events.get()
@@ -87,9 +87,7 @@ def _shown(services: Services, task_id: str, events: Inbox[Event], *, as_json: b
                 if value is not None:
                     say_json(value)
             else:
-                text = event_text(event)
-                if text is not None:
-                    say(text)
+                lines.say(event)
             if isinstance(event, TaskResult):
                 if not as_json:
                     _say_result(event)
@@ -169,7 +167,7 @@ def show(services: Services, args: argparse.Namespace) -> int:
 
 def logs(services: Services, args: argparse.Namespace) -> int:
     task = services.tasks.get(args.id)
-    position = 0
+    position, printed = 0, ContainerLines()
     while True:
         # Asked first: lines that come between the two looks are printed by the next round.
         over = services.tasks.get(task.id).state.final
@@ -178,7 +176,7 @@ def logs(services: Services, args: argparse.Namespace) -> int:
             if args.json:
                 say_json({"event": "log", "stream": stream, "line": line})
             else:
-                say(line)
+                printed.say(stream, line)
         if over or not args.follow:
             return 0
         services.wait(_POLL_S)
