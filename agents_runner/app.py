@@ -14,21 +14,22 @@ from agents_runner.agents import registry
 from agents_runner.cli.printing import say
 from agents_runner.core.environment import Environment
 from agents_runner.core.errors import InvalidInput
-from agents_runner.core.launch import AgentLaunch
 from agents_runner.core.task import Task
+from agents_runner.core.task_plan import AgentLaunch
 from agents_runner.engine.port import Engine
-from agents_runner.images.sharing import BuildDesk
+from agents_runner.images.mini_base import import_mini_base
+from agents_runner.images.sharing import FileLockCoordinator
 from agents_runner.runner.bench import StartupBench
-from agents_runner.runner.desktop import DesktopService
 from agents_runner.runner.doctor import run_doctor
-from agents_runner.runner.housekeeping import Housekeeper, WatchedEnvironments
-from agents_runner.runner.image_service import ImageService
-from agents_runner.runner.login import write_refreshed
-from agents_runner.runner.plan_launch import Host, problems_of, this_host
+from agents_runner.runner.images.maintenance import CacheMaintenance, WatchedEnvironments
+from agents_runner.runner.images.service import ImageService
 from agents_runner.runner.secret_service import EnvironmentsWithSecrets, SecretService
 from agents_runner.runner.services import ImportOffer, Services, TaskRequest
-from agents_runner.runner.task_runner import TaskRunner
-from agents_runner.runner.test_preflight import preflight_test
+from agents_runner.runner.tasks.desktop import DesktopService
+from agents_runner.runner.tasks.login import write_refreshed
+from agents_runner.runner.tasks.plan_launch import Host, problems_of, this_host
+from agents_runner.runner.tasks.task_runner import TaskRunner
+from agents_runner.runner.tasks.test_preflight import preflight_test
 from agents_runner.store.database import Database
 from agents_runner.store.environments import EnvironmentStore, check_environment
 from agents_runner.store.one_window import WindowPlace
@@ -37,7 +38,6 @@ from agents_runner.store.paths import Paths
 from agents_runner.store.secret_values import ChosenSecrets, FileSecrets, KeyringSecrets
 from agents_runner.store.settings import SettingsStore
 from agents_runner.store.tasks import TaskStore
-from agents_runner.workspace.minibase import import_mini_base
 
 STOP_TASKS_S = 4.0
 """How long the end of the application waits for its tasks to stop, in seconds; the whole of it takes 5 s at most."""
@@ -120,7 +120,7 @@ def build_services(paths: Paths | None = None, engine_there: Engine | None = Non
                 start_new_session=True,
             )
 
-    keeper = Housekeeper(
+    keeper = CacheMaintenance(
         images=lambda: images,
         uses=tasks.images,
         environments=environments,
@@ -130,7 +130,9 @@ def build_services(paths: Paths | None = None, engine_there: Engine | None = Non
     )
 
     limits = settings.load()[0]
-    desk = BuildDesk(root=paths.run / "builds", limit=limits.max_builds or os.cpu_count() or 1, failures=tasks.images)
+    coordinator = FileLockCoordinator(
+        root=paths.run / "builds", limit=limits.max_builds or os.cpu_count() or 1, failures=tasks.images
+    )
     desktop = DesktopService(engine=engine, files=tasks)
     owners = Owners(folder=paths.run / "owners")
 
@@ -147,7 +149,7 @@ def build_services(paths: Paths | None = None, engine_there: Engine | None = Non
             image_used=tasks.images.started,
             secret_values=secrets.values_of,
             owners=owners,
-            desk=desk,
+            coordinator=coordinator,
             open_door=desktop.open,
             keep_picture=desktop.keep_picture,
             max_running=limits.max_running_tasks,
@@ -181,7 +183,7 @@ def build_services(paths: Paths | None = None, engine_there: Engine | None = Non
         environments=environments.list,
         uses=tasks.images,
         run_dir=paths.run,
-        desk=desk,
+        coordinator=coordinator,
         policy=lambda: settings.load()[0].cache,
         after_build=keeper.built,
         secret_values=secrets.values_of,

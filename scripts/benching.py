@@ -20,8 +20,8 @@ from agents_runner.app import build_services  # noqa: E402
 from agents_runner.core.environment import Environment  # noqa: E402
 from agents_runner.core.events import LayerDone  # noqa: E402
 from agents_runner.engine.docker_engine import DockerEngine, connect  # noqa: E402
+from agents_runner.images.mini_base import import_mini_base  # noqa: E402
 from agents_runner.runner.services import Services  # noqa: E402
-from agents_runner.workspace.minibase import import_mini_base  # noqa: E402
 from tests.support.debian import debian_base  # noqa: E402
 
 

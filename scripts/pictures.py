@@ -356,7 +356,7 @@ def closing(made: fakes.FakeWorld, tasks: int = 3) -> Act:
         for number in range(tasks):
             run(window)
             settle(lambda: len(made.tasks.rows) > number)  # noqa: B023
-        settle(lambda: len(made.runner.at_work().running) == tasks - 1)
+        settle(lambda: len(made.runner.active_tasks().running) == tasks - 1)
         window.close()
 
     return act

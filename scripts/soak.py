@@ -17,7 +17,7 @@ import benching
 from benching import environment, show
 
 from agents_runner.core.container import CONTAINER_KIND
-from agents_runner.runner.inbox import Inbox
+from agents_runner.runner.event_queue import BoundedQueue
 from agents_runner.runner.services import Services, TaskRequest
 
 
@@ -32,7 +32,7 @@ def memory_mib() -> float:
 
 def run(services: Services, count: int, at_once: int) -> list[str]:
     """So many tasks; the states in which they ended."""
-    ended: Inbox[str] = Inbox(limit=10**9)
+    ended: BoundedQueue[str] = BoundedQueue(limit=10**9)
 
     def listener(task: str, batch: tuple[object, ...]) -> None:
         if type(batch[-1]).__name__ == "TaskResult":

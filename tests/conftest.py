@@ -16,7 +16,7 @@ import pytest
 
 from agents_runner.core.errors import EngineError
 from agents_runner.engine.docker_engine import DockerEngine, connect
-from agents_runner.workspace.minibase import import_mini_base
+from agents_runner.images.mini_base import import_mini_base
 from tests.support import sweep
 from tests.support.cli import Cli
 from tests.support.debian import debian_base as have_debian_base

@@ -7,7 +7,7 @@ each takes a prompt of 1 MiB on standard input, and every tool is allowed, becau
 from __future__ import annotations
 
 from agents_runner.agents.model import Agent, LoginFile
-from agents_runner.core.launch import CONTROL_PATH
+from agents_runner.core.task_plan import CONTROL_PATH
 
 _PROGRAMS = CONTROL_PATH + "/in"
 

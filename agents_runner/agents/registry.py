@@ -11,8 +11,8 @@ from pathlib import Path
 from agents_runner.agents.builtin import BUILTIN
 from agents_runner.agents.model import Agent, LoginFile
 from agents_runner.core.errors import InvalidInput
-from agents_runner.core.launch import AgentLaunch
 from agents_runner.core.settings import CustomAgent, Settings
+from agents_runner.core.task_plan import AgentLaunch
 from agents_runner.core.variables import check_variables
 
 MAX_LOGIN_BYTES = 1024 * 1024

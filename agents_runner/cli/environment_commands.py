@@ -8,9 +8,9 @@ from typing import Any
 
 from agents_runner.cli.printing import say, say_json, table
 from agents_runner.cli.reading import assignments
-from agents_runner.core.assign import apply_assignments
 from agents_runner.core.environment import Environment, new_environment_id
 from agents_runner.core.errors import InvalidInput
+from agents_runner.core.field_values import apply_assignments
 from agents_runner.core.migrate import model_data
 from agents_runner.runner.services import Services
 

@@ -12,12 +12,12 @@ from agents_runner.cli.environment_commands import refuse_taken
 from agents_runner.cli.printing import say, say_json
 from agents_runner.core.environment import Environment
 from agents_runner.core.errors import NotFound
-from agents_runner.core.listing import Problem
 from agents_runner.core.migrate import model_data
+from agents_runner.core.results import Problem
 from agents_runner.runner.importing import (
     Draft,
-    Found,
     Gap,
+    ImportCandidate,
     draft_of,
     environment_of,
     no_project_file,
@@ -49,7 +49,9 @@ def _import_own(services: Services, args: argparse.Namespace, path: Path) -> int
     return 0 if report.environments else 1
 
 
-def _import_found(services: Services, args: argparse.Namespace, found: Found, others: Sequence[Found]) -> int:
+def _import_found(
+    services: Services, args: argparse.Namespace, found: ImportCandidate, others: Sequence[ImportCandidate]
+) -> int:
     if args.name:
         refuse_taken(services, args.name)
     draft = draft_of(found)

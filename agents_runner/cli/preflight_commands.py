@@ -18,7 +18,7 @@ from agents_runner.preflight.split import SplitResult
 from agents_runner.preflight.split import split as split_script
 from agents_runner.preflight.validate import check as check_script
 from agents_runner.runner.services import Services
-from agents_runner.runner.test_preflight import has_scripts, preflight_test
+from agents_runner.runner.tasks.test_preflight import has_scripts, preflight_test
 
 
 def split(_services: Services, args: argparse.Namespace) -> int:

@@ -14,7 +14,7 @@ from agents_runner.cli.printing import ContainerLines, EventJson, EventLines, sa
 from agents_runner.core.errors import InvalidInput
 from agents_runner.core.events import Event, TaskResult
 from agents_runner.core.task import Task
-from agents_runner.runner.inbox import Inbox
+from agents_runner.runner.event_queue import BoundedQueue
 from agents_runner.runner.services import Services, TaskRequest
 
 _POLL_S = 0.2
@@ -62,8 +62,8 @@ def work(services: Services, args: argparse.Namespace) -> int:
 
 
 @contextmanager
-def _listening(services: Services) -> Iterator[Inbox[Event]]:
-    inbox: Inbox[Event] = Inbox()
+def _listening(services: Services) -> Iterator[BoundedQueue[Event]]:
+    inbox: BoundedQueue[Event] = BoundedQueue()
 
     def listener(_task: str, batch: tuple[Event, ...]) -> None:
         inbox.put(batch)
@@ -76,7 +76,7 @@ def _listening(services: Services) -> Iterator[Inbox[Event]]:
         inbox.close()
 
 
-def _shown(services: Services, task_id: str, events: Inbox[Event], *, as_json: bool) -> int:
+def _shown(services: Services, task_id: str, events: BoundedQueue[Event], *, as_json: bool) -> int:
     """Print events until the result; the first Ctrl-C stops the task, a second ends at once."""
     encoder, lines = EventJson(), EventLines()
     with _stopping(services, task_id):

@@ -103,7 +103,7 @@ class Cancelled(AgentsRunnerError):
     code = "cancelled"
 
 
-class Left(BaseException):
+class Detached(BaseException):
     """The application ends and leaves the work as it is for the next start to take up: no failure.
 
     Raised where a stop would be noticed; what is to go on without us (containers, their folders) stays.

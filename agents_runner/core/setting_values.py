@@ -12,8 +12,8 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from agents_runner.core.assign import boolean, shown
 from agents_runner.core.errors import InvalidInput, UsageError
+from agents_runner.core.field_values import boolean, shown
 from agents_runner.core.setting_rows import ROWS
 from agents_runner.core.settings import ENGINE_SCHEMES, CustomAgent, Settings
 

@@ -28,8 +28,8 @@ from websockets.sync.server import Server, ServerConnection, serve
 from websockets.typing import Subprotocol
 
 from agents_runner.core.errors import AgentsRunnerError, StoreError
-from agents_runner.desktop import inside
-from agents_runner.desktop.keys import ADDRESS, Access, Keys, new_token
+from agents_runner.desktop import container_paths
+from agents_runner.desktop.access_tokens import ADDRESS, Access, AccessTokens, new_token
 from agents_runner.desktop.rfb import ViewOnly
 from agents_runner.engine.port import Engine, Pipe
 
@@ -48,7 +48,7 @@ _SILENT.disabled = True
 class Door:
     """One task's door. It is open from the beginning; pictures come once it is told the container."""
 
-    def __init__(self, engine: Engine, *, user: str, asking: Executor, again: Keys | None = None) -> None:
+    def __init__(self, engine: Engine, *, user: str, asking: Executor, again: AccessTokens | None = None) -> None:
         """`user` is the person's `uid:gid` in the container, `again` an earlier door's keys.
 
         `asking` has the threads that talk to the engine, which keeps a client for each: viewers come and go, those
@@ -62,7 +62,7 @@ class Door:
         self._viewers: set[ServerConnection] = set()
         self._asking = asking
         listening = _listen(again.port if again else 0)
-        self.keys = Keys(
+        self.keys = AccessTokens(
             port=listening.getsockname()[1],
             control=again.control if again else new_token(),
             view=again.view if again else new_token(),
@@ -165,7 +165,7 @@ class Door:
             if self._novnc is None and self._container:
                 with contextlib.suppress(AgentsRunnerError, RuntimeError, tarfile.TarError):
                     asked = self._asking.submit(
-                        self._engine.run_in, self._container, inside.NOVNC_TAR, user=self._user
+                        self._engine.run_in, self._container, container_paths.NOVNC_TAR, user=self._user
                     )
                     self._novnc = _unpacked(asked.result().stdout) or None
             return self._novnc or {}
@@ -187,7 +187,9 @@ class Door:
 
     def _show(self, viewer: ServerConnection, access: Access) -> None:
         try:
-            asked = self._asking.submit(self._engine.connect_in, self._container, inside.CONNECT, user=self._user)
+            asked = self._asking.submit(
+                self._engine.connect_in, self._container, container_paths.CONNECT, user=self._user
+            )
             pipe = asked.result()
         except (AgentsRunnerError, RuntimeError):
             viewer.close(BROKEN, "The container cannot be reached.")

@@ -34,7 +34,7 @@ from agents_runner.core.errors import (
     EngineUnreachable,
     ImageMissing,
 )
-from agents_runner.engine import again, archive, facts
+from agents_runner.engine import archive, facts, retry
 from agents_runner.engine.configuration import api_client
 from agents_runner.engine.credentials import HELPER_S, login_for
 from agents_runner.engine.endpoint import Endpoint, resolve
@@ -43,8 +43,8 @@ from agents_runner.engine.payload import commit_config, container_config
 from agents_runner.engine.pipe import ExecPipe, collected
 from agents_runner.engine.port import Attached, Chunk, LogStream, Pipe, PullProgress, Ran
 from agents_runner.engine.pulling import SILENCE_S, PullCall, pull_progress
-from agents_runner.engine.pump import pumped
 from agents_runner.engine.streams import FrameParser, ResponseStream, SocketStream, is_chunked
+from agents_runner.engine.ticks import with_ticks
 from agents_runner.engine.tunnel import SshTunnel
 
 CONTROL_TIMEOUT_S = 120
@@ -158,7 +158,7 @@ class DockerEngine:
         self,
         what: str,
         act: Callable[[Any], Any],
-        pauses: tuple[float, ...] = again.QUICK,
+        pauses: tuple[float, ...] = retry.QUICK,
         timeout: int = CONTROL_TIMEOUT_S,
     ) -> Any:
         """What may be done twice without harm: once more where the answer was lost."""
@@ -167,7 +167,7 @@ class DockerEngine:
             with self._call(what, timeout) as client:
                 return act(client)
 
-        return again.repeated(once, pauses)
+        return retry.repeated(once, pauses)
 
     def info(self) -> EngineInfo:
         if self._info is None:
@@ -198,7 +198,7 @@ class DockerEngine:
         params = {"fromImage": name, "tag": tag or "latest"} | ({"platform": platform} if platform else {})
         with self._call("pull"):
             call = PullCall(self._api(self._version), params, lambda: login_for(ref, self._patience.helper_s))
-            with contextlib.closing(pumped(call.lines(), call.close)) as lines:
+            with contextlib.closing(with_ticks(call.lines(), call.close)) as lines:
                 yield from pull_progress(lines, ref, self._patience.pull_s)
 
     def remote_digest(self, ref: str) -> str:
@@ -216,7 +216,7 @@ class DockerEngine:
 
     def tag(self, image_id: str, ref: str) -> None:
         repository, _, tag = ref.rpartition(":")
-        self._asked("tag an image", lambda client: client.tag(image_id, repository, tag), again.PATIENT)
+        self._asked("tag an image", lambda client: client.tag(image_id, repository, tag), retry.PATIENT)
 
     def remove_tag(self, ref: str) -> None:
         with self._call(f"remove {ref}") as client:
@@ -225,7 +225,7 @@ class DockerEngine:
     # -- containers ------------------------------------------------------------------------------
 
     def create(self, spec: ContainerSpec) -> str:
-        nonce = again.new_nonce()
+        nonce = retry.new_nonce()
         marked = replace(spec, labels={**spec.labels, CONTAINER_NONCE: nonce})
         config = container_config(marked, userns_host=self._info.userns if self._info else False)
 
@@ -233,14 +233,14 @@ class DockerEngine:
             with self._call("create a container") as client:
                 return str(client.create_container_from_config(config, spec.name, spec.platform or None)["Id"])
 
-        return again.created(once, lambda: self.inspect(spec.name), nonce)
+        return retry.create_once(once, lambda: self.inspect(spec.name), nonce)
 
     def start(self, container: str) -> None:
         def once() -> None:
             with self._call("start a container", LONG_TIMEOUT_S) as client:
                 client.start(container)
 
-        again.started(once, lambda: self.inspect(container))
+        retry.start_once(once, lambda: self.inspect(container))
 
     def attach(self, container: str, *, stdin: bool = False) -> Attached:
         wanted = {"stdout": 1, "stderr": 1, "stream": 1} | ({"stdin": 1} if stdin else {})
@@ -312,7 +312,7 @@ class DockerEngine:
     def _quietly(self, what: str, act: Callable[[Any], object]) -> None:
         """Do it; that the container is gone, has ended or is going already is what was wanted."""
         try:
-            self._asked(what, act, again.PATIENT, LONG_TIMEOUT_S)
+            self._asked(what, act, retry.PATIENT, LONG_TIMEOUT_S)
         except ContainerMissing:
             return
         except EngineRefused as error:
@@ -320,7 +320,7 @@ class DockerEngine:
                 raise
 
     def commit(self, container: str, spec: CommitSpec) -> str:
-        mark = {IMAGE_NONCE: again.new_nonce()}
+        mark = {IMAGE_NONCE: retry.new_nonce()}
         conf = commit_config(replace(spec, labels={**spec.labels, **mark}))
 
         def once() -> str:
@@ -328,7 +328,7 @@ class DockerEngine:
                 made = client.commit(container, message=spec.message or None, conf=conf, pause=False)
             return str(made["Id"])
 
-        return again.committed(once, lambda: [image.id for image in self.list_images(mark)], self.remove_tag)
+        return retry.commit_once(once, lambda: [image.id for image in self.list_images(mark)], self.remove_tag)
 
     def put_file(self, container: str, path: str, data: bytes, *, mode: int = 0o644) -> None:
         packed = archive.one_file(path, data, mode)

@@ -12,7 +12,7 @@ import requests
 import urllib3.exceptions
 
 from agents_runner.engine.port import Chunk
-from agents_runner.engine.pump import TICK, pumped
+from agents_runner.engine.ticks import TICK, with_ticks
 
 SEND_S = 10.0
 """Seconds that a container may take to read what is sent to it."""
@@ -119,7 +119,7 @@ class ResponseStream:
         parser = FrameParser()
         raw = self._response.raw
         try:
-            for data in pumped(raw.stream(_READ, decode_content=False), self.close):
+            for data in with_ticks(raw.stream(_READ, decode_content=False), self.close):
                 if data is None:
                     yield Chunk(stream="stdout", data=b"")
                     continue

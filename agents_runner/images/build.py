@@ -9,6 +9,9 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
+from agents_runner.containers.cancellation import Cancellation
+from agents_runner.containers.control_folder import ControlFolders
+from agents_runner.containers.watch import Watch
 from agents_runner.core import container as labels
 from agents_runner.core.container import CommitSpec, ContainerSpec, ImageInfo, build_container
 from agents_runner.core.environment import Resources
@@ -16,26 +19,24 @@ from agents_runner.core.errors import (
     AgentsRunnerError,
     BuildFailed,
     Cancelled,
+    Detached,
     ImageMissing,
-    Left,
     LimitReached,
     NameInUse,
 )
 from agents_runner.core.events import Event, LayerDone, LogLine, Notice
 from agents_runner.core.imageplan import RECIPE_VERSION, Layer
-from agents_runner.core.launch import WORKSPACE_PATH
 from agents_runner.core.redaction import contains_secret, redact
 from agents_runner.core.secrets import SECRETS_PATH, SecretGrant, SecretValues, secret_input
+from agents_runner.core.task_plan import WORKSPACE_PATH
 from agents_runner.engine.port import Engine
 from agents_runner.images import desktop
-from agents_runner.images.control import ControlFolders
 from agents_runner.images.following import follow_other
 from agents_runner.images.packagecaches import MOUNTED_AT, held
-from agents_runner.images.sharing import Alone, Desk
-from agents_runner.images.watching import StopFlag, Watch
+from agents_runner.images.sharing import BuildCoordinator, SoloCoordinator
 from agents_runner.launcher import exports
 from agents_runner.launcher.files import LAUNCHER, STATE, LauncherPlan, Stage, control_files, secrets_for
-from agents_runner.launcher.marks import Mark, OutputParser
+from agents_runner.launcher.protocol import Mark, OutputParser
 
 TAIL_LINES = 20
 ReadState = Callable[[str], bytes | None]
@@ -66,7 +67,7 @@ class BuildOptions:
     secrets: Mapping[str, str] = field(default_factory=SecretValues)
     """Values by name: those that the build may see reach its container, none may stay in the image."""
     grants: tuple[SecretGrant, ...] = ()
-    environment_name: str = ""
+    environment_id: str = ""
     package_cache: bool = False
 
 
@@ -79,12 +80,12 @@ class LayerBuild:
     layer: Layer
     base_ref: str
     options: BuildOptions
-    cancel: StopFlag
+    cancel: Cancellation
     instance: str = ""
-    desk: Desk = field(default_factory=Alone)
+    coordinator: BuildCoordinator = field(default_factory=SoloCoordinator)
     asked_at: float = field(default_factory=time.time)
     """When the person asked for it, in seconds since the epoch: what has failed since is not tried once more."""
-    not_this: str = ""
+    superseded_id: str = ""
     """Id of an image that is to be built anew: finding it under the tag is no result."""
     _tail: deque[str] = field(default_factory=lambda: deque(maxlen=TAIL_LINES))
     _lost: bool = False
@@ -98,11 +99,11 @@ class LayerBuild:
             raise ImageMissing(f"The parent image {self.layer.parent_ref} is gone.", "It is built again next time.")
         image = None
         while image is None:
-            reason = self.desk.failure(self.layer.key, self.asked_at)
+            reason = self.coordinator.failure(self.layer.key, self.asked_at)
             if reason:
                 raise BuildFailed(reason, "It failed for another task; tasks that start later try it again.")
             try:
-                with (yield from self.desk.slot(self.cancel)):
+                with (yield from self.coordinator.slot(self.cancel)):
                     image = yield from self._build(parent)
             except NameInUse:
                 image = yield from self._others()
@@ -116,7 +117,7 @@ class LayerBuild:
 
     def _build(self, parent: ImageInfo) -> Generator[Event, None, ImageInfo]:
         key = self.layer.key
-        with self.desk.looking_after(key) as mine:
+        with self.coordinator.claim(key) as mine:
             if not mine:
                 raise NameInUse("Another task looks after this build.")
             with self._cache() as cache:
@@ -135,7 +136,7 @@ class LayerBuild:
         if not self._wants_cache():
             yield ""
             return
-        environment = self.options.environment_name
+        environment = self.options.environment_id
         with held(
             self.engine, self.control.root / "caches", instance=self.instance, environment_id=environment
         ) as name:
@@ -154,7 +155,7 @@ class LayerBuild:
         goes_on = False
         try:
             found = self.engine.find_image(self.layer.tag)
-            if found is not None and found.id != self.not_this and is_layer(found, self.layer):
+            if found is not None and found.id != self.superseded_id and is_layer(found, self.layer):
                 return found  # somebody finished it between our look and our lock
             folder.deliver(self.engine, container, files)
             yield from self._run(container)
@@ -162,14 +163,14 @@ class LayerBuild:
             return (yield from self._finish(container, parent, read))
         except Cancelled:
             # Those who wait for it look after it from now on; the last of them to leave stops it.
-            goes_on = self.desk.others_wait(key)
+            goes_on = self.coordinator.has_waiters(key)
             raise
-        except Left:
+        except Detached:
             # Whoever wants the layer next follows the container and commits it.
             goes_on = True
             raise
         except AgentsRunnerError as error:
-            self.desk.failed(key, redact(error.message, self.options.secrets.values()))
+            self.coordinator.failed(key, redact(error.message, self.options.secrets.values()))
             raise
         finally:
             if not goes_on:
@@ -179,7 +180,7 @@ class LayerBuild:
     def _others(self) -> Generator[Event, None, ImageInfo | None]:
         """Wait for whoever builds it; None if it is ours to build after all."""
         try:
-            with self.desk.waiting(self.layer.key):
+            with self.coordinator.waiting(self.layer.key):
                 return (
                     yield from follow_other(
                         self.engine,
@@ -187,7 +188,7 @@ class LayerBuild:
                         cancel=self.cancel,
                         timeout_s=self.options.timeout_s,
                         finish=self._adopt,
-                        desk=self.desk,
+                        coordinator=self.coordinator,
                         instance=self.instance,
                         asked_at=self.asked_at,
                     )
@@ -199,10 +200,10 @@ class LayerBuild:
     def _leave(self) -> None:
         """The last one to leave a build that nobody looks after stops it."""
         key = self.layer.key
-        if self.desk.is_looked_after(key):
+        if self.coordinator.is_claimed(key):
             return
-        with self.desk.looking_after(key) as mine:
-            if not mine or self.desk.others_wait(key):
+        with self.coordinator.claim(key) as mine:
+            if not mine or self.coordinator.has_waiters(key):
                 return
             state = self.engine.inspect(build_container(key))
             if state is not None and state.labels.get(labels.CONTAINER_INSTANCE) == self.instance:
@@ -244,7 +245,7 @@ class LayerBuild:
                 labels.CONTAINER_KIND: "build",
                 labels.CONTAINER_KEY: self.layer.key,
                 labels.CONTAINER_NAME: build_container(self.layer.key),
-                labels.CONTAINER_ENVIRONMENT: self.options.environment_name,
+                labels.CONTAINER_ENVIRONMENT: self.options.environment_id,
                 labels.CONTAINER_INSTANCE: self.instance,
                 **({labels.CONTAINER_CACHE: cache} if cache else {}),
             },

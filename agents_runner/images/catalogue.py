@@ -13,7 +13,7 @@ from agents_runner.images.packagecaches import PackageCache, find_caches
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class CachedLayer:
     """One of our images; `own_size` is what it adds to its parent, `parent` the parent's image id.
 
     `tag` is its own tag, or its id where it lost it (a layer below one that stayed, say).
@@ -62,12 +62,12 @@ class Cleaned:
     freed_bytes: int
 
 
-def find(engine: Engine) -> tuple[Found, ...]:
+def find(engine: Engine) -> tuple[CachedLayer, ...]:
     """All of ours that have their tag, newest first: two list requests, and a look at bases that are not ours."""
     return tuple(one for one in find_all(engine) if one.named)
 
 
-def find_all(engine: Engine) -> tuple[Found, ...]:
+def find_all(engine: Engine) -> tuple[CachedLayer, ...]:
     """Like `find`, with the layers of ours that lost their tag."""
     listed = engine.list_images({labels.IMAGE_MANAGED: "true"})
     users = _users(engine.list_containers({}))
@@ -83,7 +83,7 @@ def find_all(engine: Engine) -> tuple[Found, ...]:
             base = engine.find_image(parent)
             sizes[parent] = base.size if base else 0
         found.append(
-            Found(
+            CachedLayer(
                 tag=tag,
                 image=image,
                 own_size=max(0, image.size - sizes.get(parent, 0)),
@@ -129,7 +129,9 @@ def _users(containers: list[ContainerState]) -> Mapping[str, tuple[str, ...]]:
     return {image: tuple(sorted(names)) for image, names in users.items()}
 
 
-def plan_clean(found: tuple[Found, ...], *, building: frozenset[str], wanted: Callable[[Found], str]) -> Cleaned:
+def plan_clean(
+    found: tuple[CachedLayer, ...], *, building: frozenset[str], wanted: Callable[[CachedLayer], str]
+) -> Cleaned:
     """What would go: pure. `building` are keys of builds under way; `wanted` says why an image is to stay, or "".
 
     A kept image keeps the layers below it: they are part of it, and removing their tags frees nothing. What others
@@ -155,13 +157,13 @@ def plan_clean(found: tuple[Found, ...], *, building: frozenset[str], wanted: Ca
     )
 
 
-def bytes_of(one: Found) -> int:
+def bytes_of(one: CachedLayer) -> int:
     """What its removal frees: nothing while somebody's own tag is on it."""
     return one.own_size if set(one.image.tags) <= {one.tag} else 0
 
 
-def _below(one: Found, by_id: Mapping[str, Found]) -> list[Found]:
-    found: list[Found] = []
+def _below(one: CachedLayer, by_id: Mapping[str, CachedLayer]) -> list[CachedLayer]:
+    found: list[CachedLayer] = []
     below = by_id.get(one.parent)
     while below is not None and below not in found:
         found.append(below)
@@ -169,7 +171,7 @@ def _below(one: Found, by_id: Mapping[str, Found]) -> list[Found]:
     return found
 
 
-def _why_kept(one: Found, building: frozenset[str]) -> str:
+def _why_kept(one: CachedLayer, building: frozenset[str]) -> str:
     if one.users:
         return f"used by container {one.users[0]}"
     if one.key in building:
@@ -180,12 +182,12 @@ def _why_kept(one: Found, building: frozenset[str]) -> str:
     return ""
 
 
-def _children_first(going: list[Found]) -> list[Found]:
+def _children_first(going: list[CachedLayer]) -> list[CachedLayer]:
     by_id = {one.image.id: one for one in going}
     return sorted(going, key=lambda one: (-len(_below(one, by_id)), one.tag))
 
 
-def clean(engine: Engine, *, wanted: Callable[[Found], str], dry_run: bool) -> Cleaned:
+def clean(engine: Engine, *, wanted: Callable[[CachedLayer], str], dry_run: bool) -> Cleaned:
     """Remove by exact tag, never by force; what the engine refuses to remove is kept and named.
 
     Layers that lost their tag are asked for like the others, and go by their id.
@@ -206,7 +208,7 @@ def clean(engine: Engine, *, wanted: Callable[[Found], str], dry_run: bool) -> C
     return plan if dry_run else _removed(engine, found, plan)
 
 
-def _removed(engine: Engine, found: tuple[Found, ...], plan: Cleaned) -> Cleaned:
+def _removed(engine: Engine, found: tuple[CachedLayer, ...], plan: Cleaned) -> Cleaned:
     removed: list[str] = []
     kept = list(plan.kept)
     for tag in plan.removed:

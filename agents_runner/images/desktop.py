@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from agents_runner.core.container import ImageInfo
 from agents_runner.core.errors import BuildFailed
 from agents_runner.core.imageplan import LayerInputs, Script, sha256
-from agents_runner.core.launch import DockerRunnerConfig
+from agents_runner.core.task_plan import DockerRunnerConfig
 from agents_runner.desktop import families
 from agents_runner.launcher.files import recipe
 

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
 
+from agents_runner.containers.cancellation import Cancellation
+from agents_runner.containers.control_folder import ControlFolders
 from agents_runner.core import container as labels
 from agents_runner.core.container import ImageInfo
 from agents_runner.core.errors import AgentsRunnerError, BuildFailed, Cancelled, EngineError
@@ -14,10 +16,8 @@ from agents_runner.core.events import Cache, Event, LayerDone, LogLine, Notice, 
 from agents_runner.core.imageplan import ImagePlan, Kind, Layer, without
 from agents_runner.engine.port import Engine
 from agents_runner.images.build import BuildOptions, LayerBuild, is_layer
-from agents_runner.images.control import ControlFolders
 from agents_runner.images.desktop import is_hopeless
-from agents_runner.images.sharing import Alone, Desk
-from agents_runner.images.watching import StopFlag
+from agents_runner.images.sharing import BuildCoordinator, SoloCoordinator
 
 _PHASES: tuple[tuple[Kind, Phase], ...] = (("desktop", Phase.BUILD_DESKTOP), ("env", Phase.BUILD_ENV))
 _NAMES = {"desktop": "desktop layer", "env": "environment layer"}
@@ -51,9 +51,9 @@ class Ensurer:
     engine: Engine
     control: ControlFolders
     options: BuildOptions
-    cancel: StopFlag
+    cancel: Cancellation
     instance: str = ""
-    desk: Desk = field(default_factory=Alone)
+    coordinator: BuildCoordinator = field(default_factory=SoloCoordinator)
     asked_at: float = field(default_factory=time.time)
     force: bool = False
     new_token: Callable[[], str]
@@ -115,9 +115,9 @@ class Ensurer:
             options=replace(self.options, token=self.new_token()),
             cancel=self.cancel,
             instance=self.instance,
-            desk=self.desk,
+            coordinator=self.coordinator,
             asked_at=self.asked_at,
-            not_this=old.id if old else "",
+            superseded_id=old.id if old else "",
         ).run()
         if old is not None and old.id != image.id:
             self._remove_superseded(old)

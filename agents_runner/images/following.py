@@ -6,14 +6,15 @@ import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
+from agents_runner.containers.cancellation import Cancellation
+from agents_runner.containers.watch import Watch
 from agents_runner.core.container import CONTAINER_INSTANCE, IMAGE_KEY, ContainerState, ImageInfo, build_container
 from agents_runner.core.errors import BuildFailed, Cancelled, ContainerMissing, LimitReached
 from agents_runner.core.events import Event, LogLine, Notice
 from agents_runner.core.imageplan import Layer
 from agents_runner.engine.port import Engine
-from agents_runner.images.sharing import Alone, Desk
-from agents_runner.images.watching import StopFlag, Watch
-from agents_runner.launcher.marks import OutputParser
+from agents_runner.images.sharing import BuildCoordinator, SoloCoordinator
+from agents_runner.launcher.protocol import OutputParser
 
 COMMIT_PATIENCE_S = 60.0
 """How long another person's finished build may stay uncommitted before we take it that its application died."""
@@ -27,10 +28,10 @@ def follow_other(
     engine: Engine,
     layer: Layer,
     *,
-    cancel: StopFlag,
+    cancel: Cancellation,
     timeout_s: int,
     finish: Finish,
-    desk: Desk | None = None,
+    coordinator: BuildCoordinator | None = None,
     instance: str = "",
     asked_at: float = 0.0,
 ) -> Generator[Event, None, ImageInfo | None]:
@@ -45,7 +46,7 @@ def follow_other(
         timeout_s=timeout_s,
         deadline=time.monotonic() + timeout_s,
         finish=finish,
-        desk=desk or Alone(),
+        coordinator=coordinator or SoloCoordinator(),
         instance=instance,
         asked_at=asked_at,
     )
@@ -57,15 +58,15 @@ def follow_other(
 class _Following:
     engine: Engine
     layer: Layer
-    cancel: StopFlag
+    cancel: Cancellation
     timeout_s: int
     deadline: float
     finish: Finish
-    desk: Desk
+    coordinator: BuildCoordinator
     instance: str
     asked_at: float
     ours: bool = False
-    """The container was made with the same files of the application: its desk knows who looks after it."""
+    """The container was made with the same files of the application: its coordinator knows who looks after it."""
     followed: bool = False
 
     def run(self) -> Generator[Event, None, ImageInfo | None]:
@@ -83,9 +84,9 @@ class _Following:
                 yield from self._log(state)
                 continue
             patience = patience or now + (COMMIT_PATIENCE_S if state.ended else START_PATIENCE_S)
-            is_left = not state.running and self.ours and not self.desk.is_looked_after(self.layer.key)
+            is_left = not state.running and self.ours and not self.coordinator.is_claimed(self.layer.key)
             if is_left or now >= patience:
-                with self.desk.looking_after(self.layer.key) as mine:
+                with self.coordinator.claim(self.layer.key) as mine:
                     if mine:
                         return (yield from self._take_over(state.id))
             time.sleep(_STEP_S)
@@ -102,10 +103,10 @@ class _Following:
         image = self.engine.find_image(self.layer.tag)
         if image is not None and image.labels.get(IMAGE_KEY) == self.layer.key:
             return image
-        reason = self.desk.failure(self.layer.key, self.asked_at)
+        reason = self.coordinator.failure(self.layer.key, self.asked_at)
         if reason or (self.followed and not self.ours):
             raise BuildFailed(reason or "The other task's build of this layer did not succeed.", "Its log says why.")
-        if self.desk.is_looked_after(self.layer.key):
+        if self.coordinator.is_claimed(self.layer.key):
             time.sleep(_STEP_S)  # somebody is between two containers
         return None
 
@@ -140,6 +141,6 @@ class _Following:
         self.engine.remove(state.id)
         if state.ended:
             reason = f"The build ended with exit code {state.exit_code}."
-            self.desk.failed(self.layer.key, reason)
+            self.coordinator.failed(self.layer.key, reason)
             raise BuildFailed(reason, "Its log says why.")
         return None

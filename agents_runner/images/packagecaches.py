@@ -12,7 +12,7 @@ from agents_runner.core import container as labels
 from agents_runner.core.container import VolumeInfo
 from agents_runner.core.errors import EngineRefused
 from agents_runner.core.imageplan import sha256
-from agents_runner.core.launch import CONTROL_PATH
+from agents_runner.core.task_plan import CONTROL_PATH
 from agents_runner.engine.port import Engine
 from agents_runner.store import locks
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from agents_runner.core.container import ImageInfo
 from agents_runner.core.events import Phase
 from agents_runner.core.imageplan import ImagePlan, LayerInputs, Script, plan_layers
-from agents_runner.core.launch import DockerRunnerConfig
 from agents_runner.core.scripts import normalise
+from agents_runner.core.task_plan import DockerRunnerConfig
 from agents_runner.images.desktop import desktop_inputs
 from agents_runner.launcher.files import Stage, recipe
 from agents_runner.preflight.steps import Step, split_steps

@@ -16,22 +16,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from agents_runner.containers.cancellation import Cancellation
 from agents_runner.core.errors import Cancelled, StoreError
 from agents_runner.core.events import Event, Notice
-from agents_runner.images.watching import StopFlag
 from agents_runner.store import locks
 
 _STEP_S = 0.1
 
 
-class Desk(Protocol):
+class BuildCoordinator(Protocol):
     """What a build asks of the others' builds."""
 
-    def slot(self, cancel: StopFlag) -> Generator[Event, None, AbstractContextManager[object]]:
+    def slot(self, cancel: Cancellation) -> Generator[Event, None, AbstractContextManager[object]]:
         """Wait until one more build may run; raises Cancelled."""
         ...
 
-    def looking_after(self, key: str) -> AbstractContextManager[bool]:
+    def claim(self, key: str) -> AbstractContextManager[bool]:
         """Say that this thread looks after the build; False if another one does."""
         ...
 
@@ -39,9 +39,9 @@ class Desk(Protocol):
         """Say that this thread waits for the build."""
         ...
 
-    def is_looked_after(self, key: str) -> bool: ...
+    def is_claimed(self, key: str) -> bool: ...
 
-    def others_wait(self, key: str) -> bool:
+    def has_waiters(self, key: str) -> bool:
         """True if somebody waits for the build; whoever asks does not wait."""
         ...
 
@@ -62,14 +62,17 @@ class Failures(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class BuildDesk:
-    """See `Desk`. `root` is a private folder that all processes of one person share; `limit` builds run at once."""
+class FileLockCoordinator:
+    """See `BuildCoordinator`. `root` is a private folder that all processes of one person share.
+
+    At most `limit` builds run at once.
+    """
 
     root: Path
     limit: int
     failures: Failures
 
-    def slot(self, cancel: StopFlag) -> Generator[Event, None, AbstractContextManager[object]]:
+    def slot(self, cancel: Cancellation) -> Generator[Event, None, AbstractContextManager[object]]:
         said = False
         while True:
             for number in range(max(1, self.limit)):
@@ -84,7 +87,7 @@ class BuildDesk:
             time.sleep(_STEP_S)
 
     @contextmanager
-    def looking_after(self, key: str) -> Iterator[bool]:
+    def claim(self, key: str) -> Iterator[bool]:
         held = locks.take(self.root / key / "builder")
         if held is None:
             yield False
@@ -103,10 +106,10 @@ class BuildDesk:
             if held is not None:
                 held.close()
 
-    def is_looked_after(self, key: str) -> bool:
+    def is_claimed(self, key: str) -> bool:
         return locks.is_taken(self.root / key / "builder")
 
-    def others_wait(self, key: str) -> bool:
+    def has_waiters(self, key: str) -> bool:
         found = False
         for path in (self.root / key).glob("waits-*"):
             if locks.is_taken(path):
@@ -126,23 +129,23 @@ class BuildDesk:
         return ""
 
 
-class Alone:
-    """A desk for one build that has the engine to itself."""
+class SoloCoordinator:
+    """A coordinator for one build that has the engine to itself."""
 
-    def slot(self, _cancel: StopFlag) -> Generator[Event, None, AbstractContextManager[object]]:
+    def slot(self, _cancel: Cancellation) -> Generator[Event, None, AbstractContextManager[object]]:
         yield from ()
         return contextlib.nullcontext()
 
-    def looking_after(self, _key: str) -> AbstractContextManager[bool]:
+    def claim(self, _key: str) -> AbstractContextManager[bool]:
         return contextlib.nullcontext(True)
 
     def waiting(self, _key: str) -> AbstractContextManager[None]:
         return contextlib.nullcontext()
 
-    def is_looked_after(self, _key: str) -> bool:
+    def is_claimed(self, _key: str) -> bool:
         return True
 
-    def others_wait(self, _key: str) -> bool:
+    def has_waiters(self, _key: str) -> bool:
         return False
 
     def failed(self, _key: str, _reason: str) -> None:

@@ -12,9 +12,9 @@ from typing import Any
 
 from agents_runner.core.environment import DEFAULT_BASE_IMAGE, MAX_NAME
 from agents_runner.core.errors import InvalidInput
-from agents_runner.core.launch import WORKSPACE_PATH
 from agents_runner.core.mounts import Mount, check_mounts, parse_mount
 from agents_runner.core.ports import parse_ports
+from agents_runner.core.task_plan import WORKSPACE_PATH
 from agents_runner.core.variables import check_variable
 from agents_runner.importers.assemble import assemble
 from agents_runner.importers.model import Block, Draft, Gap, Kind, ShellTools

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from agents_runner.core.errors import AgentsRunnerError
-from agents_runner.core.launch import WORKSPACE_PATH
+from agents_runner.core.task_plan import WORKSPACE_PATH
 from agents_runner.importers.collect import Collector, looks_secret
 from agents_runner.importers.commands import WORKSPACE, commands_of, is_endless, leave_out, setup_block, start_block
 from agents_runner.importers.container_options import add_mounts, add_ports, add_run_args

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from agents_runner.importers.model import Found, Kind
+from agents_runner.importers.model import ImportCandidate, Kind
 from agents_runner.importers.project import Project
 
 _DEVCONTAINERS = (".devcontainer/devcontainer.json", ".devcontainer.json", "devcontainer.json")
@@ -21,7 +21,7 @@ _PAIRS = (
 _DOCKERFILES = ("Dockerfile", "Containerfile", ".devcontainer/Dockerfile", ".cursor/Dockerfile", "Dockerfile.dev")
 
 
-def discover(folder: Path) -> tuple[Found, ...]:
+def discover(folder: Path) -> tuple[ImportCandidate, ...]:
     """Everything that can be imported, the best first. An empty tuple for a folder that is not there."""
     root = Path(os.path.abspath(folder))  # noqa: PTH100 - Path.resolve would follow the folder's own links
     project = Project(root)
@@ -44,8 +44,8 @@ def discover(folder: Path) -> tuple[Found, ...]:
     return tuple(found)
 
 
-def _found(project: Project, kind: Kind, path: str, partner: str = "") -> Found:
-    return Found(
+def _found(project: Project, kind: Kind, path: str, partner: str = "") -> ImportCandidate:
+    return ImportCandidate(
         kind=kind,
         path=project.root / path,
         folder=project.root,
@@ -53,7 +53,7 @@ def _found(project: Project, kind: Kind, path: str, partner: str = "") -> Found:
     )
 
 
-def _pairs(project: Project) -> list[Found]:
+def _pairs(project: Project) -> list[ImportCandidate]:
     found = []
     for setup, maintenance, both in _PAIRS:
         has_setup, has_maintenance = project.has(setup), project.has(maintenance)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from agents_runner.core.launch import WORKSPACE_PATH
+from agents_runner.core.task_plan import WORKSPACE_PATH
 
 # Bounded: an unclosed one must not make each of the others look through the whole text.
 _EXPRESSION = re.compile(r"\$\{\{([^{}]{0,500})\}\}")

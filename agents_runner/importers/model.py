@@ -18,7 +18,7 @@ TITLES: dict[Kind, str] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class ImportCandidate:
     """A file that can be imported; `folder` is the project it belongs to, both absolute."""
 
     kind: Kind

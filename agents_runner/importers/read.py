@@ -13,7 +13,7 @@ from agents_runner.importers.cursor import add_cursor
 from agents_runner.importers.devcontainer import add_devcontainer
 from agents_runner.importers.dockerfile import add_dockerfile
 from agents_runner.importers.documents import parse_jsonc
-from agents_runner.importers.model import Draft, Found, Kind, ShellTools
+from agents_runner.importers.model import Draft, ImportCandidate, Kind, ShellTools
 from agents_runner.importers.project import Project, decode, read_limited
 from agents_runner.importers.scripts import add_scripts
 from agents_runner.importers.workflow import add_workflow
@@ -41,7 +41,7 @@ _DEVCONTAINER_KEYS = frozenset(
 _CURSOR_KEYS = frozenset({"install", "start", "terminals", "snapshot", "agentCanUpdateSnapshot"})
 
 
-def read_draft(found: Found, tools: ShellTools, environ: Mapping[str, str]) -> Draft:
+def read_draft(found: ImportCandidate, tools: ShellTools, environ: Mapping[str, str]) -> Draft:
     """The proposal for one file. `environ`: this machine's variables, of which only harmless ones are used.
 
     Raises NotFound, InvalidInput in one sentence with the line.
@@ -66,7 +66,7 @@ def read_draft(found: Found, tools: ShellTools, environ: Mapping[str, str]) -> D
     return c.draft(tools)
 
 
-def recognise(path: Path) -> Found | None:  # noqa: PLR0911 - one way out a kind
+def recognise(path: Path) -> ImportCandidate | None:  # noqa: PLR0911 - one way out a kind
     """What kind of file this is, by its name and what is in it; None if it is none that is imported here.
 
     Raises NotFound, InvalidInput for a file that cannot be read.
@@ -97,8 +97,8 @@ def recognise(path: Path) -> Found | None:  # noqa: PLR0911 - one way out a kind
     return None
 
 
-def _found(kind: Kind, path: Path, partner: Path | None = None) -> Found:
-    return Found(kind=kind, path=path, folder=_project_of(path), partner=partner)
+def _found(kind: Kind, path: Path, partner: Path | None = None) -> ImportCandidate:
+    return ImportCandidate(kind=kind, path=path, folder=_project_of(path), partner=partner)
 
 
 def _project_of(path: Path) -> Path:

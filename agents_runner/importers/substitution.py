@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from agents_runner.core.launch import WORKSPACE_PATH
+from agents_runner.core.task_plan import WORKSPACE_PATH
 from agents_runner.importers.words import quoted_inner
 
 _VARIABLE = re.compile(r"\$\{([^{}]*)\}")

@@ -12,9 +12,9 @@ from typing import Literal
 
 from agents_runner.core.events import Phase
 from agents_runner.core.imageplan import sha256
-from agents_runner.core.launch import CONTROL_PATH, WORKSPACE_PATH, AgentLaunch
 from agents_runner.core.scripts import interpreter_of
 from agents_runner.core.secrets import SecretGrant, SecretStage
+from agents_runner.core.task_plan import CONTROL_PATH, WORKSPACE_PATH, AgentLaunch
 
 IN = CONTROL_PATH + "/in"
 STATE = CONTROL_PATH + "/state"

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from enum import Enum
 
-from agents_runner.core.launch import WORKSPACE_PATH
+from agents_runner.core.task_plan import WORKSPACE_PATH
 from agents_runner.preflight.tables import words
 
 UNKNOWN = "\0"

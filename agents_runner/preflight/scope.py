@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass, field
 from itertools import product
 
-from agents_runner.core.launch import WORKSPACE_PATH
 from agents_runner.core.redaction import looks_secret
+from agents_runner.core.task_plan import WORKSPACE_PATH
 from agents_runner.preflight.actions import Action, Call, Part, Sub, Var, Word
 from agents_runner.preflight.facts import About, Reason
 from agents_runner.preflight.places import UNKNOWN, PathSet

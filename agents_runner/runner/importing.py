@@ -17,14 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agents_runner.core.assign import checked_environment
 from agents_runner.core.environment import MAX_NAME, Environment, new_environment_id
 from agents_runner.core.errors import AgentsRunnerError
+from agents_runner.core.field_values import checked_environment
 from agents_runner.importers.discover import discover
-from agents_runner.importers.model import Draft, Found, Gap, ShellTools, SplitLike
+from agents_runner.importers.model import Draft, Gap, ImportCandidate, ShellTools, SplitLike
 from agents_runner.importers.read import no_project_file, read_draft, recognise
 
-__all__ = ["Draft", "Found", "Gap", "draft_of", "environment_of", "no_project_file", "offers", "recognise"]
+__all__ = ["Draft", "Gap", "ImportCandidate", "draft_of", "environment_of", "no_project_file", "offers", "recognise"]
 
 
 class _Preflight:
@@ -79,7 +79,7 @@ class _Preflight:
 TOOLS: ShellTools = _Preflight()
 
 
-def offers(folder: Path | str) -> tuple[Found, ...]:
+def offers(folder: Path | str) -> tuple[ImportCandidate, ...]:
     """What could be imported from a folder; see the module's own text."""
     try:
         return discover(Path(folder).expanduser())
@@ -87,7 +87,7 @@ def offers(folder: Path | str) -> tuple[Found, ...]:
         return ()
 
 
-def draft_of(found: Found, environ: Mapping[str, str] | None = None) -> Draft:
+def draft_of(found: ImportCandidate, environ: Mapping[str, str] | None = None) -> Draft:
     """Read one file; see the module's own text."""
     return read_draft(found, TOOLS, os.environ if environ is None else environ)
 

@@ -9,8 +9,8 @@ from typing import Protocol
 
 from agents_runner.core.environment import Environment
 from agents_runner.core.errors import InvalidInput, NotFound, StoreError
-from agents_runner.core.listing import Listing
 from agents_runner.core.redaction import MIN_SECRET
+from agents_runner.core.results import Listing
 from agents_runner.core.secrets import (
     FIELD,
     SecretGrant,

@@ -13,7 +13,7 @@ from agents_runner.core.environment import Environment
 from agents_runner.core.errors import NoDesktop
 from agents_runner.core.events import Event
 from agents_runner.core.imageplan import ImagePlan
-from agents_runner.core.listing import ImportReport, Listing, Problem
+from agents_runner.core.results import ImportReport, Listing, Problem
 from agents_runner.core.secrets import SecretGrant, SecretUse, SecretValues
 from agents_runner.core.settings import Settings
 from agents_runner.core.task import Task
@@ -233,7 +233,7 @@ class TasksPort(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AtWork:
+class ActiveTasks:
     """Tasks of this process that have not ended, by id: those with a container, and those without one yet."""
 
     running: frozenset[str] = frozenset()
@@ -258,11 +258,11 @@ class RunnerPort(Protocol):
         """Be told of every task's events; returns the call that ends it."""
         ...
 
-    def at_work(self) -> AtWork:
+    def active_tasks(self) -> ActiveTasks:
         """What closing would stop or leave; quick, for the window's own thread."""
         ...
 
-    def leave(self, timeout: float = 5.0) -> None:
+    def detach_all(self, timeout: float = 5.0) -> None:
         """End the threads within `timeout` seconds and leave the tasks to the next start, which takes them up.
 
         Containers, of tasks and of builds, go on; a task without a container begins anew. Nothing can be started
@@ -389,7 +389,7 @@ class Services:
 
 
 __all__ = [
-    "AtWork",
+    "ActiveTasks",
     "CachedImage",
     "Check",
     "CleanReport",

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from agents_runner.core.errors import StoreError
-from agents_runner.core.listing import Problem
-from agents_runner.store.faults import unwritable
+from agents_runner.core.results import Problem
 from agents_runner.store.files import back_up_by, locked, move_aside
+from agents_runner.store.os_errors import unwritable
 from agents_runner.store.paths import Paths
-from agents_runner.store.salvage import salvage
+from agents_runner.store.recover_database import recover_database
 
 MIGRATIONS: tuple[str, ...] = (
     """
@@ -219,7 +219,7 @@ class Database:
             with contextlib.suppress(OSError):
                 path.with_name(path.name + suffix).replace(aside.with_name(aside.name + suffix))
         connection = self._migrated(check=False)
-        rows = 0 if isinstance(error, _Foreign) else salvage(aside, connection, TABLES)
+        rows = 0 if isinstance(error, _Foreign) else recover_database(aside, connection, TABLES)
         self.moved_aside = aside
         taken = f"{rows} of its tasks could be read and are here." if rows else "Nothing of it could be read."
         message = f"The task database could not be used ({error}) and was moved to {aside}. {taken}"

@@ -12,11 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from agents_runner.core.assign import checked_environment
 from agents_runner.core.environment import SCHEMA, Environment, new_environment_id
 from agents_runner.core.errors import AgentsRunnerError, InvalidInput, NotFound, StoreError
-from agents_runner.core.launch import WORKSPACE_PATH
-from agents_runner.core.listing import ImportReport, Listing, Problem
+from agents_runner.core.field_values import checked_environment
 from agents_runner.core.migrate import (
     Migrated,
     environment_to_json,
@@ -26,12 +24,14 @@ from agents_runner.core.migrate import (
 )
 from agents_runner.core.mounts import check_mounts, parse_mount
 from agents_runner.core.ports import parse_ports
+from agents_runner.core.results import ImportReport, Listing, Problem
 from agents_runner.core.scripts import check_script
 from agents_runner.core.secrets import check_secrets
+from agents_runner.core.task_plan import WORKSPACE_PATH
 from agents_runner.core.variables import check_variables
-from agents_runner.store.faults import unreadable
 from agents_runner.store.files import DISK, Disk, back_up, locked, move_aside, write_atomic
 from agents_runner.store.jsonfile import parse_json, read_regular
+from agents_runner.store.os_errors import unreadable
 from agents_runner.store.paths import Paths
 
 __all__ = ["EnvironmentStore", "check_environment", "environment_to_json"]

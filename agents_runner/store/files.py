@@ -15,7 +15,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from agents_runner.core.errors import StoreError
-from agents_runner.store.faults import unwritable
+from agents_runner.store.os_errors import unwritable
 
 TEMP_PREFIX = ".tmp-"
 LOCK_S = 10.0

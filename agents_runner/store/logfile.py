@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from agents_runner.core.errors import StoreError
-from agents_runner.store.faults import unreadable, unwritable
+from agents_runner.store.os_errors import unreadable, unwritable
 
 _LETTERS = {"stdout": "o", "stderr": "e", "system": "s"}
 _STREAMS = {letter: stream for stream, letter in _LETTERS.items()}

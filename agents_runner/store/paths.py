@@ -13,8 +13,8 @@ from pathlib import Path
 
 import platformdirs
 
-from agents_runner.store.faults import HOME_VARIABLE, unwritable
 from agents_runner.store.files import DISK, locked, move_aside, sweep, write_atomic
+from agents_runner.store.os_errors import HOME_VARIABLE, unwritable
 
 __all__ = ["HOME_VARIABLE", "Paths"]
 _APP = "agents-runner"

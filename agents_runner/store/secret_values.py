@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
 from agents_runner.core.errors import InvalidInput, StoreError
-from agents_runner.store.faults import unreadable
 from agents_runner.store.files import locked, move_aside, write_atomic
 from agents_runner.store.jsonfile import parse_json, read_regular
+from agents_runner.store.os_errors import unreadable
 
 if TYPE_CHECKING:
     from keyring.backend import KeyringBackend

@@ -8,14 +8,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from agents_runner.core.assign import invalid_field
 from agents_runner.core.errors import InvalidInput, StoreError
-from agents_runner.core.listing import Problem
+from agents_runner.core.field_values import invalid_field
 from agents_runner.core.migrate import file_version, model_data, model_to_json, read_settings
+from agents_runner.core.results import Problem
 from agents_runner.core.settings import SCHEMA, Settings
-from agents_runner.store.faults import unreadable
 from agents_runner.store.files import DISK, Disk, locked, move_aside, write_atomic
 from agents_runner.store.jsonfile import parse_json, read_regular
+from agents_runner.store.os_errors import unreadable
 from agents_runner.store.paths import Paths
 
 

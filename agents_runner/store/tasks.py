@@ -12,13 +12,13 @@ from pathlib import Path
 
 from agents_runner.core.errors import InvalidInput, NotFound, StoreError
 from agents_runner.core.events import Cache, Phase, TaskResult, TaskState, may_move
-from agents_runner.core.listing import Problem
+from agents_runner.core.results import Problem
 from agents_runner.core.task import PhaseRecord, Task
 from agents_runner.store.database import Database
-from agents_runner.store.faults import unwritable
 from agents_runner.store.files import DISK, TEMP_PREFIX, write_atomic, write_new
 from agents_runner.store.image_uses import ImageUses
 from agents_runner.store.logfile import LogPart, LogWriter, drop_torn_line, log_end, read_log, read_log_from
+from agents_runner.store.os_errors import unwritable
 from agents_runner.store.paths import Paths
 
 _PARTS = ("phases", "notices")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QObject, QThread, QTimer, Signal, Slot
 
 from agents_runner.core.events import Event
-from agents_runner.runner.inbox import Inbox
+from agents_runner.runner.event_queue import BoundedQueue
 
 COALESCE_MS = 50
 LIMIT = 20_000
@@ -22,7 +22,7 @@ class Bridge(QObject):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._waiting: Inbox[tuple[str, Event]] = Inbox(limit=LIMIT)
+        self._waiting: BoundedQueue[tuple[str, Event]] = BoundedQueue(limit=LIMIT)
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(COALESCE_MS)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agents_runner.runner.services import AtWork
+from agents_runner.runner.services import ActiveTasks
 
 
-def sentence(work: AtWork, unsaved: Sequence[str]) -> str:
+def sentence(work: ActiveTasks, unsaved: Sequence[str]) -> str:
     count = len(work.running) + len(work.waiting)
     tasks = "1 task has not ended." if count == 1 else f"{count} tasks have not ended."
     return "\n".join([*_not_saved(unsaved), tasks])
 
 
-def explanation(work: AtWork) -> str:
+def explanation(work: ActiveTasks) -> str:
     """What each answer does to the tasks."""
     going = []
     if work.running:

@@ -9,9 +9,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from agents_runner.core.assign import invalid_field
 from agents_runner.core.environment import DEFAULT_BASE_IMAGE, Environment, FolderWorkspace, GitWorkspace
 from agents_runner.core.errors import InvalidInput
+from agents_runner.core.field_values import invalid_field
 from agents_runner.core.secrets import SecretGrant
 from agents_runner.core.variables import parse_variables
 

@@ -13,9 +13,9 @@ from PySide6.QtWidgets import QPlainTextEdit, QTabWidget, QWidget
 from agents_runner.core.errors import AgentsRunnerError
 from agents_runner.core.events import AgentMessage, Event, LogLine, Notice, PhaseFinished, Progress, TaskResult
 from agents_runner.core.task import Task
-from agents_runner.runner.agent_events import messages_in
 from agents_runner.runner.services import Services
-from agents_runner.runner.test_preflight import request_again
+from agents_runner.runner.tasks.agent_events import messages_in
+from agents_runner.runner.tasks.test_preflight import request_again
 from agents_runner.ui.desktop_tab import DesktopTab
 from agents_runner.ui.failure import FailurePanel
 from agents_runner.ui.jobs import Jobs, Latest

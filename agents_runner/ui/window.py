@@ -15,8 +15,8 @@ from agents_runner.core.environment import Environment
 from agents_runner.core.errors import AgentsRunnerError, InvalidInput
 from agents_runner.core.events import Event, TaskResult
 from agents_runner.core.task import Task
-from agents_runner.runner.services import AtWork, Services
-from agents_runner.runner.test_preflight import has_scripts
+from agents_runner.runner.services import ActiveTasks, Services
+from agents_runner.runner.tasks.test_preflight import has_scripts
 from agents_runner.ui.analyzer import Analyzer
 from agents_runner.ui.application import application, interruptible, keep_what_is_there
 from agents_runner.ui.bridge import Bridge
@@ -326,7 +326,7 @@ class MainWindow(QMainWindow):
 
         self.jobs.run(keep, lambda _: self._close_all_the_same(), not_kept)
 
-    def _ask_about_tasks(self, work: AtWork, unsaved: Sequence[str]) -> None:
+    def _ask_about_tasks(self, work: ActiveTasks, unsaved: Sequence[str]) -> None:
         self._always = False
         choose(
             self,
@@ -361,7 +361,7 @@ class MainWindow(QMainWindow):
         # An answered question stays a child until Qt's loop comes round.
         if any(box.isVisible() for box in self.findChildren(QMessageBox, "close-question")):
             return True
-        unsaved, work = list(self.environments.edited_names()), self._services.runner.at_work()
+        unsaved, work = list(self.environments.edited_names()), self._services.runner.active_tasks()
         if self.settings.edited():
             unsaved.append("the settings")
         # A small file, read on this thread: the window is about to go.
@@ -405,5 +405,5 @@ def run_window(
         window.shut_down()
     # A signal finds nobody to ask: tasks are stopped unless the settings say otherwise.
     if window.leaves or (status and services.settings().on_close == "leave"):
-        services.runner.leave(LEAVE_TASKS_S)
+        services.runner.detach_all(LEAVE_TASKS_S)
     return status

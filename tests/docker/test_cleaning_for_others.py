@@ -10,8 +10,8 @@ import pytest
 
 from agents_runner.core.container import VOLUME_INSTANCE, VOLUME_KIND, VOLUME_NAME
 from agents_runner.engine.docker_engine import connect
+from agents_runner.images.mini_base import import_mini_base
 from agents_runner.images.packagecaches import KIND
-from agents_runner.workspace.minibase import import_mini_base
 from tests.support.cli import Cli
 from tests.support.own_engine import OwnEngine
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from agents_runner.engine.docker_engine import connect
-from agents_runner.workspace.minibase import import_mini_base
+from agents_runner.images.mini_base import import_mini_base
 from tests.support.cli import Cli
 from tests.support.own_engine import OwnEngine
 from tests.support.waiting import until

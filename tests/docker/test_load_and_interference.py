@@ -206,7 +206,7 @@ def test_l8_task_after_task_nothing_grows_and_nothing_is_left(
         until(lambda: all(services.tasks.get(one).state is TaskState.SUCCEEDED for one in tasks), timeout=120)
         until(lambda: engine.list_containers(OURS) == [])
         # A task is told to be over first, and its folder goes after its container.
-        until(lambda: not services.runner.at_work().waiting | services.runner.at_work().running)
+        until(lambda: not services.runner.active_tasks().waiting | services.runner.active_tasks().running)
         files = [path.name for path in (ar_home / "run").rglob("*") if path.is_file()]
         return open_files(), threading.active_count(), sorted(files)
 

@@ -12,15 +12,15 @@ from pathlib import Path
 import docker
 import pytest
 
+from agents_runner.containers.watch import Watch
 from agents_runner.core.container import IMAGE_MANAGED, ContainerSpec, ContainerState
 from agents_runner.core.environment import NoWorkspace
 from agents_runner.core.errors import ContainerMissing
 from agents_runner.core.events import Event, LogLine, Notice, PhaseFinished, TaskResult, TaskState
-from agents_runner.core.launch import AgentLaunch, DockerRunnerConfig
+from agents_runner.core.task_plan import AgentLaunch, DockerRunnerConfig
 from agents_runner.engine.docker_engine import DockerEngine, connect
-from agents_runner.images.watching import Watch
-from agents_runner.launcher.marks import OutputParser
-from agents_runner.runner.run_task import new_token, run_task
+from agents_runner.launcher.protocol import OutputParser
+from agents_runner.runner.tasks.run_task import new_token, run_task
 from tests.support.fault_proxy import Fault, FaultProxy
 from tests.support.tools import plain_tools
 from tests.support.waiting import until

@@ -16,10 +16,10 @@ from agents_runner.core.container import ImageInfo
 from agents_runner.core.environment import NoWorkspace
 from agents_runner.core.errors import EngineUnreachable, ImageMissing
 from agents_runner.core.events import Event, Notice, PhaseStarted, Progress, TaskResult, TaskState
-from agents_runner.core.launch import AgentLaunch, DockerRunnerConfig
+from agents_runner.core.task_plan import AgentLaunch, DockerRunnerConfig
 from agents_runner.engine.docker_engine import DockerEngine, Patience, connect
-from agents_runner.runner.base_image import base_image
-from agents_runner.runner.run_task import run_task
+from agents_runner.runner.tasks.base_image import base_image
+from agents_runner.runner.tasks.run_task import run_task
 from tests.support.fault_proxy import Fault, FaultProxy
 from tests.support.registry import Registry
 from tests.support.tools import plain_tools

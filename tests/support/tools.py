@@ -6,13 +6,13 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from agents_runner.containers.cancellation import Cancellation
+from agents_runner.containers.control_folder import ControlFolders
 from agents_runner.engine.port import Engine
-from agents_runner.images.control import ControlFolders
-from agents_runner.images.watching import StopFlag
-from agents_runner.runner.run_task import Tools
+from agents_runner.runner.tasks.run_task import Tools
 
 
-def plain_tools(engine: Engine, folder: Path, cancel: StopFlag | None = None, **more: Any) -> Tools:
+def plain_tools(engine: Engine, folder: Path, cancel: Cancellation | None = None, **more: Any) -> Tools:
     """`more` are further fields of `Tools`."""
     return Tools(
         engine=engine,

@@ -145,7 +145,7 @@ def main() -> int:
                     window.findChild(QPushButton, f"close-{order['answer']}").click()
 
     def _counts(services: Any) -> tuple[int, int]:
-        work = services.runner.at_work()
+        work = services.runner.active_tasks()
         return len(work.running), len(work.waiting)
 
     def _lines(services: Any) -> list[str]:

@@ -27,14 +27,12 @@ from agents_runner.core.events import (
     may_move,
 )
 from agents_runner.core.imageplan import ImagePlan
-from agents_runner.core.listing import ImportReport, Listing, Problem
+from agents_runner.core.results import ImportReport, Listing, Problem
 from agents_runner.core.secrets import SecretGrant, SecretUse, SecretValues
 from agents_runner.core.settings import Settings
 from agents_runner.core.task import PhaseRecord, Task, new_task_id
-from agents_runner.runner.plan_launch import Host, check_prompt, problems_of
-from agents_runner.runner.recording import recorded
 from agents_runner.runner.services import (
-    AtWork,
+    ActiveTasks,
     CachedImage,
     CleanReport,
     CleanRequest,
@@ -48,6 +46,8 @@ from agents_runner.runner.services import (
     StartupFigures,
     TaskRequest,
 )
+from agents_runner.runner.tasks.plan_launch import Host, check_prompt, problems_of
+from agents_runner.runner.tasks.recording import recorded
 
 Script = Callable[[Task, threading.Event], Iterator[Event]]
 WAIT_S = 30.0
@@ -244,12 +244,12 @@ class FakeRunner:
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
-    def at_work(self) -> AtWork:
+    def active_tasks(self) -> ActiveTasks:
         mine = [task for task in self.tasks.rows.values() if task.id in self._stops and not task.state.final]
         running = frozenset(task.id for task in mine if task.state in (TaskState.STARTING, TaskState.RUNNING))
-        return AtWork(running=running, waiting=frozenset(task.id for task in mine) - running)
+        return ActiveTasks(running=running, waiting=frozenset(task.id for task in mine) - running)
 
-    def leave(self, timeout: float = 5.0) -> None:
+    def detach_all(self, timeout: float = 5.0) -> None:
         self.left = True
 
     def close(self, timeout: float = 5.0) -> None:

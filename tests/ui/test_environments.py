@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QApplication, QComboBox, QMessageBox, QPushButton
 from agents_runner.core.environment import FolderWorkspace, GitWorkspace
 from agents_runner.core.errors import EngineUnreachable, ImageMissing, StoreError
 from agents_runner.core.imageplan import ImagePlan
-from agents_runner.core.listing import Problem
+from agents_runner.core.results import Problem
 from agents_runner.runner.services import PlannedImage
 from tests.ui.driver import Driver
 from tests.ui.fakes import FakeWorld

@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from agents_runner.core.launch import AgentLaunch
+from agents_runner.core.task_plan import AgentLaunch
 from agents_runner.launcher.files import IN, agent_argv
 
 STUB = """#!{python} -IS

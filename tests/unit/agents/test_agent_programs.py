@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from agents_runner.agents import registry
-from agents_runner.core.launch import AgentLaunch
 from agents_runner.core.settings import Settings
+from agents_runner.core.task_plan import AgentLaunch
 from tests.unit.agents.stubs import Container, Started
 
 SHELLS = [shell for shell in ("dash", "bash", "busybox", "mksh") if shutil.which(shell)]

@@ -10,8 +10,8 @@ import pytest
 from agents_runner.agents import registry
 from agents_runner.agents.builtin import BUILTIN
 from agents_runner.core.errors import InvalidInput
-from agents_runner.core.launch import AgentLaunch
 from agents_runner.core.settings import CustomAgent, Settings
+from agents_runner.core.task_plan import AgentLaunch
 
 OWN = CustomAgent(
     argv=("mytool", "--ask", "{prompt_file}"), login=(".mytool/auth.json",), environment={"MODE": "batch"}

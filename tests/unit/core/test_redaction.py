@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agents_runner.core.redaction import MASK, MIN_SECRET, Redactor, redact
-from agents_runner.launcher.marks import CUT, MAX_LINE, OutputParser
+from agents_runner.launcher.protocol import CUT, MAX_LINE, OutputParser
 
 SECRET = "gh-p4t/zX9+q'8\"wK=mN2"
 words = st.text(st.characters(codec="ascii", min_codepoint=33), min_size=MIN_SECRET, max_size=40)

@@ -7,7 +7,6 @@ import pytest
 from agents_runner.core.container import ImageInfo
 from agents_runner.core.environment import Environment, NoWorkspace
 from agents_runner.core.errors import InvalidInput
-from agents_runner.core.launch import DockerRunnerConfig
 from agents_runner.core.migrate import environment_to_json
 from agents_runner.core.secrets import (
     MAX_VALUE_BYTES,
@@ -19,6 +18,7 @@ from agents_runner.core.secrets import (
     grants_of,
     secret_input,
 )
+from agents_runner.core.task_plan import DockerRunnerConfig
 from agents_runner.images.planning import plan_image
 
 

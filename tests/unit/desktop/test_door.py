@@ -18,9 +18,9 @@ from websockets.sync.client import ClientConnection, connect
 
 from agents_runner.core.container import ContainerSpec
 from agents_runner.core.errors import EngineRefused
-from agents_runner.desktop import inside
+from agents_runner.desktop import container_paths
+from agents_runner.desktop.access_tokens import AccessTokens, answers
 from agents_runner.desktop.door import MAX_VIEWERS, Door
-from agents_runner.desktop.keys import Keys, answers
 from agents_runner.engine.fake import Console, FakeEngine
 from agents_runner.engine.port import Ran
 
@@ -53,10 +53,10 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeEngine]:
     made.create(ContainerSpec(name="box", image="base:1"))
     made.start("box")
     made.insiders.append(
-        lambda argv: Ran(exit_code=0, stdout=novnc(), stderr=b"") if argv == inside.NOVNC_TAR else None
+        lambda argv: Ran(exit_code=0, stdout=novnc(), stderr=b"") if argv == container_paths.NOVNC_TAR else None
     )
     # The stand-in greets as a VNC server does, and then says back what it hears.
-    monkeypatch.setattr(inside, "CONNECT", ("sh", "-c", "printf 'RFB 003.008\\n'; exec cat"))
+    monkeypatch.setattr(container_paths, "CONNECT", ("sh", "-c", "printf 'RFB 003.008\\n'; exec cat"))
     yield made
     made.close()
 
@@ -205,7 +205,7 @@ def test_it_is_opened_again_at_the_same_place(engine: FakeEngine) -> None:
     finally:
         again.close()
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        wanted = Keys(port=taken.getsockname()[1], control="c", view="v")
+        wanted = AccessTokens(port=taken.getsockname()[1], control="c", view="v")
         other = Door(engine, user="0:0", asking=ASKING, again=wanted)
         try:
             assert other.keys.port != wanted.port
@@ -246,9 +246,9 @@ def test_tokens_are_long_and_each_its_own(engine: FakeEngine) -> None:
 
 @pytest.mark.parametrize("data", [None, b"", b"{", b"[]", b'{"port": "x"}', b'{"port": 1}', b"null"])
 def test_keys_that_cannot_be_read_are_none(data: bytes | None) -> None:
-    assert Keys.from_json(data) is None
+    assert AccessTokens.from_json(data) is None
 
 
 def test_keys_round_trip() -> None:
-    keys = Keys(port=5, control="a", view="b")
-    assert Keys.from_json(keys.to_json()) == keys
+    keys = AccessTokens(port=5, control="a", view="b")
+    assert AccessTokens.from_json(keys.to_json()) == keys

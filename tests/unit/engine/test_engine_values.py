@@ -22,8 +22,8 @@ from agents_runner.engine.endpoint import resolve
 from agents_runner.engine.mapping import mapped
 from agents_runner.engine.payload import commit_config, container_config
 from agents_runner.engine.pulling import pull_progress
-from agents_runner.engine.pump import pumped
 from agents_runner.engine.streams import FrameParser
+from agents_runner.engine.ticks import with_ticks
 
 
 def test_a_container_from_a_value() -> None:
@@ -187,19 +187,19 @@ def test_frames_in_any_chunking(frames: list[tuple[int, bytes]], cuts: list[int]
 
 
 def test_a_pump_hands_over_items_errors_and_the_end() -> None:
-    assert [item for item in pumped([1, 2, 3], lambda: None) if item is not None] == [1, 2, 3]
+    assert [item for item in with_ticks([1, 2, 3], lambda: None) if item is not None] == [1, 2, 3]
 
     def failing() -> object:
         yield 1
         raise OSError("cut")
 
     with pytest.raises(OSError, match="cut"):
-        list(pumped(failing(), lambda: None))  # type: ignore[arg-type]
+        list(with_ticks(failing(), lambda: None))  # type: ignore[arg-type]
 
 
 def test_a_pump_that_is_left_is_closed() -> None:
     closed: list[bool] = []
-    items = pumped(iter(range(10**9)), lambda: closed.append(True))
+    items = with_ticks(iter(range(10**9)), lambda: closed.append(True))
     next(items)
     items.close()  # type: ignore[attr-defined]
     assert closed == [True]

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from agents_runner.core import container as labels
 from agents_runner.core.container import ImageInfo
 from agents_runner.core.environment import NoWorkspace
-from agents_runner.core.launch import DockerRunnerConfig
-from agents_runner.images.catalogue import Found, plan_clean
+from agents_runner.core.task_plan import DockerRunnerConfig
+from agents_runner.images.catalogue import CachedLayer, plan_clean
 from agents_runner.images.planning import cached_steps, plan_image, plan_start
 
 BASE = ImageInfo(id="sha256:" + "1" * 64, platform="linux/amd64")
@@ -69,10 +69,10 @@ def test_a_plan_round_trips_through_disk() -> None:
     assert DockerRunnerConfig.model_validate_json(CONFIG.model_dump_json()).model_dump() == CONFIG.model_dump()
 
 
-def found(name: str, parent: str = "base", users: tuple[str, ...] = (), extra: tuple[str, ...] = ()) -> Found:
+def found(name: str, parent: str = "base", users: tuple[str, ...] = (), extra: tuple[str, ...] = ()) -> CachedLayer:
     tag = f"agent-runner-env:{name}"
     image = ImageInfo(id=name, tags=(tag, *extra), labels={labels.IMAGE_KEY: f"key-{name}", labels.IMAGE_REF: tag})
-    return Found(tag=tag, image=image, own_size=10, parent=parent, users=users)
+    return CachedLayer(tag=tag, image=image, own_size=10, parent=parent, users=users)
 
 
 def tags(names: str) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from agents_runner.importers.model import Draft, Found
+from agents_runner.importers.model import Draft, ImportCandidate
 from agents_runner.runner.importing import draft_of, environment_of, offers
 
 DATA = Path(__file__).parents[2] / "data" / "importers"
@@ -82,5 +82,5 @@ def why(one: Draft, what: str) -> str:
     return next(f"{gap.why} {gap.hint}" for gap in one.report if what in gap.what)
 
 
-def kinds(found: tuple[Found, ...]) -> list[tuple[str, str]]:
+def kinds(found: tuple[ImportCandidate, ...]) -> list[tuple[str, str]]:
     return [(one.kind, one.title) for one in found]

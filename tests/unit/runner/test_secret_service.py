@@ -10,8 +10,8 @@ import pytest
 from agents_runner.core.environment import Environment
 from agents_runner.core.errors import InvalidInput, NotFound, StoreError
 from agents_runner.core.secrets import SecretUse
-from agents_runner.runner.plan_launch import Host, problems_of
 from agents_runner.runner.secret_service import EnvironmentsWithSecrets, SecretService
+from agents_runner.runner.tasks.plan_launch import Host, problems_of
 from agents_runner.store.environments import EnvironmentStore
 from agents_runner.store.paths import Paths
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from agents_runner.core.errors import StoreError
-from agents_runner.store.faults import unwritable
 from agents_runner.store.files import TEMP_PREFIX
+from agents_runner.store.os_errors import unwritable
 from agents_runner.store.paths import Paths
 
 

@@ -1,0 +1,1 @@
+"""The use cases of cached images: planning, building, cleaning and refreshing them."""

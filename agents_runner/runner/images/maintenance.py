@@ -1,0 +1,214 @@
+"""What is done about cached images without being asked: remembering hits, collecting, refreshing, building ahead."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Protocol
+
+from agents_runner.core.environment import Environment
+from agents_runner.core.errors import AgentsRunnerError, ImageMissing
+from agents_runner.core.events import Event, LayerDone, TaskResult
+from agents_runner.core.results import Listing
+from agents_runner.core.settings import CachePolicy
+from agents_runner.images.retention import DAY_S
+from agents_runner.runner.images.refreshing import refreshable
+from agents_runner.runner.services import CleanReport, EnvironmentsPort, PlannedImage
+
+REFRESH_EVERY_S = DAY_S
+"""How often an environment's base image and age are looked at."""
+PREBUILD_AFTER_S = 15.0
+"""How long nobody has to save an environment again before its layers are built ahead."""
+_END = object()
+log = logging.getLogger(__name__)
+
+
+class Images(Protocol):
+    def plan(self, environment: Environment) -> PlannedImage: ...
+    def collect(self) -> CleanReport: ...
+    def refresh_due(self, environment: Environment) -> bool: ...
+
+
+class Uses(Protocol):
+    """See `store.image_uses`."""
+
+    def used(self, tag: str, environment_id: str, seconds_saved: float = 0.0, *, hit: bool = True) -> None: ...
+    def built(self, tag: str, environment_id: str, seconds: float) -> None: ...
+    def build_seconds(self, tags: list[str]) -> float: ...
+    def plan_seen(self, environment_id: str, tags: list[str]) -> None: ...
+    def claim_refresh(self, environment_id: str, within_s: float) -> bool: ...
+
+
+@dataclass(kw_only=True)
+class CacheMaintenance:
+    """One thread that works off what tasks, builds and saves give it to do; nothing of it ever fails a task."""
+
+    images: Callable[[], Images]
+    uses: Uses
+    environments: EnvironmentsPort
+    environment_of: Callable[[str], str]
+    """Task id to environment id; raises NotFound."""
+    policy: Callable[[], CachePolicy]
+    background: Callable[[tuple[str, ...]], None]
+    """Starts the command line with these words in a process that outlives this one."""
+    prebuild_after_s: float = PREBUILD_AFTER_S
+    _jobs: queue.SimpleQueue[object] = field(default_factory=queue.SimpleQueue)
+    _layers: dict[str, list[LayerDone]] = field(default_factory=dict)
+    _timers: dict[str, threading.Timer] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _thread: threading.Thread | None = None
+    _closed: bool = False
+
+    # -- what is told to it, on any thread -------------------------------------------------------------
+
+    def listen(self, task_id: str, batch: tuple[Event, ...]) -> None:
+        """A listener of the task runner's."""
+        for event in batch:
+            if isinstance(event, LayerDone):
+                with self._lock:
+                    self._layers.setdefault(task_id, []).append(event)
+            elif isinstance(event, TaskResult):
+                with self._lock:
+                    layers = self._layers.pop(task_id, [])
+                if layers:
+                    self._do(partial(self._task_ended, task_id, layers, event))
+
+    def built(self) -> None:
+        """A build outside of a task made something: what it superseded may go."""
+        self._do(self._collect)
+
+    def started(self) -> None:
+        """The window was opened."""
+        self._do(self._collect)
+        self._do(self._refresh_all)
+
+    def saved(self, environment: Environment) -> None:
+        """An environment was saved: if that is wanted, its layers are built ahead once nobody saves it again."""
+        if not (self.policy().prebuild_on_save and environment.cache_container_build):
+            return
+        with self._lock:
+            if self._closed:
+                return
+            old = self._timers.pop(environment.id, None)
+            timer = threading.Timer(self.prebuild_after_s, self._prebuild_now, (environment.id,))
+            timer.daemon = True
+            self._timers[environment.id] = timer
+        if old is not None:
+            old.cancel()
+        timer.start()
+
+    def close(self, timeout: float = 5.0) -> None:
+        """Do what is due, at most so many seconds long; what waits to be built ahead is started at once."""
+        with self._lock:
+            if self._closed:
+                return
+            waiting, self._timers = self._timers, {}
+        for environment_id, timer in waiting.items():
+            timer.cancel()
+            self._do(partial(self._prebuild, environment_id))
+        with self._lock:
+            self._closed = True
+            thread = self._thread
+        self._jobs.put(_END)
+        if thread is not None:
+            thread.join(timeout)
+
+    # -- the thread --------------------------------------------------------------------------------------
+
+    def _do(self, act: Callable[[], None]) -> None:
+        with self._lock:
+            if self._closed:
+                return
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name="housekeeping", daemon=True)
+                self._thread.start()
+        self._jobs.put(act)
+
+    def _work(self) -> None:
+        while (act := self._jobs.get()) is not _END:
+            try:
+                if callable(act):
+                    act()
+            except AgentsRunnerError as error:
+                log.warning("housekeeping: %s", error)
+            except Exception:
+                # Top of a thread: the next job is not the last one's victim.
+                log.exception("housekeeping failed")
+
+    def _task_ended(self, task_id: str, layers: list[LayerDone], result: TaskResult) -> None:
+        environment_id = self.environment_of(task_id)
+        built = [layer for layer in layers if layer.result == "built"]
+        for layer in built:
+            self.uses.built(layer.tag, environment_id, layer.seconds)
+        self.uses.plan_seen(environment_id, [layer.tag for layer in layers])
+        if result.image == layers[-1].tag:
+            hits = [layer.tag for layer in layers if layer.result == "hit"]
+            self.uses.used(result.image, environment_id, self.uses.build_seconds(hits), hit=not built)
+        if built:
+            self._collect()
+        self._refresh(self.environments.get(environment_id))
+
+    def _collect(self) -> None:
+        report = self.images().collect()
+        if report.removed:
+            log.info("collected %d images, %d bytes freed", len(report.removed), report.freed_bytes)
+
+    def _refresh_all(self) -> None:
+        found: Listing = self.environments.list()
+        for environment in found.environments:
+            self._refresh(environment)
+
+    def _refresh(self, environment: Environment) -> None:
+        """Have a process look whether there is something newer, once a day."""
+        if not refreshable(environment):
+            return
+        try:
+            if not self.images().refresh_due(environment):
+                return
+        except ImageMissing:
+            return  # without its base image there is nothing to refresh
+        if self.uses.claim_refresh(environment.id, REFRESH_EVERY_S):
+            self.background(("build", environment.id, "--refresh"))
+
+    def _prebuild_now(self, environment_id: str) -> None:
+        with self._lock:
+            if self._timers.pop(environment_id, None) is None:
+                return  # closing took it
+        self._do(partial(self._prebuild, environment_id))
+
+    def _prebuild(self, environment_id: str) -> None:
+        environment = self.environments.get(environment_id)
+        try:
+            planned = self.images().plan(environment)
+        except ImageMissing:
+            pass  # the base image is pulled by the build
+        else:
+            if planned.hit:
+                return
+        self.background(("build", environment.id))
+
+
+@dataclass(frozen=True, kw_only=True)
+class WatchedEnvironments:
+    """The environments' store, which tells of every save."""
+
+    store: EnvironmentsPort
+    saved: Callable[[Environment], None]
+
+    def list(self) -> Listing:
+        return self.store.list()
+
+    def get(self, name_or_id: str) -> Environment:
+        return self.store.get(name_or_id)
+
+    def save(self, environment: Environment) -> Environment:
+        done = self.store.save(environment)
+        self.saved(done)
+        return done
+
+    def delete(self, environment_id: str) -> None:
+        self.store.delete(environment_id)

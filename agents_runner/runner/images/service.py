@@ -1,0 +1,370 @@
+"""Planning, building and cleaning of cached images: the use cases behind `plan`, `build`, `images` and `clean`."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from agents_runner.containers.control_folder import ControlFolders
+from agents_runner.core.container import ImageInfo
+from agents_runner.core.environment import Environment
+from agents_runner.core.errors import AgentsRunnerError, ImageMissing
+from agents_runner.core.events import Event, LayerDone, Notice
+from agents_runner.core.imageplan import ImagePlan
+from agents_runner.core.results import Listing
+from agents_runner.core.secrets import SecretGrant, SecretValues
+from agents_runner.core.settings import CachePolicy
+from agents_runner.core.task import new_task_id
+from agents_runner.core.task_plan import DockerRunnerConfig
+from agents_runner.engine.port import Engine, EngineFactory
+from agents_runner.images import catalogue
+from agents_runner.images.ensure import Ensured, Ensurer, look
+from agents_runner.images.packagecaches import KIND, PackageCache, find_caches
+from agents_runner.images.planning import plan_image, plan_start
+from agents_runner.images.retention import DAY_S, GRACE_S, OTHERS, UsageKnowledge, reasons_to_keep
+from agents_runner.images.sharing import BuildCoordinator, SoloCoordinator
+from agents_runner.runner.images.refreshing import due, refreshable
+from agents_runner.runner.services import CachedImage, CleanReport, CleanRequest, DesktopPlan, KeptImage, PlannedImage
+from agents_runner.runner.tasks.base_image import base_image
+from agents_runner.runner.tasks.plan_launch import Host, plan_launch
+from agents_runner.runner.tasks.redacting import redacted
+from agents_runner.runner.tasks.run_task import build_options, new_token
+from agents_runner.store.image_uses import ImageUse
+
+
+class ImageUses(Protocol):
+    """What the database remembers of images; see `store.image_uses`."""
+
+    def all(self) -> Mapping[str, ImageUse]: ...
+    def built(self, tag: str, environment_id: str, seconds: float) -> None: ...
+    def plan_seen(self, environment_id: str, tags: Iterable[str]) -> None: ...
+    def plan_of(self, environment_id: str) -> tuple[str, ...]: ...
+    def forget(self, tags: Iterable[str]) -> None: ...
+    def last_builds(self) -> Mapping[str, float]: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageService:
+    """See `runner.services.ImagesPort`."""
+
+    engine: EngineFactory
+    host: Callable[[], Host]
+    environments: Callable[[], Listing]
+    uses: ImageUses
+    run_dir: Path
+    secret_values: Callable[[str, Iterable[SecretGrant]], SecretValues] = lambda _id, _grants: SecretValues()
+    """Environment id and grants to the values; raises InvalidInput for one that has none."""
+    coordinator: BuildCoordinator = field(default_factory=SoloCoordinator)
+    policy: Callable[[], CachePolicy] = CachePolicy
+    after_build: Callable[[], None] = lambda: None
+    """Called after a build that made something."""
+    clock: Callable[[], float] = time.time
+
+    def plan(self, environment: Environment) -> PlannedImage:
+        config = self._config(environment)
+        engine = self.engine()
+        base = engine.find_image(config.base_image)
+        if base is None:
+            raise ImageMissing(
+                f"The base image {config.base_image} is not on this engine yet.",
+                "It is pulled at the first run; `agents-runner build` does it now.",
+            )
+        plan = plan_image(config, base)
+        baked = look(engine, plan)
+        start = plan_start(config, baked=len(plan.of("env")))
+        notice = ""
+        if environment.cache_container_build and environment.preflight_enabled and environment.single_script:
+            notice = (
+                "Caching is on, but the cached preflight is empty: everything still runs at task start. "
+                "Move the slow installs to the cached preflight, by hand or with auto-split."
+            )
+        states = tuple("hit" if number < baked else "miss" for number in range(len(plan.layers)))
+        return PlannedImage(
+            plan=plan, states=states, at_start=start.at_start, notice=notice, desktop=_desktop(config, plan)
+        )
+
+    def build(self, environment: Environment, *, force: bool = False) -> Iterator[Event]:
+        config = self._config(environment)
+        values = self._values(config)
+        yield from redacted(self._build(config, values, force=force), values.values())
+
+    def _build(
+        self, config: DockerRunnerConfig, values: SecretValues, *, force: bool
+    ) -> Generator[Event, None, None]:
+        engine = self.engine()
+        never = threading.Event()
+        base = yield from base_image(engine, config, never)
+        yield from self._built(engine, config, plan_image(config, base), values, force=force)
+
+    def _values(self, config: DockerRunnerConfig) -> SecretValues:
+        """Of the secrets that a build may see."""
+        grants = (grant for grant in config.secrets if grant.seen_by("build"))
+        return self.secret_values(config.environment_id, grants)
+
+    def refresh(self, environment: Environment) -> Iterator[Event]:
+        config = self._config(environment)
+        values = self._values(config)
+        yield from redacted(self._refresh(environment, config, values), values.values())
+
+    def _refresh(
+        self, environment: Environment, config: DockerRunnerConfig, values: SecretValues
+    ) -> Generator[Event, None, None]:
+        engine = self.engine()
+        found = yield from due(engine, config, environment, self.clock)
+        if found is None:
+            yield Notice(message=f"The layers of {environment.name} are fresh.")
+            return
+        yield Notice(message=f"{environment.name} is refreshed: {found.why}.")
+        yield from self._built(engine, config, plan_image(config, found.base), values, force=found.force)
+        if found.newer_base:
+            # Last, so that until now every task found the old base, and with it the old layers.
+            engine.tag(found.base.id, config.base_image)
+
+    def refresh_due(self, environment: Environment) -> bool:
+        """True if it is worth a look at the registry and the layers' age: there is something to refresh."""
+        return refreshable(environment) and self.plan(environment).hit
+
+    def _built(
+        self, engine: Engine, config: DockerRunnerConfig, plan: ImagePlan, values: SecretValues, *, force: bool
+    ) -> Generator[Event, None, None]:
+        ensurer = Ensurer(
+            engine=engine,
+            control=self._control(engine, config),
+            options=build_options(config, values),
+            cancel=threading.Event(),
+            instance=config.instance,
+            coordinator=self.coordinator,
+            force=force,
+            new_token=new_token,
+        )
+        events = ensurer.run(plan)
+        anything = False
+        while True:
+            try:
+                event = next(events)
+            except StopIteration as end:
+                ensured: Ensured = end.value
+                break
+            if isinstance(event, LayerDone) and event.result == "built":
+                anything = True
+                self.uses.built(event.tag, config.environment_id, event.seconds)
+            yield event
+        self.uses.plan_seen(config.environment_id, [layer.tag for layer in plan.layers])
+        if anything:
+            self.after_build()
+        for error in (ensured.desktop_error, ensured.error):
+            if error is not None:
+                raise error
+
+    def list(self) -> tuple[CachedImage, ...]:
+        engine = self.engine()
+        names = self._names_by_tag(engine)
+        uses = self.uses.all()
+        images = tuple(_shown(one, names, uses.get(one.tag)) for one in catalogue.find(engine))
+        return images + self._caches(engine)
+
+    def _caches(self, engine: Engine) -> tuple[CachedImage, ...]:
+        """Package caches, shown beside the images."""
+        found = find_caches(engine)
+        known = {one.id: one for one in self.environments().environments} if found else {}
+        built = self.uses.last_builds() if found else {}
+        return tuple(
+            CachedImage(
+                tag=one.name,
+                id=one.name,
+                kind=KIND,
+                step="",
+                key="",
+                size=one.size,
+                own_size=one.size,
+                created=one.created,
+                last_used=built.get(one.environment),
+                environments=(known[one.environment].name,) if one.environment in known else (),
+                in_use=bool(one.users),
+            )
+            for one in found
+        )
+
+    def clean(self, request: CleanRequest) -> CleanReport:
+        engine, older = self.engine(), request.older_than_days
+        names = self._names_by_tag(engine) if request.unused_only else {}
+        uses = self.uses.all() if older is not None else {}
+        now = self.clock()
+        ours = ("", self.host().instance)
+        cache_rule = self._cache_rule(older, request.unused_only)
+
+        def foreign(instance: str) -> bool:
+            return not request.others and instance not in ours
+
+        def wanted(one: catalogue.CachedLayer) -> str:
+            if foreign(one.instance):
+                return OTHERS
+            users = names.get(one.tag, ())
+            if users:
+                return f"used by environment {', '.join(users)}"
+            if older is not None:
+                use = uses.get(one.tag)
+                last = max(one.image.created, (use.last_used or 0.0) if use else 0.0)
+                if now - last < older * DAY_S:
+                    return f"used or made within {older:g} days"
+            return ""
+
+        def cache_wanted(one: PackageCache) -> str:
+            return OTHERS if foreign(one.instance) else cache_rule(one)
+
+        return self._cleaned(engine, wanted, cache_wanted, dry_run=request.dry_run)
+
+    def _cache_rule(self, older_than_days: float | None, unused_only: bool) -> Callable[[PackageCache], str]:
+        """Why a package cache stays: pure once made."""
+        environments = {one.id: one for one in self.environments().environments}
+        built = self.uses.last_builds()
+        now = self.clock()
+
+        def stays(one: PackageCache) -> str:
+            environment = environments.get(one.environment)
+            if unused_only and environment is not None and environment.package_caches:
+                return f"used by environment {environment.name}"
+            last = max(one.created, built.get(one.environment, 0.0))
+            if older_than_days is not None and now - last < older_than_days * DAY_S:
+                return f"used or made within {older_than_days:g} days"
+            return ""
+
+        return stays
+
+    def collect(self) -> CleanReport:
+        """Remove what the policy in the settings lets go; never another installation's images."""
+        policy = self.policy()
+        if not policy.collect:
+            return CleanReport(removed=(), kept=(), freed_bytes=0, dry_run=False)
+        engine = self.engine()
+        seen = catalogue.find_all(engine)
+        stay = reasons_to_keep(seen, self._known(engine), policy, self.clock())
+        going = {one.tag for one in seen} - set(stay)
+        # What appears after the look was made just now: it stays.
+        return self._cleaned(
+            engine,
+            lambda one: "" if one.tag in going else stay.get(one.tag, "it was made just now"),
+            self._cache_collected(policy),
+            dry_run=False,
+        )
+
+    def _cache_collected(self, policy: CachePolicy) -> Callable[[PackageCache], str]:
+        """Ours go with their environment, when it no longer wants one, and by age."""
+        instance = self.host().instance
+        needed = self._cache_rule(None, True)
+        days = GRACE_S / DAY_S
+        fresh = self._cache_rule(days, False)
+        young = self._cache_rule(policy.max_age_days, False) if policy.max_age_days else None
+
+        def stays(one: PackageCache) -> str:
+            if one.instance != instance:
+                return OTHERS
+            return fresh(one) or (needed(one) if young is None or young(one) else "")
+
+        return stays
+
+    def _known(self, engine: Engine) -> UsageKnowledge:
+        uses = self.uses.all()
+        environments = self.environments().environments
+        bases: dict[str, ImageInfo | None] = {}
+        needed: set[str] = set()
+        for environment in environments:
+            plan = self._plan_of(engine, environment, bases)
+            # Without its base image nobody knows what it needs now; what it needed last may be needed again.
+            needed.update([layer.tag for layer in plan.layers] if plan else self.uses.plan_of(environment.id))
+        return UsageKnowledge(
+            instance=self.host().instance,
+            needed=frozenset(needed),
+            environments={tag: use.environments for tag, use in uses.items()},
+            last_used={tag: use.last_used for tag, use in uses.items() if use.last_used is not None},
+            existing=frozenset(environment.id for environment in environments),
+        )
+
+    def _cleaned(
+        self,
+        engine: Engine,
+        wanted: Callable[[catalogue.CachedLayer], str],
+        cache_wanted: Callable[[PackageCache], str] = lambda _one: "it was not asked for",
+        *,
+        dry_run: bool,
+    ) -> CleanReport:
+        images = catalogue.clean(engine, wanted=wanted, dry_run=dry_run)
+        caches = catalogue.clean_caches(engine, wanted=cache_wanted, dry_run=dry_run)
+        report = catalogue.Cleaned(
+            removed=images.removed + caches.removed,
+            kept=images.kept + caches.kept,
+            freed_bytes=images.freed_bytes + caches.freed_bytes,
+        )
+        if not dry_run:
+            self.uses.forget(report.removed)
+        return CleanReport(
+            removed=report.removed,
+            kept=tuple(KeptImage(tag=one.tag, why=one.why, others=one.why == OTHERS) for one in report.kept),
+            freed_bytes=report.freed_bytes,
+            dry_run=dry_run,
+        )
+
+    def remove(self, tags: frozenset[str]) -> None:
+        self._cleaned(
+            self.engine(),
+            lambda one: "" if one.tag in tags or not one.named else "it was not asked for",
+            dry_run=False,
+        )
+
+    # -- helpers -----------------------------------------------------------------------------------
+
+    def _config(self, environment: Environment) -> DockerRunnerConfig:
+        return plan_launch(environment, task_id=new_task_id(), agent=None, host=self.host(), kind="test")
+
+    def _control(self, engine: Engine, config: DockerRunnerConfig) -> ControlFolders:
+        return ControlFolders(root=self.run_dir, local=engine.info().local, instance=config.instance)
+
+    def _names_by_tag(self, engine: Engine) -> Mapping[str, tuple[str, ...]]:
+        """Which environments a layer belongs to by their plans as they stand now."""
+        bases: dict[str, ImageInfo | None] = {}
+        names: dict[str, list[str]] = {}
+        for environment in self.environments().environments:
+            plan = self._plan_of(engine, environment, bases)
+            for layer in plan.layers if plan else ():
+                names.setdefault(layer.tag, []).append(environment.name)
+        return {tag: tuple(sorted(found)) for tag, found in names.items()}
+
+    def _plan_of(
+        self, engine: Engine, environment: Environment, bases: dict[str, ImageInfo | None]
+    ) -> ImagePlan | None:
+        try:
+            config = self._config(environment)
+        except AgentsRunnerError:
+            return None  # an environment that cannot start uses no image
+        if config.base_image not in bases:
+            bases[config.base_image] = engine.find_image(config.base_image)
+        base = bases[config.base_image]
+        return plan_image(config, base) if base else None
+
+
+def _desktop(config: DockerRunnerConfig, plan: ImagePlan) -> DesktopPlan:
+    if not config.headless_desktop_enabled:
+        return "off"
+    return "layer" if plan.of("desktop") else "at-start"
+
+
+def _shown(one: catalogue.CachedLayer, names: Mapping[str, tuple[str, ...]], use: ImageUse | None) -> CachedImage:
+    return CachedImage(
+        tag=one.tag,
+        id=one.image.id,
+        kind=one.kind,
+        step=one.image.labels.get("io.agents-runner.image.step", ""),
+        key=one.key,
+        size=one.image.size,
+        own_size=one.own_size,
+        created=one.image.created,
+        last_used=use.last_used if use else None,
+        environments=names.get(one.tag, ()),
+        in_use=bool(one.users),
+        hits=use.hits if use else 0,
+        seconds_saved=use.seconds_saved if use else 0.0,
+    )

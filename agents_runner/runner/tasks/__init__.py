@@ -1,0 +1,1 @@
+"""The use cases of tasks: planning, running, recording and resuming them."""

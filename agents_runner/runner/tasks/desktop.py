@@ -1,0 +1,160 @@
+"""Looking at a task's desktop: the address that opens it, pictures of it, and the last one that is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from agents_runner.core.container import task_container
+from agents_runner.core.errors import NoDesktop, StoreError
+from agents_runner.core.task import Task
+from agents_runner.core.task_plan import DockerRunnerConfig
+from agents_runner.desktop import container_paths
+from agents_runner.desktop.access_tokens import AccessTokens, answers
+from agents_runner.engine.port import Engine, EngineFactory
+from agents_runner.runner.services import DesktopAddress, Picture
+
+KEYS_FILE = "desktop.json"
+PICTURE_FILE = "desktop.png"
+PICTURE_TIMEOUT_S = 20.0
+MAX_PICTURE = 32 * 1024 * 1024
+
+
+class DoorPort(Protocol):
+    """What a task needs of its desktop's door; see `desktop.door.Door`."""
+
+    @property
+    def url(self) -> str: ...
+    def lead_to(self, container: str) -> None: ...
+    def close(self) -> None: ...
+
+
+class TaskFiles(Protocol):
+    """What is kept of a task beside its record: small private files in its folder."""
+
+    def get(self, task_id: str) -> Task: ...
+    def config(self, task_id: str) -> str: ...
+    def keep(self, task_id: str, name: str, data: bytes) -> None: ...
+    def kept(self, task_id: str, name: str) -> bytes | None: ...
+    def forget(self, task_id: str, name: str) -> None: ...
+
+
+def take_picture(engine: Engine, container: str, user: str, timeout: float = PICTURE_TIMEOUT_S) -> bytes:
+    """A PNG of a running container's screen. Raises NoDesktop, EngineError."""
+    ran = engine.run_in(container, container_paths.PICTURE, user=user, timeout=timeout)
+    if ran.exit_code or not container_paths.is_picture(ran.stdout) or len(ran.stdout) > MAX_PICTURE:
+        said = ran.stderr.decode("utf-8", "replace").strip().splitlines()
+        raise NoDesktop(
+            f"No picture could be taken: {said[-1][:200] if said else 'nothing came'}.".replace("..", ".")
+        )
+    return ran.stdout
+
+
+def last_picture(engine: Engine, container: str) -> bytes | None:
+    """What the launcher took when the agent ended; None where there is none. Raises EngineError."""
+    data = engine.get_file(container, container_paths.LAST_PICTURE)
+    return data if container_paths.is_picture(data) and len(data or b"") <= MAX_PICTURE else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DesktopService:
+    """See `runner.services.DesktopPort`; also opens the door of a task that begins."""
+
+    engine: EngineFactory
+    files: TaskFiles
+    asking: Executor = field(default_factory=lambda: ThreadPoolExecutor(4, thread_name_prefix="desktop-engine"))
+    """Threads that talk to the engine for all doors."""
+
+    # -- for the task itself -----------------------------------------------------------------------
+
+    def open(self, config: DockerRunnerConfig, engine: Engine) -> DoorPort:
+        """The task's door; at the same place and with the same keys as one that a killed application left.
+
+        Raises StoreError where it cannot be opened or its keys cannot be kept.
+        """
+        # Imported here: a task without a desktop does not wait for a WebSocket server.
+        from agents_runner.desktop.door import Door
+
+        task_id = config.task_id
+        door = Door(engine, user=_user(config), asking=self.asking, again=self._keys(task_id))
+        try:
+            self.files.keep(task_id, KEYS_FILE, door.keys.to_json())
+        except StoreError:
+            door.close()
+            raise
+        return _KeptDoor(door=door, forget=lambda: self.files.forget(task_id, KEYS_FILE))
+
+    def close(self) -> None:
+        self.asking.shutdown(wait=False, cancel_futures=True)
+
+    def keep_picture(self, task_id: str, data: bytes) -> None:
+        self.files.keep(task_id, PICTURE_FILE, data)
+
+    # -- for people --------------------------------------------------------------------------------
+
+    def address(self, task_id: str, *, view_only: bool = False) -> DesktopAddress:
+        task = self.files.get(task_id)
+        keys = self._keys(task.id)
+        if keys is None or task.state.final:
+            raise self._missing(task)
+        if not answers(keys.port):
+            raise NoDesktop(
+                f"The desktop of task {task.id} cannot be reached: the application that runs it does not answer.",
+                "It can be reached again once the application has taken the task up.",
+            )
+        return DesktopAddress(task=task.id, url=keys.address("view" if view_only else "control"), view_only=view_only)
+
+    def picture(self, task_id: str) -> Picture:
+        task = self.files.get(task_id)
+        kept = self.files.kept(task.id, PICTURE_FILE)
+        if task.state.final:
+            if kept is None:
+                raise self._missing(task, picture=True)
+            return Picture(data=kept, live=False)
+        config = DockerRunnerConfig.model_validate_json(self.files.config(task.id))
+        if not config.headless_desktop_enabled:
+            raise self._missing(task)
+        return Picture(data=take_picture(self.engine(), task_container(task.id), _user(config)), live=True)
+
+    def _missing(self, task: Task, *, picture: bool = False) -> NoDesktop:
+        config = DockerRunnerConfig.model_validate_json(self.files.config(task.id))
+        if not config.headless_desktop_enabled:
+            return NoDesktop(
+                f"Task {task.id} has no desktop.", "Turn the desktop on in its environment and run it again."
+            )
+        if task.state.final and picture:
+            return NoDesktop(f"Task {task.id} has ended without a last picture of its desktop.")
+        if task.state.final:
+            hint = "`agents-runner tasks screenshot` gives its last picture, where there is one."
+            return NoDesktop(f"Task {task.id} has ended, and its desktop with it.", hint)
+        return NoDesktop(
+            f"The desktop of task {task.id} is not there (yet).", "Its log says what it waits for or what went wrong."
+        )
+
+    def _keys(self, task_id: str) -> AccessTokens | None:
+        return AccessTokens.from_json(self.files.kept(task_id, KEYS_FILE))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _KeptDoor:
+    """A door whose keys are forgotten when it is closed."""
+
+    door: DoorPort
+    forget: Callable[[], None]
+
+    @property
+    def url(self) -> str:
+        return self.door.url
+
+    def lead_to(self, container: str) -> None:
+        self.door.lead_to(container)
+
+    def close(self) -> None:
+        self.door.close()
+        self.forget()
+
+
+def _user(config: DockerRunnerConfig) -> str:
+    return f"{config.uid}:{config.gid}"

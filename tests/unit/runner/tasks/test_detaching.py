@@ -1,0 +1,71 @@
+"""Threads of tasks when the application ends: they leave or stop, and none of them holds it up."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from agents_runner.core.errors import Detached
+from agents_runner.runner.tasks.cancellation import TaskCancellation
+from agents_runner.runner.tasks.workers import Workers
+
+
+def test_f23_a_left_task_is_told_wherever_it_would_look_for_a_stop() -> None:
+    flag = TaskCancellation(lambda: False)
+    assert not flag.is_set()
+    flag.detach()
+    with pytest.raises(Detached):
+        flag.is_set()
+
+
+def test_f23_a_task_that_was_stopped_before_stops() -> None:
+    flag = TaskCancellation(lambda: False)
+    flag.set()
+    flag.detach()
+    assert flag.is_set()
+    assert not flag.detached
+
+
+def test_a_stop_from_elsewhere_is_seen() -> None:
+    assert TaskCancellation(lambda: True).is_set()
+
+
+def test_f23_what_waits_is_worked_off_and_nothing_is_taken_afterwards() -> None:
+    gate, done = threading.Event(), []
+    workers = Workers(limit=2, name="test")
+    for number in range(5):
+        workers.submit(lambda number=number: (gate.wait(), done.append(number)))  # type: ignore[misc]
+    gate.set()
+    assert workers.close(10)
+    assert sorted(done) == [0, 1, 2, 3, 4]
+    workers.submit(lambda: done.append(9))
+    assert workers.close(10)
+    assert 9 not in done
+
+
+def test_f23_a_call_that_hangs_holds_nobody_up() -> None:
+    gate = threading.Event()
+    workers = Workers(limit=1, name="test")
+    workers.submit(lambda: bool(gate.wait()))  # type: ignore[arg-type,return-value]
+    began = time.monotonic()
+    assert not workers.close(0.1)
+    assert time.monotonic() - began < 5
+    gate.set()
+    assert workers.close(10)
+
+
+def test_no_more_threads_than_work_and_limit() -> None:
+    gate, names = threading.Event(), set()
+    workers = Workers(limit=3, name="test")
+
+    def work() -> None:
+        names.add(threading.current_thread().name)
+        gate.wait()
+
+    for _ in range(6):
+        workers.submit(work)
+    gate.set()
+    assert workers.close(10)
+    assert names <= {"test-0", "test-1", "test-2"}
