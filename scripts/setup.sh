@@ -5,7 +5,8 @@
 #   bash scripts/setup.sh --dev    to test it as well
 #
 # On Debian and Ubuntu, as root or with sudo, what is missing is installed; elsewhere it is named, and the
-# exit status is 1. What is there already is left alone, so that a second run changes nothing.
+# exit status is 1. What is there already is left alone, so that a second run changes nothing. The Python packages are
+# exactly those that a lock file names, with their hashes (requirements/, renewed by scripts/lock.sh).
 set -euo pipefail
 
 # shellcheck source=scripts/common.sh
@@ -218,13 +219,15 @@ virtual_environment() {
     printf '%s\n' "$want" >"$stamp"
 }
 
-# What the installed packages depend on: the project file, the Python, and where the checkout is.
+# What the installed packages depend on: the project file, the locks, the Python, and where the checkout is.
 fingerprint() {
     "$PYTHON" - "$ROOT" <<'PY'
 import hashlib, pathlib, sys
 
 root = pathlib.Path(sys.argv[1])
-print(hashlib.sha256((root / "pyproject.toml").read_bytes() + f"{sys.version} {sys.executable} {root}".encode()).hexdigest())
+files = (root / name for name in ("pyproject.toml", "requirements/run.txt", "requirements/dev.txt"))
+text = b"".join(file.read_bytes() for file in files) + f"{sys.version} {sys.executable} {root}".encode()
+print(hashlib.sha256(text).hexdigest())
 PY
 }
 
@@ -239,15 +242,40 @@ make_venv() {
         fail "The virtual environment $VENV could not be made." "The lines above say why."
 }
 
+# install_package WHAT: the package in its folder ("." or ".[dev,desktop]"), and what the lock names for it.
 install_package() {
-    local log
+    local log lock="$ROOT/requirements/run.txt"
+    [[ $1 == . ]] || lock="$ROOT/requirements/dev.txt"
     log="$(mktemp "${TMPDIR:-/tmp}/agents-runner-pip.XXXXXX")"
     say "virtual environment: installing the package and what it needs (this can take a minute)"
-    if ! (cd "$ROOT" && try 3 quietly "$log" "$VENV/bin/python" -m pip install --disable-pip-version-check -e "$1"); then
+    if ! try 3 quietly "$log" pip install --require-hashes -r "$lock" ||
+        # Nothing more is asked of any index: what builds the package is in the lock as well.
+        ! quietly "$log" pip install --no-index --no-deps --no-build-isolation -e "$ROOT" ||
+        ! quietly "$log" remove_others || ! quietly "$log" pip check; then
         show_tail "$log"
         fail "The Python packages could not be installed." "Look at $log."
     fi
     rm -f -- "$log"
+}
+
+pip() { "$VENV/bin/python" -m pip --disable-pip-version-check "$@"; }
+
+# Take out what no lock names: left from an older one, or of a person's own making.
+remove_others() {
+    local names
+    names="$("$VENV/bin/python" - "$ROOT/requirements/dev.txt" <<'PY'
+import importlib.metadata, pathlib, re, sys
+
+def plain(name):
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+lines = pathlib.Path(sys.argv[1]).read_text().splitlines()
+kept = {plain(line.partition("==")[0]) for line in lines if "==" in line} | {"pip", "setuptools", "agents-runner"}
+print("\n".join(sorted({plain(one.name) for one in importlib.metadata.distributions()} - kept)))
+PY
+)"
+    # shellcheck disable=SC2086  # names are words
+    [[ -z $names ]] || pip uninstall --yes $names
 }
 
 main "$@"

@@ -84,6 +84,7 @@ def machine() -> Iterator[Machine]:
     made.have(*TOOLS.split())
     shutil.copytree(ROOT / "scripts", folder / "scripts")
     shutil.copy(ROOT / "pyproject.toml", folder)
+    shutil.copytree(ROOT / "requirements", folder / "requirements")
     try:
         yield made
     finally:
@@ -199,9 +200,31 @@ class TestMachinesThatLackThings:
         assert first.stdout.splitlines()[-3:] == ["made", "got .", "[setup] virtual environment: already there"]
         (machine.folder / "pyproject.toml").write_text("# another one\n")
         assert "got ." in machine.run(f"{code} virtual_environment").stdout
+        with (machine.folder / "requirements" / "run.txt").open("a") as lock:
+            lock.write("# another one\n")
+        assert "got ." in machine.run(f"{code} virtual_environment").stdout
         # What the tests need includes what running needs.
         dev = machine.run(f"{code} DEV=1; virtual_environment; DEV=; virtual_environment")
         assert dev.stdout.splitlines()[-2:] == ["got .[dev,desktop]", "[setup] virtual environment: already there"]
+
+    @pytest.mark.parametrize(("what", "lock"), [(".", "run.txt"), (".[dev,desktop]", "dev.txt")])
+    def test_packages_are_those_of_the_lock_and_nothing_else(self, machine: Machine, what: str, lock: str) -> None:
+        told = machine.folder / "told"
+        code = f'{setup_script(machine)}; VENV="{machine.folder}/venv"; install_package "{what}"'
+        (machine.folder / "venv" / "bin").mkdir(parents=True)
+        machine.program(
+            "../venv/bin/python", f'#!{shutil.which("sh")}\n[ "$1" != - ] || echo old; echo "$*" >>"{told}"\n'
+        )
+        assert machine.run(code).returncode == 0
+        requirements = machine.folder / "requirements"
+        pip = "-m pip --disable-pip-version-check"
+        assert told.read_text().splitlines() == [
+            f"{pip} install --require-hashes -r {requirements}/{lock}",
+            f"{pip} install --no-index --no-deps --no-build-isolation -e {machine.folder}",
+            f"- {requirements}/dev.txt",
+            f"{pip} uninstall --yes old",
+            f"{pip} check",
+        ]
 
 
 class TestEngine:
