@@ -308,7 +308,7 @@ def moved(window: MainWindow) -> None:
 
 def question(window: MainWindow) -> None:
     window.environments.select("unsplit")
-    window.environments.form.editors.cache_container.setChecked(True)
+    window.environments.form.editors.switch("cache_container_build").setChecked(True)
 
 
 def offer(window: MainWindow) -> None:
@@ -327,7 +327,7 @@ def long_names(window: MainWindow) -> None:
 
 
 def bad_input(window: MainWindow) -> None:
-    window.environments.form.editors.base_image.setText("Debian Bookworm")
+    window.environments.form.editors.line("base_image").setText("Debian Bookworm")
     window.environments.form.edited.emit()
     window.environments.save()
 

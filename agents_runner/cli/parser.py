@@ -13,6 +13,16 @@ from agents_runner.core.errors import UsageError
 class Parser(argparse.ArgumentParser):
     """Raises instead of ending the process, so that bad usage is reported like every other error."""
 
+    names_fields = False
+    """Whether its help ends with the fields of an environment; the table of them is read only for that."""
+
+    def format_help(self) -> str:
+        if not self.names_fields:
+            return super().format_help()
+        from agents_runner.core.environment_rows import help_lines
+
+        return "\n".join((super().format_help(), "fields:", *help_lines(), ""))
+
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message[:1].upper()}{message[1:]}.", f"See `{self.prog} --help`.")
 
@@ -90,8 +100,11 @@ def _env(commands: Commands[Parser]) -> None:
         action = _json(actions.add_parser(name, help=text))
         action.add_argument("name")
         action.add_argument("--set", action="append", default=[], dest="sets", metavar="FIELD=VALUE", help=sets)
+        action.names_fields = True
     _json(actions.add_parser("list", help="all environments"))
-    _json(actions.add_parser("show", help="an environment's fields")).add_argument("name")
+    show = _json(actions.add_parser("show", help="an environment's fields"))
+    show.add_argument("name")
+    show.names_fields = True
     _import(actions)
     _json(actions.add_parser("export", help="print an environment's file")).add_argument("name")
     _json(actions.add_parser("delete", help="move an environment to the trash")).add_argument("name")

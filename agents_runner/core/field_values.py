@@ -11,7 +11,8 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
-from agents_runner.core.environment import Environment, Resources
+from agents_runner.core.environment import Environment
+from agents_runner.core.environment_rows import BY_NAME, FIXED, PARTS, EnvironmentRow, Kind
 from agents_runner.core.errors import InvalidInput, UsageError
 from agents_runner.core.migrate import model_data
 from agents_runner.core.variables import parse_variables
@@ -19,13 +20,9 @@ from agents_runner.core.variables import parse_variables
 _TRUE = {"true", "yes", "on", "1"}
 _FALSE = {"false", "no", "off", "0"}
 _NONE = {"", "none"}
-_LISTS = ("mounts", "ports", "agent_args", "cache_inputs", "secrets")
-_NUMBERS = ("build_timeout_s", "run_preflight_timeout_s", "task_timeout_s", "refresh_after_days")
-_NONE_ALLOWED = ("run_preflight_timeout_s", "task_timeout_s", "refresh_after_days")
 _ADDRESS = re.compile(r"\[[0-9A-Fa-f:.]+\]:")
 """`[::1]:3000` begins a port, not a JSON list."""
-_FIXED = ("id", "version")
-_FIELDS = tuple(name for name in Environment.model_fields if name not in _FIXED)
+_FIELDS = tuple(name for name in Environment.model_fields if name not in FIXED)
 
 
 def assigned_fields(environment: Environment | None, assignments: Sequence[tuple[str, str]]) -> dict[str, Any]:
@@ -37,10 +34,10 @@ def assigned_fields(environment: Environment | None, assignments: Sequence[tuple
     values: dict[str, Any] = {}
     for name, text in assignments:
         head, dot, key = name.partition(".")
-        if dot and head in ("env_vars", "resources"):
-            _entry(values.setdefault(head, dict(old.get(head) or {})), head, key, text)
+        if dot and (head in PARTS or head == "env_vars"):
+            values.setdefault(head, dict(old.get(head) or {}))[key] = _part(head, key, text)
         elif name in _FIELDS:
-            values[name] = _value(name, text)
+            values[name] = read_field(name, text)
         else:
             near = difflib.get_close_matches(name, _FIELDS, 3)
             raise UsageError(
@@ -80,50 +77,52 @@ def invalid_field(error: ValidationError) -> InvalidInput:
     )
 
 
-def _entry(values: dict[str, Any], field: str, key: str, text: str) -> None:
-    """`env_vars.KEY=value`, `resources.KEY=value`; values are changed in place."""
+def _part(field: str, key: str, text: str) -> Any:
+    """The value of `env_vars.KEY=value`, `resources.KEY=value`."""
     if field == "env_vars":
         if not key:
             raise UsageError("env_vars. needs a variable's name behind it.", "Write env_vars.NAME=value.")
-        values[key] = text
-        return
-    if key not in Resources.model_fields:
-        near = difflib.get_close_matches(key, Resources.model_fields, 1) or list(Resources.model_fields)
+        return text
+    row = BY_NAME.get(f"{field}.{key}")
+    if row is None:
+        known = PARTS[field].model_fields
+        near = difflib.get_close_matches(key, known, 1) or list(known)
         raise UsageError(f"There is no resource {key!r}.", f"There is {', '.join(near)}.")
-    if text.strip().lower() in _NONE:
-        values[key] = None
-        return
-    try:
-        values[key] = float(text) if key == "cpus" else int(text)
-    except ValueError as error:
-        raise InvalidInput(f"{key} cannot be {shown(text)}.", "Write a number or none.", field="resources") from error
+    return _number(row, text)
 
 
-def _value(name: str, text: str) -> Any:
-    if Environment.model_fields[name].annotation is bool:
-        return boolean(name, text)
-    if name in _LISTS:
-        return _list(name, text)
-    if name in _NUMBERS:
-        return _number(name, text)
-    read = _READERS.get(name)
-    return read(name, text) if read else text
+def read_field(name: str, text: str) -> Any:
+    """The value that a text means for a field of `Environment`. Raises InvalidInput at the field."""
+    row = BY_NAME.get(name)
+    if row is None:
+        return _object(name, text, f"Or write {name}.KEY=value.")  # made of parts, as a whole
+    read = _READERS.get(row.kind)
+    return read(row, text) if read else text
 
 
-def _choice(name: str, text: str) -> str:
-    choices = get_args(Environment.model_fields[name].annotation)
-    if text not in choices:
-        raise InvalidInput(f"{name} cannot be {shown(text)}.", f"Choose {', '.join(choices)}.", field=name)
+def _choice(row: EnvironmentRow, text: str) -> str:
+    """One of a field that the model gives a few values to; of others the store and the planner know more."""
+    choices = get_args(Environment.model_fields[row.name].annotation)
+    if choices and text not in choices:
+        raise InvalidInput(f"{row.name} cannot be {shown(text)}.", f"Choose {', '.join(choices)}.", field=row.name)
     return text
 
 
-def _mapping(name: str, text: str) -> dict[str, Any]:
-    """A JSON object; variables also as NAME=value lines, as a file of them holds."""
-    if name == "env_vars" and not text.lstrip().startswith(("{", "[")):
+def _pairs(row: EnvironmentRow, text: str) -> dict[str, Any]:
+    """NAME=value lines, as a file of them holds, or a JSON object."""
+    if not text.lstrip().startswith(("{", "[")):
         return {**parse_variables(text)}
-    found = _json(name, text)
+    return _object(row.name, text, f"Or write {row.name}.KEY=value.")
+
+
+def _mapping(row: EnvironmentRow, text: str) -> dict[str, Any]:
+    return _object(row.name, text, 'For example {"NAME": {"stages": ["run"]}}.')
+
+
+def _object(name: str, text: str, hint: str) -> dict[str, Any]:
+    found = _json(name, text, hint)
     if not isinstance(found, dict):
-        raise InvalidInput(f"{name} must be a JSON object.", f"Or write {name}.KEY=value.", field=name)
+        raise InvalidInput(f"{name} must be a JSON object.", hint, field=name)
     return found
 
 
@@ -137,31 +136,32 @@ def boolean(name: str, text: str) -> bool:
     raise InvalidInput(f"{name} cannot be {shown(text)}.", "Write true or false.", field=name)
 
 
-def _number(name: str, text: str) -> int | None:
-    if name in _NONE_ALLOWED and text.strip().lower() in _NONE:
+def _number(row: EnvironmentRow, text: str) -> int | float | None:
+    if row.optional and text.strip().lower() in _NONE:
         return None
+    whole = "whole " if row.number is int else ""
+    hint = f"Write a {whole}number{' or none' if row.optional else ''}."
     try:
-        return int(text)
+        return row.number(text)
     except ValueError as error:
-        raise InvalidInput(f"{name} cannot be {shown(text)}.", "Write a whole number.", field=name) from error
+        raise InvalidInput(f"{row.name} cannot be {shown(text)}.", hint, field=row.name) from error
 
 
-def _json(name: str, text: str) -> Any:
+def _json(name: str, text: str, hint: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        way = f"Or write {name}.KEY=value." if name not in _LISTS else 'For example ["a", "b"].'
-        raise InvalidInput(f"{name} is no JSON: {error}.", way, field=name) from error
+        raise InvalidInput(f"{name} is no JSON: {error}.", hint, field=name) from error
 
 
-def _list(name: str, text: str) -> tuple[str, ...]:
-    stripped = text.strip()
+def _list(row: EnvironmentRow, text: str) -> tuple[str, ...]:
+    name, stripped = row.name, text.strip()
     if stripped.startswith("[") and not _ADDRESS.match(stripped):
-        found = _json(name, stripped)
+        found = _json(name, stripped, 'For example ["a", "b"].')
         if isinstance(found, list) and all(isinstance(one, str) for one in found):
             return tuple(found)
         raise InvalidInput(f"{name} must be a list of texts.", 'For example ["a", "b"].', field=name)
-    if name == "agent_args":
+    if row.kind is Kind.WORDS:
         try:
             return tuple(shlex.split(text))
         except ValueError as error:
@@ -169,7 +169,7 @@ def _list(name: str, text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in stripped.replace("\n", ",").split(",") if part.strip())
 
 
-def _workspace(name: str, text: str) -> dict[str, str]:
+def _workspace(row: EnvironmentRow, text: str) -> dict[str, str]:
     stripped = text.strip()
     if stripped in ("", "none"):
         return {"type": "none"}
@@ -178,7 +178,7 @@ def _workspace(name: str, text: str) -> dict[str, str]:
         return {"type": "git", "url": url, "branch": branch}
     if stripped.startswith(("/", "~")):
         return {"type": "folder", "path": stripped}
-    raise InvalidInput(f"{shown(text)} is no workspace.", "Write none, /a/folder or git+URL#branch.", field=name)
+    raise InvalidInput(f"{shown(text)} is no workspace.", "Write none, /a/folder or git+URL#branch.", field=row.name)
 
 
 def shown(text: str) -> str:
@@ -186,10 +186,18 @@ def shown(text: str) -> str:
     return repr(text if len(text) <= 60 else text[:57] + "...")
 
 
-_READERS: dict[str, Callable[[str, str], Any]] = {
-    "workspace": _workspace,
-    "env_vars": _mapping,
-    "resources": _mapping,
-    "secret_uses": _mapping,
-    "pull": _choice,
+def _switch(row: EnvironmentRow, text: str) -> bool:
+    return boolean(row.name, text)
+
+
+_READERS: dict[Kind, Callable[[EnvironmentRow, str], Any]] = {
+    Kind.SWITCH: _switch,
+    Kind.CHOICE: _choice,
+    Kind.NUMBER: _number,
+    Kind.LIST: _list,
+    Kind.WORDS: _list,
+    Kind.SECRETS: _list,
+    Kind.PAIRS: _pairs,
+    Kind.MAPPING: _mapping,
+    Kind.WORKSPACE: _workspace,
 }

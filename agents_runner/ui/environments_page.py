@@ -165,7 +165,7 @@ class EnvironmentsPage(QWidget):
             for environment in self._environments.values()
         ]
         rows += [
-            Row(id=key, name=draft.name or NEW_NAME, color=draft.color, detail="new", edited=True)
+            Row(id=key, name=draft.name or NEW_NAME, color=draft.text("color"), detail="new", edited=True)
             for key, draft in self._drafts.items()
             if key not in self._environments
         ]
@@ -226,7 +226,9 @@ class EnvironmentsPage(QWidget):
             self._drafts[self._current] = state
         edited = self._current in self._drafts
         name = state.name or NEW_NAME
-        self._model.update_row(self._current, lambda old: replace(old, name=name, color=state.color, edited=edited))
+        self._model.update_row(
+            self._current, lambda old: replace(old, name=name, color=state.text("color"), edited=edited)
+        )
         self._said.setText("")
         self._buttons()
 
@@ -266,21 +268,21 @@ class EnvironmentsPage(QWidget):
 
     @Slot()
     def new(self) -> None:
-        self._add(FormState(agent=self.form.first_agent()))
+        self._add(FormState.of(agent=self.form.first_agent()))
 
     @Slot()
     def duplicate(self) -> None:
         if self._current:
             state = self.form.state()
-            self._add(replace(state, name=f"{state.name} copy"))
+            self._add(state.with_values(name=f"{state.name} copy"))
 
     def _add(self, state: FormState) -> None:
         key = new_environment_id(state.name or "environment")
         self._drafts[key] = state
         self._fill(key)
         self.form.tabs.setCurrentIndex(0)
-        self.form.editors.name.setFocus()
-        self.form.editors.name.selectAll()
+        self.form.editors.line("name").setFocus()
+        self.form.editors.line("name").selectAll()
 
     @Slot()
     def revert(self) -> None:

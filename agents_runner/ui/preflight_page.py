@@ -74,7 +74,7 @@ class PreflightPage(QWidget):
         super().__init__()
         self._analyzer = analyzer
         self._state = state
-        self._cache = editors.cache_container
+        self._cache = editors.switch("cache_container_build")
         self._views: dict[str, str] = {}
         self._key = ""
         self._facts: Facts | None = None
@@ -198,8 +198,8 @@ class PreflightPage(QWidget):
         now = Facts(
             single=self.view() == SINGLE,
             read_only=not self.isEnabled(),
-            off=not state.preflight_enabled,
-            unsplit=state.unsplit and state.cache_container_build and state.preflight_enabled,
+            off=not state.on("preflight_enabled"),
+            unsplit=state.unsplit and state.on("cache_container_build") and state.on("preflight_enabled"),
             cached=bool(state.cached_preflight_script.strip()),
             run=bool(run.strip()),
             original=bool(old.strip()) and old != run,
@@ -239,7 +239,7 @@ class PreflightPage(QWidget):
     def caching_switched_on(self) -> None:
         """A person turned caching on: ask what is to become of a script that is not split."""
         state = self._state()
-        if not (state.unsplit and state.preflight_enabled):
+        if not (state.unsplit and state.on("preflight_enabled")):
             return
         choose(
             self.window(),

@@ -714,25 +714,25 @@ def test_an_offer_is_shown_looked_at_and_applied(open_window: Open, world: FakeW
     driver.click("import-apply")
     driver.settle()
     state = driver.window.environments.form.state()
-    assert state.base_image == "mcr.microsoft.com/devcontainers/base:bookworm"
+    assert state.text("base_image") == "mcr.microsoft.com/devcontainers/base:bookworm"
     assert state.cached_preflight_script == "apt-get update\napt-get install -y graphviz\n"
     assert state.run_preflight_script == "echo mine\n# From devcontainer.json:\nnpm ci\n"
-    assert state.variables == "SHOP_REGION=us"
-    assert state.ports == "3000"
+    assert state.text("env_vars") == "SHOP_REGION=us"
+    assert state.text("ports") == "3000"
     assert not driver.find("import-offer").isVisible()
     driver.click("revert-environment")
     driver.settle()
     assert driver.window.environments.form.state().run_preflight_script == "echo mine"
-    assert driver.window.environments.form.state().base_image == "debian:bookworm"
+    assert driver.window.environments.form.state().text("base_image") == "debian:bookworm"
 
 
 def test_fields_are_added_not_put_in_place_of_others() -> None:
-    state = FormState(mounts="/a:/b", cached_preflight_script="one\n")
+    state = FormState.of(mounts="/a:/b", cached_preflight_script="one\n")
     fields = {"mounts": ["/a:/b", "/c:/d"], "cached_preflight_script": "one\n", "env_vars": {"A": "1"}, "id": "x"}
     merged, left = with_fields(state, fields, "it")
-    assert merged.mounts == "/a:/b\n/c:/d"
+    assert merged.text("mounts") == "/a:/b\n/c:/d"
     assert merged.cached_preflight_script == "one\n"
-    assert merged.variables == "A=1"
+    assert merged.text("env_vars") == "A=1"
     assert left == ("id",)
 
 

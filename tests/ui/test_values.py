@@ -141,15 +141,15 @@ def test_the_form_round_trips() -> None:
     [
         ({"name": " "}, "name"),
         ({"name": "two\x00"}, "name"),
-        ({"variables": "nonsense"}, "env_vars"),
-        ({"cpus": "-1"}, "resources.cpus"),
-        ({"memory_mb": "1.5"}, "resources.memory_mb"),
+        ({"env_vars": "nonsense"}, "env_vars"),
+        ({"resources.cpus": "-1"}, "resources.cpus"),
+        ({"resources.memory_mb": "1.5"}, "resources.memory_mb"),
         ({"build_timeout_s": "99999999"}, "build_timeout_s"),
     ],
 )
 def test_a_state_that_is_no_environment_names_its_field(change: dict[str, str], field: str) -> None:
     with pytest.raises(InvalidInput) as caught:
-        to_environment(replace(FormState(name="x"), **change), None, new_id="x")  # type: ignore[arg-type]
+        to_environment(FormState.of(name="x").with_values(**change), None, new_id="x")
     assert caught.value.field == field
 
 
