@@ -75,9 +75,17 @@ class LogWriter:
                 self._timer.daemon = True
                 self._timer.start()
 
-    def flush(self) -> None:
+    @property
+    def end(self) -> int:
+        """Where the next line will begin in the file, in bytes: behind those that wait. Raises StoreError."""
+        with self._lock:
+            return log_end(self._path) + len(self._buffer)
+
+    def flush(self) -> bool:
+        """Write what waits; False if some of it still does."""
         with self._lock:
             self._write_out()
+            return not self._buffer
 
     def close(self) -> None:
         """Write what waits. What the disk refuses is said in the application's log."""

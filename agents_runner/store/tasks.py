@@ -20,11 +20,14 @@ from agents_runner.store.image_uses import ImageUses
 from agents_runner.store.logfile import LogPart, LogWriter, drop_torn_line, log_end, read_log, read_log_from
 from agents_runner.store.os_errors import unwritable
 from agents_runner.store.paths import Paths
+from agents_runner.store.reserved import RESERVED, read_reserved, write_reserved
 
 _PARTS = ("phases", "notices")
 """Fields of a task that have tables of their own."""
 _COLUMNS = tuple(one.name for one in fields(Task) if one.name not in _PARTS)
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM tasks"
+LAST_WORDS = "result"
+"""File of a task: room that is kept for its result, should the disk be full by then."""
 CONTAINER_FROM = "container-from"
 """File of a task: where in its log the container's lines begin, in bytes."""
 _CHUNK = 500
@@ -48,7 +51,11 @@ class TaskStore:
         """Record a task with its prompt, byte for byte, and its plan: both files are there before the row is."""
         folder = self._folder(task.id)
         try:
-            texts = {"prompt": prompt.encode("utf-8"), "config.json": config_json.encode("utf-8")}
+            texts = {
+                "prompt": prompt.encode("utf-8"),
+                "config.json": config_json.encode("utf-8"),
+                LAST_WORDS: RESERVED,
+            }
         except UnicodeEncodeError as error:
             raise InvalidInput(
                 "The prompt holds a character that is not valid Unicode.", "Type it again.", field="prompt"
@@ -139,6 +146,17 @@ class TaskStore:
                 + [result.task],
             )
         return True
+
+    def keep_result(self, result: TaskResult) -> bool:
+        """Write a result into the room that was kept for it, where the disk takes nothing else; False if it cannot.
+
+        Whoever settles the task later finds it by `kept_result`.
+        """
+        return write_reserved(self._folder(result.task) / LAST_WORDS, result)
+
+    def kept_result(self, task_id: str) -> TaskResult | None:
+        """How a task ended that the database still has at work; None if nobody knows."""
+        return read_reserved(self._folder(task_id) / LAST_WORDS, task_id)
 
     def begin_anew(self, task_id: str) -> None:
         """As if it had just been asked for: of one that nobody works on and that has not had a container."""
@@ -373,6 +391,8 @@ class TaskRecord:
         self._store = store
         self._task = task_id
         self._log = LogWriter(store.paths.tasks / task_id / "log")
+        self._container_from: int | None = None
+        """Where the container's lines begin in the log; the same however often the write is tried."""
 
     def moved(self, state: TaskState, at: float) -> bool:
         return self._store.move(self._task, state, at)
@@ -381,8 +401,10 @@ class TaskRecord:
         if phase is Phase.START:
             # What comes from now on is the container's: who takes the task up knows what is there of it.
             self._log.flush()
+            if self._container_from is None:
+                self._container_from = self._log.end
             folder = self._store.paths.tasks / self._task
-            write_atomic(folder / CONTAINER_FROM, str(log_end(folder / "log")).encode("ascii"))
+            write_atomic(folder / CONTAINER_FROM, str(self._container_from).encode("ascii"))
         with self._store.database.transaction() as connection:
             connection.execute(
                 "INSERT INTO phases (task, position, phase) "
@@ -412,6 +434,13 @@ class TaskRecord:
         """The log first: who sees the final state finds all its lines."""
         self._log.flush()
         self._store.end(result, at)
+        self._store.forget(self._task, LAST_WORDS)
+
+    def cannot_end(self, result: TaskResult) -> None:
+        self._store.keep_result(result)
+
+    def flush(self) -> bool:
+        return self._log.flush()
 
     def close(self) -> None:
         self._log.close()

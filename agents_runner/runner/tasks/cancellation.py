@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
 
-from agents_runner.core.errors import Detached
+from agents_runner.core.errors import Detached, StoreError
 
 STOP_POLL_S = 0.5
 """How often a running task looks whether another process asked it to stop, in seconds."""
@@ -38,6 +39,8 @@ class TaskCancellation:
         now = time.monotonic()
         if not self._event.is_set() and now - self._looked >= STOP_POLL_S:
             self._looked = now
-            if self._asked_elsewhere():
-                self._event.set()
+            # A database that cannot be read for a moment is no wish to stop, and no reason to fail.
+            with contextlib.suppress(StoreError):
+                if self._asked_elsewhere():
+                    self._event.set()
         return self._event.is_set()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -15,6 +15,7 @@ from agents_runner.desktop import container_paths
 from agents_runner.desktop.access_tokens import AccessTokens, answers
 from agents_runner.engine.port import Engine, EngineFactory
 from agents_runner.runner.services import DesktopAddress, Picture
+from agents_runner.runner.tasks.workers import Workers
 
 KEYS_FILE = "desktop.json"
 PICTURE_FILE = "desktop.png"
@@ -64,7 +65,7 @@ class DesktopService:
 
     engine: EngineFactory
     files: TaskFiles
-    asking: Executor = field(default_factory=lambda: ThreadPoolExecutor(4, thread_name_prefix="desktop-engine"))
+    asking: Executor = field(default_factory=lambda: Workers(limit=4, name="desktop-engine"))
     """Threads that talk to the engine for all doors."""
 
     # -- for the task itself -----------------------------------------------------------------------

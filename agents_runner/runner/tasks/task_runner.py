@@ -28,9 +28,10 @@ from agents_runner.runner.services import ActiveTasks, Listener, TaskRequest
 from agents_runner.runner.tasks.agent_events import with_agent_messages
 from agents_runner.runner.tasks.cancellation import TaskCancellation
 from agents_runner.runner.tasks.desktop import DoorPort
+from agents_runner.runner.tasks.late_record import LateRecords, PatientRecord, StoredRecord
 from agents_runner.runner.tasks.log_limit import limited
 from agents_runner.runner.tasks.plan_launch import Host, check_prompt, plan_launch, without_caches
-from agents_runner.runner.tasks.recording import Record, recorded
+from agents_runner.runner.tasks.recording import recorded
 from agents_runner.runner.tasks.redacting import withheld
 from agents_runner.runner.tasks.run_task import STOP_GRACE_S, RecordedProgress, Tools, follow_task, run_task
 from agents_runner.runner.tasks.test_preflight import NO_AGENT
@@ -53,7 +54,7 @@ class TaskRecords(Protocol):
     def get(self, task_id: str) -> Task: ...
     def prompt(self, task_id: str) -> str: ...
     def config(self, task_id: str) -> str: ...
-    def record(self, task_id: str) -> Record: ...
+    def record(self, task_id: str) -> StoredRecord: ...
     def own(self, task_id: str, pid: int) -> None: ...
     def claim(self, task_id: str, old: int | None, new: int) -> bool: ...
     def unfinished(self) -> tuple[Task, ...]: ...
@@ -65,6 +66,7 @@ class TaskRecords(Protocol):
     def keep(self, task_id: str, name: str, data: bytes) -> None: ...
     def kept(self, task_id: str, name: str) -> bytes | None: ...
     def forget(self, task_id: str, name: str) -> None: ...
+    def kept_result(self, task_id: str) -> TaskResult | None: ...
 
 
 class OwnersPort(Protocol):
@@ -105,6 +107,8 @@ class TaskRunner:
     max_log_mb: Callable[[], int] = lambda: MAX_LOG_MB
     """MB (10^6 bytes) of a task's output that are kept."""
     _workers: Workers = field(init=False)
+    _late: LateRecords = field(default_factory=LateRecords)
+    """Ends of tasks that the disk has refused so far."""
     _flags: dict[str, TaskCancellation] = field(default_factory=dict)
     _running: set[str] = field(default_factory=set)
     """Those of `_flags` that have a container."""
@@ -169,7 +173,14 @@ class TaskRunner:
             flag.set()
             return
         task = self.records.get(task_id)
-        self.records.request_stop(task_id)
+        try:
+            self.records.request_stop(task_id)
+        except StoreError:
+            # The wish cannot be written down; what runs can be stopped all the same, and its process sees that.
+            if task.state.final or self.engine().inspect(task_container(task.id)) is None:
+                raise
+            self.engine().stop(task_container(task.id), self._stop_grace_s())
+            return
         if not task.state.final and not self.owners.is_alive(task.owner_pid):
             self._end_orphan(task)
 
@@ -200,6 +211,7 @@ class TaskRunner:
                 self.records.keep(task_id, LEFT, b"")
             flag.detach()
         self._workers.close(timeout)
+        self._late.close()
 
     def close(self, timeout: float = 5.0) -> None:
         with self._lock:
@@ -217,11 +229,12 @@ class TaskRunner:
                 with contextlib.suppress(StoreError):
                     self.records.own(task_id, self.owners.hold())
                     self.records.request_stop(task_id)
+        self._late.close()
 
     # -- a task on its thread ------------------------------------------------------------------------
 
     def _work(self, task_id: str, flag: TaskCancellation) -> None:
-        record = self.records.record(task_id)
+        record = PatientRecord(self.records.record(task_id))
         try:
             if flag.detached:
                 return
@@ -234,19 +247,22 @@ class TaskRunner:
             self._record(task_id, events, record)
         except Detached:
             log.info("task %s goes on without the application", task_id)
-        except Exception:
+        except Exception as error:
             if flag.detached:
                 # The application has ended around it: the next start takes the task up.
                 log.warning("task %s was not left in time", task_id)
                 return
             # Top of a thread: whatever was not foreseen ends the task with a sentence, never silently.
-            log.exception("task %s ended by an unexpected error", task_id)
-            self._crashed(task_id, record)
+            if not isinstance(error, AgentsRunnerError):
+                log.exception("task %s ended by an unexpected error", task_id)
+            self._crashed(task_id, record, error)
         finally:
-            record.close()
-            with self._lock:
-                self._flags.pop(task_id, None)
-                self._running.discard(task_id)
+            try:
+                self._put_away(task_id, record)
+            finally:
+                with self._lock:
+                    self._flags.pop(task_id, None)
+                    self._running.discard(task_id)
 
     def _events(self, task_id: str, flag: TaskCancellation) -> Iterator[Event]:
         config = DockerRunnerConfig.model_validate_json(self.records.config(task_id))
@@ -268,7 +284,7 @@ class TaskRunner:
             on_login_used=lambda target, path, old, new: self.accept_login(agent, target, path, old, new),
             open_door=partial(self.open_door, config, engine) if self.open_door else None,
             keep_picture=partial(self.keep_picture, task_id),
-            on_image_used=lambda tag: self.image_used(tag, config.environment_id),
+            on_image_used=partial(self._note_image, config.environment_id),
             secrets=values,
             coordinator=self.coordinator,
             stop_grace_s=self._stop_grace_s,
@@ -285,6 +301,13 @@ class TaskRunner:
             yield from with_agent_messages(events, agent)
         except ContainerMissing:
             yield from failed(task_id, _died(self.records.get(task_id)))
+
+    def _note_image(self, environment_id: str, tag: str) -> None:
+        """Worth knowing for the next clean-up, and never worth a task."""
+        try:
+            self.image_used(tag, environment_id)
+        except StoreError as error:
+            log.warning("the use of %s was not noted: %s", tag, error)
 
     def _stop_grace_s(self) -> float:
         return QUIT_GRACE_S if self._quits else STOP_GRACE_S
@@ -306,6 +329,7 @@ class TaskRunner:
         With `spawn` a task that still runs goes to a process of its own, and the others are settled before this
         returns; without it all are taken up on this process's threads. Raises EngineErrors, with nothing done.
         """
+        self._late.settle()
         taken: list[str] = []
         for task in self.records.unfinished():
             if self._closed:
@@ -317,7 +341,11 @@ class TaskRunner:
             if not self.records.claim(task.id, task.owner_pid, self.owners.hold()):
                 continue
             taken.append(task.id)
-            if state is None or state.status == "created" or self.records.container_lines(task.id) is None:
+            result = self.records.kept_result(task.id)
+            if result is not None:
+                self.engine().remove(name)
+                self._close_ended(result)
+            elif state is None or state.status == "created" or self.records.container_lines(task.id) is None:
                 self.engine().remove(name)
                 if self.records.kept(task.id, LEFT) is not None and _never_ran(task, state):
                     self._anew(task.id, spawn)
@@ -356,22 +384,47 @@ class TaskRunner:
         return mine or (task.owner_pid is None and abs(time.time() - task.created) < DETACH_PATIENCE_S)
 
     def _close_record(self, task_id: str, events: Iterator[Event]) -> None:
-        record = self.records.record(task_id)
+        record = PatientRecord(self.records.record(task_id))
         try:
             self._record(task_id, events, record)
         finally:
-            record.close()
+            self._put_away(task_id, record)
 
-    def _record(self, task_id: str, events: Iterable[Event], record: Record) -> None:
+    def _close_ended(self, result: TaskResult) -> None:
+        """A task that ended when its result could not be recorded: first the steps that are missing as well."""
+        record = PatientRecord(self.records.record(result.task))
+        try:
+            for state in (TaskState.PREPARING, TaskState.STARTING, TaskState.RUNNING):
+                record.moved(state, time.time())
+            self._record(result.task, (StateChanged(state=result.state), result), record)
+        finally:
+            self._put_away(result.task, record)
+
+    def _put_away(self, task_id: str, record: PatientRecord) -> None:
+        record.close()
+        self._late.keep(task_id, record)
+
+    def _record(self, task_id: str, events: Iterable[Event], record: PatientRecord) -> None:
         for event in recorded(events, record):
+            trouble = record.trouble()
+            if trouble is not None:
+                self._tell(task_id, tuple(recorded((trouble,), record)))
             if isinstance(event, StateChanged) and event.state is TaskState.STARTING:
                 with self._lock:
                     self._running.add(task_id)
             self._tell(task_id, (event,))
 
-    def _crashed(self, task_id: str, record: Record) -> None:
-        error = AgentsRunnerError("The task ended by an error of the application.", "Its log file has the details.")
-        self._record(task_id, failed(task_id, error), record)
+    def _crashed(self, task_id: str, record: PatientRecord, error: Exception) -> None:
+        """The result is told, whatever else goes wrong: somebody waits for it."""
+        if not isinstance(error, AgentsRunnerError):
+            error = AgentsRunnerError(
+                "The task ended by an error of the application.", "Its log file has the details."
+            )
+        try:
+            self._record(task_id, failed(task_id, error), record)
+        except Exception:
+            log.exception("the end of task %s could not be recorded", task_id)
+            self._tell(task_id, tuple(failed(task_id, error)))
 
     def _end_orphan(self, task: Task) -> None:
         """A task whose process is gone: its container is stopped here, and its record closed."""
@@ -391,7 +444,11 @@ class TaskRunner:
         with self._lock:
             listeners = tuple(self._listeners)
         for listener in listeners:
-            listener(task_id, batch)
+            try:
+                listener(task_id, batch)
+            except Exception:
+                # One that shows the task must not end it, nor keep the others from hearing.
+                log.exception("a listener failed at an event of task %s", task_id)
 
 
 def failed(task_id: str, error: AgentsRunnerError) -> Generator[Event, None, None]:
