@@ -12,6 +12,7 @@ from agents_runner.core.environment import Environment, new_environment_id
 from agents_runner.core.errors import InvalidInput
 from agents_runner.core.field_values import apply_assignments
 from agents_runner.core.migrate import model_data
+from agents_runner.core.repository_url import shown_fields
 from agents_runner.runner.services import Services
 
 
@@ -42,7 +43,7 @@ def _saved(services: Services, environment: Environment, args: argparse.Namespac
         raise InvalidInput(message, hint, field=field)
     saved = services.environments.save(environment)
     if args.json:
-        say_json(model_data(saved))
+        say_json(shown_fields(model_data(saved)))
     else:
         say(f"{saved.name} ({saved.id})")
         if saved.cache_container_build and saved.single_script and saved.run_preflight_script.strip():
@@ -57,7 +58,7 @@ def list_(services: Services, args: argparse.Namespace) -> int:
     for note in listing.notes:
         say(f"!! {note}", to=sys.stderr)
     if args.json:
-        say_json([model_data(environment) for environment in listing.environments])
+        say_json([shown_fields(model_data(environment)) for environment in listing.environments])
         return 0
     rows = [
         (one.name, one.id, one.agent, one.base_image, "on" if one.cache_container_build else "off")
@@ -69,7 +70,7 @@ def list_(services: Services, args: argparse.Namespace) -> int:
 
 def show(services: Services, args: argparse.Namespace) -> int:
     environment = services.environments.get(args.name)
-    fields = model_data(environment)
+    fields = shown_fields(model_data(environment))
     if args.json:
         say_json(fields)
         return 0

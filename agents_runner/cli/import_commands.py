@@ -13,6 +13,7 @@ from agents_runner.cli.printing import say, say_json
 from agents_runner.core.environment import Environment
 from agents_runner.core.errors import NotFound
 from agents_runner.core.migrate import model_data
+from agents_runner.core.repository_url import shown_fields
 from agents_runner.core.results import Problem
 from agents_runner.runner.importing import (
     Draft,
@@ -78,7 +79,7 @@ def _print(
 ) -> None:
     if args.json:
         data: dict[str, Any] = {
-            "environments": [model_data(environment) for environment in environments],
+            "environments": [shown_fields(model_data(environment)) for environment in environments],
             "notes": list(notes),
             "problems": [{"path": one.path, "message": one.message, "hint": one.hint} for one in problems],
             "report": [{"what": one.what, "why": one.why, "hint": one.hint} for one in report],

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from agents_runner.core.environment import SCHEMA, Environment, new_environment_id
+from agents_runner.core.environment import SCHEMA, Environment, GitWorkspace, new_environment_id
 from agents_runner.core.errors import AgentsRunnerError, InvalidInput, NotFound, StoreError
 from agents_runner.core.field_values import checked_environment
 from agents_runner.core.migrate import (
@@ -24,6 +24,7 @@ from agents_runner.core.migrate import (
 )
 from agents_runner.core.mounts import check_mounts, parse_mount
 from agents_runner.core.ports import parse_ports
+from agents_runner.core.repository_url import check_url, holds_credentials, shown_fields
 from agents_runner.core.results import ImportReport, Listing, Problem
 from agents_runner.core.scripts import check_script
 from agents_runner.core.secrets import check_secrets
@@ -76,7 +77,7 @@ class EnvironmentStore:
         return Listing(
             environments=tuple(one.environment for one in found),
             problems=tuple(scan.problems),
-            notes=tuple(note for one in found for note in one.notes),
+            notes=tuple(note for one in found for note in (*one.notes, *_credentials(one.environment))),
             read_only=frozenset(one.environment.id for one in found if one.newer),
         )
 
@@ -118,8 +119,10 @@ class EnvironmentStore:
             move_aside(found[0], self.paths.trash)
 
     def export(self, name_or_id: str) -> str:
-        """An environment's file as text, by id or name. Raises NotFound."""
-        return environment_to_json(self.get(name_or_id))
+        """An environment's file as text, by id or name, without credentials in an address. Raises NotFound."""
+        environment = self.get(name_or_id)
+        shown = shown_fields(model_data(environment))
+        return environment_to_json(environment.model_copy(update={"workspace": checked_environment(shown).workspace}))
 
     def import_file(self, path: Path, *, name: str = "", dry_run: bool = False) -> ImportReport:
         """One environment, a list of them, or an object with the list `environments`.
@@ -310,6 +313,13 @@ def _not_found(wanted: str, environments: tuple[Environment, ...]) -> NotFound:
     return NotFound(f"There is no environment {wanted!r}.", hint)
 
 
+def _credentials(environment: Environment) -> Iterator[str]:
+    """Said of a file that holds what no file should: it was written by hand, or before that was refused."""
+    workspace = environment.workspace
+    if isinstance(workspace, GitWorkspace) and holds_credentials(workspace.url):
+        yield f"{environment.name}: its repository's address holds a password or token. Take it out of there."
+
+
 def check_environment(environment: Environment) -> None:
     """What no file should hold. Raises InvalidInput at the first field that is wrong."""
     checks: tuple[Callable[[], object], ...] = (
@@ -319,10 +329,16 @@ def check_environment(environment: Environment) -> None:
         lambda: check_script(environment.run_preflight_script, "run_preflight_script"),
         lambda: check_mounts([parse_mount(text) for text in environment.mounts], WORKSPACE_PATH),
         lambda: parse_ports(environment.ports),
+        lambda: _check_repository(environment),
         lambda: _check_texts(environment),
     )
     for check in checks:
         check()
+
+
+def _check_repository(environment: Environment) -> None:
+    if isinstance(environment.workspace, GitWorkspace):
+        check_url(environment.workspace.url)
 
 
 def _check_texts(environment: Environment) -> None:

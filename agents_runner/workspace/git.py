@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -12,38 +11,11 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from agents_runner.core.errors import InvalidInput, WorkspaceError
+from agents_runner.core.errors import WorkspaceError
+from agents_runner.core.repository_url import check_branch, check_url, protocols, without_credentials
 
 GRACE_S = 1.0
 """How long git may take to end and to remove what it had fetched, in seconds."""
-ALLOWED = "https:http:ssh:git:file"
-_SCHEME = re.compile(r"(?:https?|ssh|git|file)://[^\s]+\Z|[A-Za-z0-9_.-]+@[A-Za-z0-9_.-]+:[^\s]+\Z|/[^\0\n]+\Z")
-_CREDENTIALS = re.compile(r"(://)[^/@\s]+@")
-
-
-def check_url(url: str) -> str:
-    """The URL if git may clone it. Raises InvalidInput at the field `workspace`."""
-    if not _SCHEME.match(url) or url.startswith("-"):
-        raise InvalidInput(
-            f"{without_credentials(url)!r} is no repository that can be cloned.",
-            "Write https://..., ssh://..., user@host:path or the path of a local repository.",
-            field="workspace",
-        )
-    return url
-
-
-def check_branch(branch: str) -> str:
-    bad = branch.startswith(("-", "/")) or ".." in branch or re.search(r"[\s~^:?*\[\\\x00-\x1f\x7f]", branch)
-    if bad or branch.endswith((".lock", "/", ".")):
-        raise InvalidInput(
-            f"{branch!r} is no branch's name.", "Write it as `git branch` shows it.", field="workspace"
-        )
-    return branch
-
-
-def without_credentials(url: str) -> str:
-    """The URL as it may be shown and logged."""
-    return _CREDENTIALS.sub(r"\1", url)
 
 
 class Clone:
@@ -60,7 +32,8 @@ class Clone:
 
     def lines(self) -> Iterator[str]:
         """Git's own words as they come. Raises WorkspaceError if the clone fails."""
-        env = os.environ | {"GIT_TERMINAL_PROMPT": "0", "GIT_ALLOW_PROTOCOL": ALLOWED, "LC_ALL": "C.UTF-8"}
+        allowed = protocols(self._url)
+        env = os.environ | {"GIT_TERMINAL_PROMPT": "0", "GIT_ALLOW_PROTOCOL": allowed, "LC_ALL": "C.UTF-8"}
         try:
             self._process = subprocess.Popen(
                 self._command,

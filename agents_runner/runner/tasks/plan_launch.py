@@ -23,12 +23,12 @@ from agents_runner.core.environment import (
 from agents_runner.core.errors import InvalidInput
 from agents_runner.core.mounts import Mount, check_mounts, parse_mount
 from agents_runner.core.ports import parse_ports
+from agents_runner.core.repository_url import check_branch, check_url
 from agents_runner.core.scripts import check_script, normalise
 from agents_runner.core.secrets import check_secrets
 from agents_runner.core.task_plan import WORKSPACE_PATH, AgentLaunch, DockerRunnerConfig
 from agents_runner.core.variables import check_variables
 from agents_runner.workspace.folders import resolve_mount, resolve_source, resolve_workspace
-from agents_runner.workspace.git import check_branch, check_url
 
 DESKTOP_SHM_MB = 1024
 IMAGE_REF_HINT = "For example debian:bookworm or lunamidori5/pixelarch:emerald."

@@ -43,6 +43,7 @@ from agents_runner.core.events import (
     TaskState,
 )
 from agents_runner.core.mounts import Mount
+from agents_runner.core.repository_url import without_credentials
 from agents_runner.core.secrets import SECRETS_PATH, SecretGrant, SecretValues, secret_input
 from agents_runner.core.task_plan import WORKSPACE_PATH, DockerRunnerConfig
 from agents_runner.engine.port import Engine, LogStream
@@ -59,7 +60,7 @@ from agents_runner.runner.tasks.exit_messages import ending, stage_failed, with_
 from agents_runner.runner.tasks.limits import Limits
 from agents_runner.runner.tasks.redacting import redacted
 from agents_runner.runner.tasks.task_screen import DESKTOP_PHASES, TaskScreen
-from agents_runner.workspace.git import Clone, without_credentials
+from agents_runner.workspace.git import Clone
 
 TAIL_LINES = 20
 STOP_GRACE_S = 5.0
