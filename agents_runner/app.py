@@ -38,6 +38,7 @@ from agents_runner.store.paths import Paths
 from agents_runner.store.secret_values import ChosenSecrets, FileSecrets, KeyringSecrets
 from agents_runner.store.settings import SettingsStore
 from agents_runner.store.tasks import TaskStore
+from agents_runner.store.window_state import WindowStateFile
 
 STOP_TASKS_S = 4.0
 """How long the end of the application waits for its tasks to stop, in seconds; the whole of it takes 5 s at most."""
@@ -253,7 +254,10 @@ def open_window(environment_id: str = "") -> int:
         services.window_opened()
         try:
             return run_window(
-                services, environment_id=environment_id, on_shown=lambda window: ShownAgain(place, window)
+                services,
+                environment_id=environment_id,
+                memory=WindowStateFile(path=paths.window_state),
+                on_shown=lambda window: ShownAgain(place, window),
             )
         finally:
             services.close()

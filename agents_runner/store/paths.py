@@ -101,6 +101,11 @@ class Paths:
         return self.data / "background.log"
 
     @property
+    def window_state(self) -> Path:
+        """What the window remembers over restarts."""
+        return self.data / "window.json"
+
+    @property
     def workspaces(self) -> Path:
         return self.data / "workspaces"
 

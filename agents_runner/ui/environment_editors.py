@@ -20,6 +20,8 @@ SINGLE_TIP = "Everything in one script, run at every task start; Auto-split find
 Widget = TypeVar("Widget", bound=QWidget)
 SMALL_TEXT = 72
 """Height in pixels of an editor for a few lines."""
+MAX_ENTRIES = 14
+"""Entries of a drop-down list that are seen at once; more of them scroll."""
 
 
 def _line(name: str, placeholder: str = "", hint: str = "") -> QLineEdit:
@@ -36,6 +38,7 @@ def combo(name: str, entries: Sequence[tuple[str, str]] = ()) -> QComboBox:
     made.setObjectName(name)
     made.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     made.setMinimumContentsLength(8)
+    made.setMaxVisibleItems(MAX_ENTRIES)
     made.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
     for value, text in entries:
         made.addItem(text, value)

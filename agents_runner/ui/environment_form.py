@@ -196,6 +196,16 @@ class EnvironmentForm(QWidget):
             self.offer.show_text("")
         self.preflight.show_state(state, key)
 
+    def show_tab(self, title: str) -> None:
+        """Open the tab of this title, if there is one."""
+        titles = [self.tabs.tabText(number) for number in range(self.tabs.count())]
+        if title in titles:
+            self.tabs.setCurrentIndex(titles.index(title))
+
+    def shown_tab(self) -> str:
+        """The open tab's title."""
+        return self.tabs.tabText(self.tabs.currentIndex())
+
     def settled(self) -> bool:
         """True while nothing is waited for."""
         return not self._folder_timer.isActive() and (not self.preflight.isVisible() or self.preflight.settled())

@@ -257,6 +257,10 @@ class EnvironmentsPage(QWidget):
         else:
             self._select_after = environment_id
 
+    def selected(self) -> str:
+        """The id of the saved environment that is shown, or that is to be shown once the list is there; else ""."""
+        return self._select_after or (self._current if self._current in self._environments else "")
+
     def focus_first(self) -> None:
         (self.list if self._stack.currentIndex() == 0 else self._empty.act).setFocus()
 
@@ -301,6 +305,9 @@ class EnvironmentsPage(QWidget):
         except InvalidInput as error:
             self._refused(key, ((error.field, error.message, error.hint),))
             return
+        if self._save.hasFocus():
+            # Else it would go to the next button, and that may be Delete.
+            self.list.setFocus()
         self._save.setEnabled(False)
         self._jobs.run(
             lambda: self._checked_and_saved(environment),

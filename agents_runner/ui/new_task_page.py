@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt, Signal, Slot
-from PySide6.QtGui import QKeySequence, QShortcut
+from PySide6.QtGui import QKeySequence, QShortcut, QTextCursor
 from PySide6.QtWidgets import QFormLayout, QPlainTextEdit, QStackedWidget, QVBoxLayout, QWidget
 
 from agents_runner.core.environment import Environment
@@ -117,6 +117,15 @@ class NewTaskPage(QWidget):
         if number >= 0:
             self.environment.setCurrentIndex(number)
 
+    def selected(self) -> str:
+        """The id of the chosen environment, or of the one that is to be chosen once it is known."""
+        return self._wanted or self.environment.currentData() or ""
+
+    def offer(self, environment_id: str) -> None:
+        """Choose it for the next prompt; one that is being written keeps its environment."""
+        if not exact_text(self.prompt).strip():
+            self.select(environment_id)
+
     def focus_first(self) -> None:
         (self.prompt if self._stack.currentIndex() == 0 else self._empty.act).setFocus()
 
@@ -143,19 +152,28 @@ class NewTaskPage(QWidget):
             self._wrong("", InvalidInput("The prompt is empty.", "Say what the agent is to do.", field="prompt"))
             return
         request = TaskRequest(environment_id=environment_id, prompt=prompt, agent=self.agent.currentData() or "")
-        self._run.setEnabled(False)
+        self._under_way(True)
         self._jobs.run(
             lambda: self._services.runner.submit(request),
             self._submitted,
             lambda error: self._wrong(environment_id, error),
         )
 
+    def _under_way(self, on: bool) -> None:
+        """A prompt that is being handed over cannot be changed: what is typed meanwhile would become a part of it."""
+        if on:
+            # Before Run is switched off, which would hand the focus to whatever comes next.
+            self.prompt.setFocus()
+        self.prompt.setReadOnly(on)
+        self._run.setEnabled(not on)
+
     def _submitted(self, task: Task) -> None:
-        self._run.setEnabled(True)
+        self._under_way(False)
+        _clear(self.prompt)
         self.submitted.emit(task)
 
     def _wrong(self, environment_id: str, error: AgentsRunnerError) -> None:
-        self._run.setEnabled(True)
+        self._under_way(False)
         name = error.field.partition(".")[0] if isinstance(error, InvalidInput) else ""
         field = self._fields.get(name)
         if field is not None:
@@ -171,3 +189,10 @@ class NewTaskPage(QWidget):
         if self._broken is not None:
             self._banner.show_text("")
             self.mend.emit(*self._broken)
+
+
+def _clear(editor: QPlainTextEdit) -> None:
+    """Take the text out in a way that Ctrl+Z brings back; `clear` would forget it."""
+    cursor = QTextCursor(editor.document())
+    cursor.select(QTextCursor.SelectionType.Document)
+    cursor.removeSelectedText()

@@ -8,10 +8,19 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import QTimer, Signal, Slot
 from PySide6.QtGui import QGuiApplication, QKeySequence, QShortcut
-from PySide6.QtWidgets import QPlainTextEdit, QTabWidget, QWidget
+from PySide6.QtWidgets import QPlainTextEdit, QPushButton, QTabWidget, QWidget
 
 from agents_runner.core.errors import AgentsRunnerError
-from agents_runner.core.events import AgentMessage, Event, LogLine, Notice, PhaseFinished, Progress, TaskResult
+from agents_runner.core.events import (
+    AgentMessage,
+    Event,
+    LogLine,
+    Notice,
+    PhaseFinished,
+    Progress,
+    TaskResult,
+    TaskState,
+)
 from agents_runner.core.task import Task
 from agents_runner.runner.services import Services
 from agents_runner.runner.tasks.agent_events import messages_in
@@ -38,6 +47,7 @@ from agents_runner.ui.widgets import (
 )
 
 Lines = tuple[tuple[str, str], ...]
+STOPPED = "Stopped. Run again starts the same once more."
 _POLL_MS = 1000
 _FLUSH_TRIES = 20
 _FLUSH_S = 0.1
@@ -82,6 +92,7 @@ class TaskPage(QWidget):
         self._poll.setInterval(_POLL_MS)
         self._poll.timeout.connect(self._ask)
         QShortcut(QKeySequence("Escape"), self).activated.connect(self.back)
+        QShortcut(QKeySequence("Ctrl+."), self).activated.connect(self._stop_clicked)
 
     def _make(self) -> None:
         self._title = ElidedLabel(role="title")
@@ -112,7 +123,7 @@ class TaskPage(QWidget):
         self.tabs.addTab(self.desktop, "Desktop")
         self._back = button("&Back to tasks", "task-back", hint="Back to the list (Escape)")
         self._back.clicked.connect(self.back)
-        self.stop = button("&Stop", "stop-task", "danger", "Stop this task, whatever it is doing")
+        self.stop = button("&Stop", "stop-task", "danger", "Stop this task, whatever it is doing (Ctrl+.)")
         self.stop.clicked.connect(self._stop_clicked)
         self.again = button("Run a&gain", "run-again", hint="Start another task with the same prompt")
         self.again.clicked.connect(self._again_clicked)
@@ -152,7 +163,8 @@ class TaskPage(QWidget):
         self._refresh()
 
     def focus_first(self) -> None:
-        (self.stop if self.stop.isEnabled() else self.log).setFocus()
+        """The focus goes where the keys of a person who types on do nothing, least of all stop the task."""
+        self.log.setFocus()
 
     def _ask_story(self) -> None:
         if self._task is None:
@@ -267,18 +279,27 @@ class TaskPage(QWidget):
         self._image.setVisible(bool(task.image))
         self.notice.show_text("\n".join(dict.fromkeys(task.notices)))
         self.failure.show_task(task)
-        if task.state.final and self.stop.hasFocus():
-            # Else it would go to the next button, where a key that was meant for Stop does something else.
-            self.log.setFocus()
-        self.stop.setEnabled(not task.state.final and self._stop_asked != task.id)
-        self.again.setEnabled(task.state.final)
+        self._enable(self.stop, not task.state.final and self._stop_asked != task.id)
+        self._enable(self.again, task.state.final)
         self.phases.show_task(task)
         self.desktop.show_task(task)
         if task.state.final:
             self._poll.stop()
+            stopped = self._stop_asked == task.id and task.state is TaskState.CANCELLED
             self._stop_asked = ""
-            if self._passing:
+            if stopped:
+                self._say(STOPPED)
+            elif self._passing:
                 self._say("")
+
+    def _enable(self, button: QPushButton, on: bool) -> None:
+        """Switch a button; one that is switched off hands its focus to the log first.
+
+        Qt would give it to the next button, where a key that was meant for this one does something else.
+        """
+        if not on and button.hasFocus():
+            self.focus_first()
+        button.setEnabled(on)
 
     def _say(self, text: str, *, passing: bool = False) -> None:
         """Beside the buttons; what is `passing` goes with the phase or the task."""
@@ -292,7 +313,7 @@ class TaskPage(QWidget):
         if self._task is None or self._task.state.final:
             return
         task_id = self._stop_asked = self._task.id
-        self.stop.setEnabled(False)
+        self._enable(self.stop, False)
         self._say("Stopping ...", passing=True)
         self._jobs.run(lambda: self._services.runner.stop(task_id), lambda _: None, self._not_stopped)
 
@@ -304,7 +325,7 @@ class TaskPage(QWidget):
     def _again_clicked(self) -> None:
         if self._task is None:
             return
-        self.again.setEnabled(False)
+        self._enable(self.again, False)
         task = self._task
         self._jobs.run(lambda: self._submit_again(task), self.submitted.emit, self._unreadable)
 

@@ -34,6 +34,7 @@ class TasksPage(QWidget):
         self._jobs = jobs
         self._reloads = Latest(jobs)
         self._ticks = 0
+        self._wanted = ""
         self.model = TaskTable()
         self._proxy = QSortFilterProxyModel(self)
         self._proxy.setSourceModel(self.model)
@@ -87,10 +88,26 @@ class TasksPage(QWidget):
                 self.model.put(task)
         else:
             self.model.set_rows(tasks)
+        if self._wanted:
+            self.select(self._wanted)
+            # One that is gone by now is not waited for.
+            self._wanted = ""
         self._stack.setCurrentIndex(0 if self.model.rows else 1)
 
     def _failed(self, error: AgentsRunnerError) -> None:
         self._banner.show_text(str(error))
+
+    def select(self, task_id: str) -> None:
+        """Select it now, or as soon as the list is there."""
+        number = next((number for number, task in enumerate(self.model.rows) if task.id == task_id), -1)
+        self._wanted = "" if number >= 0 else task_id
+        if number >= 0:
+            self.view.setCurrentIndex(self._proxy.mapFromSource(self.model.index(number, 0)))
+
+    def selected(self) -> str:
+        """The id of the selected task, or of the one that is to be selected once it is known; else ""."""
+        number = self._proxy.mapToSource(self.view.currentIndex()).row()
+        return self._wanted or (self.model.rows[number].id if number >= 0 else "")
 
     def add(self, task: Task) -> None:
         self.model.put(task)

@@ -197,6 +197,8 @@ def _editors(t: Tokens) -> str:
     }}
     *[invalid="true"], *[invalid="true"]:focus {{ border: 2px solid {t.danger}; padding: 3px 5px; }}
     QPlainTextEdit[script="true"][invalid="true"] {{ padding: 0; }}
+    /* Drawn as a list, not as a menu: a menu's height does not count the border and the padding above. */
+    QComboBox {{ combobox-popup: 0; }}
     QComboBox QAbstractItemView {{ background: {t.panel}; color: {t.text}; border: 1px solid {t.line}; }}
     QComboBox::drop-down {{ border: none; width: 24px; }}
     QComboBox::down-arrow {{ image: url({icons}/chevron-{t.name}.svg); width: 16px; height: 16px; }}

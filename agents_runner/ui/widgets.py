@@ -149,6 +149,8 @@ class Field(QWidget):
         layout.addLayout(line)
         layout.addWidget(self.error)
         self.setFocusProxy(editor)
+        # A label hands its letter's focus on only to a buddy that takes the focus itself.
+        self.setFocusPolicy(editor.focusPolicy())
 
     def show_error(self, text: str) -> None:
         self.error.setText(brief(text))

@@ -12,11 +12,12 @@ from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QMessageBox, QStackedWid
 
 from agents_runner.core.container import EngineInfo
 from agents_runner.core.environment import Environment
-from agents_runner.core.errors import AgentsRunnerError, InvalidInput
+from agents_runner.core.errors import AgentsRunnerError, InvalidInput, StoreError
 from agents_runner.core.events import Event, TaskResult
 from agents_runner.core.task import Task
 from agents_runner.runner.services import ActiveTasks, Services
-from agents_runner.runner.tasks.test_preflight import has_scripts
+from agents_runner.runner.tasks.test_preflight import NO_AGENT, has_scripts
+from agents_runner.store.window_state import WindowState
 from agents_runner.ui.analyzer import Analyzer
 from agents_runner.ui.application import application, interruptible, keep_what_is_there
 from agents_runner.ui.bridge import Bridge
@@ -35,6 +36,7 @@ from agents_runner.ui.tasks_page import TasksPage
 from agents_runner.ui.theme import Theme
 from agents_runner.ui.tokens import GRID
 from agents_runner.ui.widgets import Banner
+from agents_runner.ui.window_place import Memory, NoMemory, described, place
 
 PAGES = ("Environments", "New task", "Tasks", "Cached images", "Settings")
 ENVIRONMENTS, NEW_TASK, TASKS, IMAGES, SETTINGS = range(5)
@@ -46,9 +48,12 @@ log = logging.getLogger(__name__)
 class MainWindow(QMainWindow):
     """Everything a person sees. Talks to the services through jobs only; events come over the bridge."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, memory: Memory | None = None) -> None:
         super().__init__()
         self._services = services
+        self._memory: Memory = memory or NoMemory()
+        # A small file, before the first picture: the window must not jump to where it was.
+        self._remembered = self._memory.load()
         self.jobs = Jobs(self)
         self.analyzer = Analyzer(self)
         self.engine_watch = EngineWatch(services.engine_info, self.jobs, self)
@@ -65,11 +70,10 @@ class MainWindow(QMainWindow):
         self._bridge.events.connect(self._events)
         self._unsubscribe: Callable[[], None] = services.runner.subscribe(self._bridge.listener)
         self.setWindowTitle("Agents Runner")
-        self.resize(1200, 800)
-        self.setMinimumSize(900, 600)
         self._lay_out()
+        place(self, self._remembered.geometry)
         self._connect()
-        self.go(ENVIRONMENTS)
+        self._recall()
         self.environments.reload()
         self.new_task.load_agents()
         self.tasks.reload()
@@ -128,11 +132,53 @@ class MainWindow(QMainWindow):
         self.engine_watch.there.connect(self._engine_there)
         self.engine_watch.away.connect(self._engine_away)
 
+    # -- what is remembered ------------------------------------------------------------------------
+
+    def _recall(self) -> None:
+        """Show the page that was left last, with what was selected on it."""
+        past = self._remembered
+        if past.environment:
+            self.environments.select(past.environment)
+        self.environments.form.show_tab(past.tab)
+        self.tasks.select(past.task)
+        self.go(PAGES.index(past.page) if past.page in PAGES else ENVIRONMENTS)
+        self.new_task.select(past.last_used)
+
+    def _state(self) -> WindowState:
+        page = self._sidebar.current()
+        return WindowState(
+            geometry=described(self),
+            page=PAGES[page] if 0 <= page < len(PAGES) else "",
+            environment=self.environments.selected(),
+            tab=self.environments.form.shown_tab(),
+            task=self.tasks.selected(),
+            last_used=self._remembered.last_used,
+        )
+
+    def _used(self, task: Task) -> None:
+        """New tasks start in the environment that was used last, also after a kill."""
+        if task.agent == NO_AGENT:
+            return
+        self.new_task.offer(task.environment_id)
+        if task.environment_id != self._remembered.last_used:
+            self._remembered = self._state().model_copy(update={"last_used": task.environment_id})
+            self.jobs.run(lambda: self._memory.save(self._remembered), lambda _: None)
+
+    def _remember(self) -> None:
+        """On this thread: the window is about to go."""
+        try:
+            self._memory.save(self._state())
+        except StoreError as error:
+            log.warning("%s", error)
+
     # -- pages -------------------------------------------------------------------------------------
 
     @Slot(int)
     def _show_page(self, number: int) -> None:
         """Show a page and leave the focus where it is: arrow keys walk through the sidebar."""
+        if number == NEW_TASK and self._stack.currentWidget() is self.environments:
+            # Who comes from an environment means that one.
+            self.new_task.select(self.environments.selected() or self.new_task.selected())
         self._stack.setCurrentIndex(number)
         if number == IMAGES:
             self.images.reload()
@@ -236,6 +282,7 @@ class MainWindow(QMainWindow):
 
     @Slot(object)
     def _submitted(self, task: Task) -> None:
+        self._used(task)
         self._live.begin(task.id)
         self.tasks.add(task)
         self.open_task(task)
@@ -244,6 +291,7 @@ class MainWindow(QMainWindow):
     def open_task(self, task: Task) -> None:
         self._sidebar.select(TASKS, quietly=True)
         self._stack.setCurrentWidget(self.task)
+        self.tasks.select(task.id)
         self.task.show_task(task, lines_so_far=self._live.lines(task.id))
         self.task.focus_first()
 
@@ -294,6 +342,7 @@ class MainWindow(QMainWindow):
         """Nothing comes from the services any more; they themselves are closed by whoever made them."""
         if not self._down:
             self._down = True
+            self._remember()
             self.engine_watch.stop()
             self._unsubscribe()
             self._bridge.close()
@@ -381,17 +430,22 @@ def run_window(
     *,
     environment_id: str = "",
     prompt: str = "",
+    memory: Memory | None = None,
     on_shown: Callable[[MainWindow], object] = lambda _window: None,
 ) -> int:
-    """Show the window and run Qt's loop; returns the exit status. Tasks are left running if that was chosen."""
+    """Show the window and run Qt's loop; returns the exit status. Tasks are left running if that was chosen.
+
+    `memory` keeps what is to be found again at the next start (None: nothing is).
+    """
     app = application()
     # The one call on this thread: a small file, and the first picture must not change its colours.
     theme = Theme(app, services.settings().theme)
     theme.apply()
-    window = MainWindow(services)
+    window = MainWindow(services, memory)
     window.settings.theme_chosen.connect(theme.choose)
     if environment_id:
         window.show_environment(environment_id)
+        window.go(ENVIRONMENTS)
     if prompt:
         window.new_task.prompt.setPlainText(prompt)
     window.setAttribute(Qt.WidgetAttribute.WA_QuitOnClose)

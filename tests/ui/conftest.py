@@ -25,6 +25,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.qt_log_ignore(r"does not support (propagateSizeHints|raise|grabbing)"))
 
 
+@pytest.fixture(scope="session")
+def qapp_args() -> list[str]:
+    """A screen that has room for every size that a test asks for; without more words it is 800 x 800."""
+    return ["agents-runner", "-platform", f"offscreen:configfile={HERE / 'screen.json'}"]
+
+
 @pytest.fixture
 def world(tmp_path: Path) -> FakeWorld:
     return FakeWorld(state_dir=tmp_path / "state")
@@ -39,7 +45,7 @@ def open_window(qtbot: QtBot, world: FakeWorld) -> Iterator[Callable[[], Driver]
     Theme(app, "light").apply()
 
     def make() -> Driver:
-        window = MainWindow(world.services())
+        window = MainWindow(world.services(), world.memory)
         made.append(window)
         qtbot.addWidget(window)
         window.show()

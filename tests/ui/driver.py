@@ -139,6 +139,12 @@ class Driver:
         place = view.visualRect(view.model().index(number, 0)).center()
         self.qtbot.mouseClick(view.viewport(), LEFT, pos=place)
 
+    def run_keys(self, prompt: str) -> None:
+        """A new task by the keyboard alone, from any page."""
+        self.page(1)
+        self.qtbot.keyClicks(self.focused(), prompt)
+        self.keys(Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+
     def run(self, prompt: str) -> None:
         self.page(1)
         self.type("task-prompt", prompt)

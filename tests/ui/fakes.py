@@ -48,6 +48,7 @@ from agents_runner.runner.services import (
 )
 from agents_runner.runner.tasks.plan_launch import Host, check_prompt, problems_of
 from agents_runner.runner.tasks.recording import recorded
+from agents_runner.store.window_state import WindowState
 
 Script = Callable[[Task, threading.Event], Iterator[Event]]
 WAIT_S = 30.0
@@ -413,6 +414,21 @@ class Offer:
 
 
 @dataclass
+class FakeMemory:
+    """See `Memory`; what one window saved is what the next one finds."""
+
+    state: WindowState = field(default_factory=WindowState)
+    gate: Gate = field(default_factory=Gate)
+
+    def load(self) -> WindowState:
+        return self.state
+
+    def save(self, state: WindowState) -> None:
+        self.gate()
+        self.state = state
+
+
+@dataclass
 class FakeWorld:
     """The fakes behind one bundle, for a test to look at and to turn knobs of."""
 
@@ -428,6 +444,7 @@ class FakeWorld:
     """What every folder holds; empty: there is no port to discover anything."""
     discovered: list[Path] = field(default_factory=list)
     desktop: FakeDesktop = field(default_factory=FakeDesktop)
+    memory: FakeMemory = field(default_factory=FakeMemory)
     test_preflight: bool = False
     """Whether there is a port to test scripts with."""
     tested: list[tuple[str, bool]] = field(default_factory=list)

@@ -56,8 +56,9 @@ def test_the_keyboard_alone_is_enough(driver: Driver, world: FakeWorld) -> None:
     driver.qtbot.keyClicks(driver.focused(), "typed")
     driver.keys(Key.Key_Return, CONTROL)
     driver.wait(lambda: "building" in driver.label("task-state"))
-    assert driver.focused() is driver.find("stop-task")
-    driver.keys(Key.Key_Space)
+    # Not Stop: who types on must not end the task.
+    assert driver.focused() is driver.find("task-log")
+    driver.keys(Key.Key_Period, CONTROL)
     driver.wait(lambda: "cancelled" in driver.label("task-state"))
     driver.keys(Key.Key_Escape)
     assert driver.focused() is driver.find("task-list")
