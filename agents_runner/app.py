@@ -12,6 +12,7 @@ from pathlib import Path
 
 from agents_runner.agents import registry
 from agents_runner.cli.printing import say
+from agents_runner.core.checks import FieldProblem
 from agents_runner.core.environment import Environment
 from agents_runner.core.errors import InvalidInput
 from agents_runner.core.task import Task
@@ -31,7 +32,7 @@ from agents_runner.runner.tasks.plan_launch import Host, problems_of, this_host
 from agents_runner.runner.tasks.task_runner import TaskRunner
 from agents_runner.runner.tasks.test_preflight import preflight_test
 from agents_runner.store.database import Database
-from agents_runner.store.environments import EnvironmentStore, check_environment
+from agents_runner.store.environments import EnvironmentStore
 from agents_runner.store.one_window import WindowPlace
 from agents_runner.store.owners import Owners
 from agents_runner.store.paths import Paths
@@ -98,15 +99,13 @@ def build_services(paths: Paths | None = None, engine_there: Engine | None = Non
         agent = registry.resolve(name, settings.load()[0])
         return registry.launch(agent, args=args, home=Path.home())
 
-    def check(environment: Environment) -> tuple[tuple[str, str, str], ...]:
-        found = [(one.field, one.message, one.hint) for one in problems_of(environment, planning_host())]
+    def check(environment: Environment) -> tuple[FieldProblem, ...]:
+        found = problems_of(environment, planning_host())
         try:
-            check_environment(environment)
             registry.resolve(environment.agent, settings.load()[0])
         except InvalidInput as error:
-            if all(error.field != field for field, _, _ in found):
-                found.append((error.field, error.message, error.hint))
-        return tuple(found)
+            found = (*found, FieldProblem.of(error))
+        return found
 
     secrets = SecretService(environments=environments, values=values, check_environment=check)
 

@@ -39,8 +39,8 @@ def _assigned(environment: Environment | None, fields: dict[str, Any], sets: lis
 
 
 def _saved(services: Services, environment: Environment, args: argparse.Namespace) -> int:
-    for field, message, hint in services.check_environment(environment):
-        raise InvalidInput(message, hint, field=field)
+    for problem in services.check_environment(environment):
+        raise problem.error()
     saved = services.environments.save(environment)
     if args.json:
         say_json(shown_fields(model_data(saved)))

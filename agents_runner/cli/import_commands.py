@@ -60,7 +60,7 @@ def _import_found(
     environment = environment_of(draft, args.name, taken)
     notes = list(draft.notes)
     # Taken over as it is: what would stop a task is said now, and again when it is edited or run.
-    notes += [f"{message} {hint}".rstrip() for _, message, hint in services.check_environment(environment)]
+    notes += [problem.text for problem in services.check_environment(environment)]
     notes += [f"There is {other.describe} as well; import it by its own name." for other in others]
     if not args.dry_run:
         environment = services.environments.save(environment)

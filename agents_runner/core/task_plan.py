@@ -40,7 +40,7 @@ class DockerRunnerConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: Literal["task", "interactive", "test"] = "task"
+    kind: Literal["task", "test"] = "task"
     task_id: str
     environment_id: str
     environment_name: str
@@ -53,6 +53,7 @@ class DockerRunnerConfig(BaseModel):
     preflight_enabled: bool = True
     cached_preflight_script: str = ""
     run_preflight_script: str = ""
+    """Both as they were typed; `images.planning` makes of them what runs."""
     env_vars: dict[str, str] = Field(default_factory=dict)
     secrets: tuple[Grant, ...] = ()
     """Names and who may see them; their values are in no plan."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from agents_runner.core.container import ImageInfo
 from agents_runner.core.events import Phase
@@ -16,10 +17,14 @@ from agents_runner.preflight.steps import Step, split_steps
 
 def cached_steps(config: DockerRunnerConfig) -> tuple[Step, ...]:
     """The cached preflight's steps, as they will run; empty if there is nothing to run."""
-    text = normalise(config.cached_preflight_script)
-    if not config.preflight_enabled or not text.strip():
-        return ()
-    return split_steps(text)
+    return _steps(config.cached_preflight_script) if config.preflight_enabled else ()
+
+
+@lru_cache(maxsize=8)
+def _steps(typed: str) -> tuple[Step, ...]:
+    """A task asks several times: for its layers, and for what is left to run at its start."""
+    text = normalise(typed)
+    return split_steps(text) if text.strip() else ()
 
 
 def plan_image(config: DockerRunnerConfig, base: ImageInfo) -> ImagePlan:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
+from agents_runner.core.checks import FieldProblem
 from agents_runner.core.environment import Environment
 from agents_runner.core.errors import InvalidInput, NotFound, StoreError
 from agents_runner.core.redaction import MIN_SECRET
@@ -22,7 +23,6 @@ from agents_runner.core.secrets import (
 from agents_runner.runner.services import EnvironmentsPort, ShownSecret
 
 log = logging.getLogger(__name__)
-Problems = tuple[tuple[str, str, str], ...]
 
 
 class ValueStore(Protocol):
@@ -39,7 +39,7 @@ class SecretService:
 
     environments: EnvironmentsPort
     values: ValueStore
-    check_environment: Callable[[Environment], Problems]
+    check_environment: Callable[[Environment], tuple[FieldProblem, ...]]
 
     def list(self, name_or_id: str) -> tuple[ShownSecret, ...]:
         environment = self.environments.get(name_or_id)
@@ -60,9 +60,9 @@ class SecretService:
         there = name in environment.secrets
         changed = _with_use(environment, name, use)
         if changed != environment:
-            for field, message, hint in self.check_environment(changed):
-                if field == FIELD:
-                    raise InvalidInput(message, hint, field=field)
+            for problem in self.check_environment(changed):
+                if problem.field == FIELD:
+                    raise problem.error()
         self.values.set(environment.id, name, value)
         if changed != environment:
             try:

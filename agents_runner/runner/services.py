@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from agents_runner.core.checks import FieldProblem
 from agents_runner.core.container import EngineInfo
 from agents_runner.core.environment import Environment
 from agents_runner.core.errors import NoDesktop
@@ -357,8 +358,8 @@ class Services:
     save_settings: Callable[[Settings], None]
     engine_info: Callable[[], EngineInfo]
     """Raises an EngineError that names the cause and the cure."""
-    check_environment: Callable[[Environment], tuple[tuple[str, str, str], ...]]
-    """(field, message, hint) of everything that would stop a task: mounts, ports, variables, paths."""
+    check_environment: Callable[[Environment], tuple[FieldProblem, ...]]
+    """Everything that would stop a task: mounts, ports, variables, paths."""
     doctor: Callable[[], tuple[Check, ...]]
     import_environments: ImportEnvironments
     export_environment: Callable[[str], str]

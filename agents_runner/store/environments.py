@@ -7,11 +7,12 @@ import contextlib
 import difflib
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from agents_runner.core.checks import check_file
 from agents_runner.core.environment import SCHEMA, Environment, GitWorkspace, new_environment_id
 from agents_runner.core.errors import AgentsRunnerError, InvalidInput, NotFound, StoreError
 from agents_runner.core.field_values import checked_environment
@@ -22,20 +23,14 @@ from agents_runner.core.migrate import (
     model_data,
     read_environment,
 )
-from agents_runner.core.mounts import check_mounts, parse_mount
-from agents_runner.core.ports import parse_ports
-from agents_runner.core.repository_url import check_url, holds_credentials, shown_fields
+from agents_runner.core.repository_url import holds_credentials, shown_fields
 from agents_runner.core.results import ImportReport, Listing, Problem
-from agents_runner.core.scripts import check_script
-from agents_runner.core.secrets import check_secrets
-from agents_runner.core.task_plan import WORKSPACE_PATH
-from agents_runner.core.variables import check_variables
 from agents_runner.store.files import DISK, Disk, back_up, locked, move_aside, write_atomic
 from agents_runner.store.jsonfile import parse_json, read_regular
 from agents_runner.store.os_errors import unreadable
 from agents_runner.store.paths import Paths
 
-__all__ = ["EnvironmentStore", "check_environment", "environment_to_json"]
+__all__ = ["EnvironmentStore", "environment_to_json"]
 log = logging.getLogger(__name__)
 
 
@@ -97,7 +92,7 @@ class EnvironmentStore:
     def save(self, environment: Environment) -> Environment:
         """Write it whole; returns what was written. Raises InvalidInput at its field, StoreError."""
         environment = checked_environment(model_data(environment))
-        check_environment(environment)
+        check_file(environment)
         text = environment_to_json(environment)
         with self._lock():
             scan = self._scan(holding=True)
@@ -276,7 +271,7 @@ class EnvironmentStore:
             notes.append(f"{environment.name}: there is an environment {old} already; this one is {environment.id}.")
         # Taken over as it is: what would stop a task is said now, and again when it is edited or run.
         try:
-            check_environment(environment)
+            check_file(environment)
         except InvalidInput as error:
             notes.append(f"{environment.name}: {error.message} {error.hint}".rstrip())
         place = self._new_place(environment.id, scan)
@@ -318,52 +313,3 @@ def _credentials(environment: Environment) -> Iterator[str]:
     workspace = environment.workspace
     if isinstance(workspace, GitWorkspace) and holds_credentials(workspace.url):
         yield f"{environment.name}: its repository's address holds a password or token. Take it out of there."
-
-
-def check_environment(environment: Environment) -> None:
-    """What no file should hold. Raises InvalidInput at the first field that is wrong."""
-    checks: tuple[Callable[[], object], ...] = (
-        lambda: check_variables(environment.env_vars),
-        lambda: check_secrets(environment.secret_grants, variables=environment.env_vars, targets=()),
-        lambda: check_script(environment.cached_preflight_script, "cached_preflight_script"),
-        lambda: check_script(environment.run_preflight_script, "run_preflight_script"),
-        lambda: check_mounts([parse_mount(text) for text in environment.mounts], WORKSPACE_PATH),
-        lambda: parse_ports(environment.ports),
-        lambda: _check_repository(environment),
-        lambda: _check_texts(environment),
-    )
-    for check in checks:
-        check()
-
-
-def _check_repository(environment: Environment) -> None:
-    if isinstance(environment.workspace, GitWorkspace):
-        check_url(environment.workspace.url)
-
-
-def _check_texts(environment: Environment) -> None:
-    """No engine and no program takes a NUL or half a character."""
-    workspace = environment.workspace.model_dump()
-    texts: dict[str, tuple[str, ...]] = {
-        "base_image": (environment.base_image,),
-        "agent": (environment.agent,),
-        "agent_args": environment.agent_args,
-        "cache_inputs": environment.cache_inputs,
-        "secrets": environment.secrets,
-        "mounts": environment.mounts,
-        "workspace": tuple(str(value) for value in workspace.values()),
-    }
-    for name, values in texts.items():
-        for value in values:
-            if "\0" in value or not _is_unicode(value):
-                raise InvalidInput(
-                    f"{name} holds a character that no program can read.", "Type it again as plain text.", field=name
-                )
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -10,6 +10,7 @@ from PySide6.QtCore import QModelIndex, Qt, Signal, Slot
 from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import QListView, QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
+from agents_runner.core.checks import FieldProblem
 from agents_runner.core.environment import Environment, new_environment_id
 from agents_runner.core.errors import AgentsRunnerError, InvalidInput
 from agents_runner.runner.services import ImportOffer, Listing, Services
@@ -29,7 +30,7 @@ NEW_NAME = "New environment"
 READ_ONLY = (
     "This environment was written by a newer version of Agents Runner: it can be run and duplicated, not changed."
 )
-Problems = tuple[tuple[str, str, str], ...]
+Problems = tuple[FieldProblem, ...]
 
 
 class EnvironmentsPage(QWidget):
@@ -303,7 +304,7 @@ class EnvironmentsPage(QWidget):
         try:
             environment = to_environment(draft, self._environments.get(key), new_id=key)
         except InvalidInput as error:
-            self._refused(key, ((error.field, error.message, error.hint),))
+            self._refused(key, (FieldProblem.of(error),))
             return
         if self._save.hasFocus():
             # Else it would go to the next button, and that may be Delete.
@@ -334,7 +335,7 @@ class EnvironmentsPage(QWidget):
 
     def _not_saved(self, key: str, error: AgentsRunnerError) -> None:
         field = error.field if isinstance(error, InvalidInput) else ""
-        self._refused(key, ((field, error.message, error.hint),))
+        self._refused(key, (FieldProblem(field=field, message=error.message, hint=error.hint),))
 
     def _refused(self, key: str, problems: Problems) -> None:
         """Kept until the next try; shown now, or when that environment is selected again."""
@@ -348,16 +349,15 @@ class EnvironmentsPage(QWidget):
         self.form.clear_errors()
         elsewhere = []
         # Backwards, so that the first field that is wrong has the focus in the end.
-        for field, message, hint in reversed(self._problems.get(self._current, ())):
-            text = f"{message} {hint}".strip()
-            if not self.form.show_error(field, text):
-                elsewhere.append(text)
+        for problem in reversed(self._problems.get(self._current, ())):
+            if not self.form.show_error(problem.field, problem.text):
+                elsewhere.append(problem.text)
         self._elsewhere = tuple(reversed(elsewhere))
         self._show_banner()
 
     def show_problem(self, environment_id: str, error: InvalidInput) -> None:
         """Select the environment and show what is wrong with it at its field."""
-        self._problems[environment_id] = ((error.field, error.message, error.hint),)
+        self._problems[environment_id] = (FieldProblem.of(error),)
         self._current = ""
         self._fill(environment_id)
 

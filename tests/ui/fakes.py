@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from agents_runner.core.checks import FieldProblem
 from agents_runner.core.container import EngineInfo
 from agents_runner.core.environment import COLORS, Environment
 from agents_runner.core.errors import AgentsRunnerError, InvalidInput, NoDesktop, NotFound
@@ -467,9 +468,8 @@ class FakeWorld:
             raise self.engine_error
         return EngineInfo(endpoint="fake", version="1", api="1.44", platform="linux/amd64", local=True)
 
-    def _check(self, environment: Environment) -> tuple[tuple[str, str, str], ...]:
-        found = problems_of(environment, Host(uid=1000, gid=1000, state_dir=self.state_dir))
-        return tuple((one.field, one.message, one.hint) for one in found)
+    def _check(self, environment: Environment) -> tuple[FieldProblem, ...]:
+        return problems_of(environment, Host(uid=1000, gid=1000, state_dir=self.state_dir))
 
     def services(self) -> Services:
         return Services(

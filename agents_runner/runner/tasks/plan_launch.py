@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import secrets
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from agents_runner.core.checks import TASK_CHECKS, Check, FieldProblem, check_texts, problems_found
 from agents_runner.core.container import EngineInfo
 from agents_runner.core.environment import (
     Environment,
@@ -24,14 +24,10 @@ from agents_runner.core.errors import InvalidInput
 from agents_runner.core.mounts import Mount, check_mounts, parse_mount
 from agents_runner.core.ports import parse_ports
 from agents_runner.core.repository_url import check_branch, check_url
-from agents_runner.core.scripts import check_script, normalise
-from agents_runner.core.secrets import check_secrets
 from agents_runner.core.task_plan import WORKSPACE_PATH, AgentLaunch, DockerRunnerConfig
-from agents_runner.core.variables import check_variables
 from agents_runner.workspace.folders import resolve_mount, resolve_source, resolve_workspace
 
 DESKTOP_SHM_MB = 1024
-IMAGE_REF_HINT = "For example debian:bookworm or lunamidori5/pixelarch:emerald."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,11 +65,11 @@ def plan_launch(
     task_id: str,
     agent: AgentLaunch | None,
     host: Host,
-    kind: Literal["task", "interactive", "test"] = "task",
+    kind: Literal["task", "test"] = "task",
 ) -> DockerRunnerConfig:
     """Resolve everything. Raises InvalidInput at the first field that cannot be used."""
-    for problem in (problem for check in _CHECKS for problem in check(environment, host)):
-        raise problem
+    for problem in problems_of(environment, host):
+        raise problem.error()
     return DockerRunnerConfig(
         kind=kind,
         task_id=task_id,
@@ -85,8 +81,8 @@ def plan_launch(
         desktop_cache_enabled=environment.headless_desktop_enabled and environment.cache_desktop_build,
         container_cache_enabled=environment.cache_container_build,
         preflight_enabled=environment.preflight_enabled,
-        cached_preflight_script=normalise(environment.cached_preflight_script),
-        run_preflight_script=normalise(environment.run_preflight_script),
+        cached_preflight_script=environment.cached_preflight_script,
+        run_preflight_script=environment.run_preflight_script,
         env_vars=environment.env_vars,
         secrets=environment.secret_grants,
         input_files=_input_files(environment),
@@ -111,96 +107,29 @@ def without_caches(config: DockerRunnerConfig) -> DockerRunnerConfig:
     return config.model_copy(update={"desktop_cache_enabled": False, "container_cache_enabled": False})
 
 
-def problems_of(environment: Environment, host: Host) -> tuple[InvalidInput, ...]:
+def problems_of(environment: Environment, host: Host) -> tuple[FieldProblem, ...]:
     """Everything that would stop a task of this environment, each at its field."""
-    return tuple(problem for check in _CHECKS for problem in check(environment, host))
+    found = problems_found(environment, (check_texts, *TASK_CHECKS))
+    if problems_found(environment, (check_texts,)):
+        return found  # no path of it can be looked at
+    return found + tuple(
+        problem
+        for problem in problems_found(environment, _checks_of(host))
+        if all(problem.field != one.field for one in found)
+    )
 
 
 # -- one check a field ------------------------------------------------------------------------------
 
-Check = Callable[[Environment, Host], list[InvalidInput]]
+
+def _checks_of(host: Host) -> tuple[Check, ...]:
+    """Those that look at this machine."""
+    return partial(_workspace, host=host), partial(_mounts, host=host), partial(_check_inputs, host=host)
 
 
-def _caught(act: Callable[[], object]) -> list[InvalidInput]:
-    try:
-        act()
-    except InvalidInput as error:
-        return [error]
-    return []
-
-
-def _check_image(environment: Environment, _host: Host) -> list[InvalidInput]:
-    ref = environment.base_image.strip()
-    if not ref:
-        return [InvalidInput("The environment has no base image.", IMAGE_REF_HINT, field="base_image")]
-    if ref.startswith("-") or any(char.isspace() or not char.isprintable() for char in ref):
-        return [InvalidInput(f"{ref!r} is no image's name.", IMAGE_REF_HINT, field="base_image")]
-    name = ref.rsplit("/", 1)[-1].split(":", 1)[0].split("@", 1)[0]
-    if ref.startswith(("agent-runner-env:", "agent-runner-desktop:")):
-        return [
-            InvalidInput(f"{ref} is a cached layer, which may be cleaned away.", IMAGE_REF_HINT, field="base_image")
-        ]
-    if not name or name != name.lower():
-        return [InvalidInput(f"{ref!r} is no image's name: it has capitals.", IMAGE_REF_HINT, field="base_image")]
-    return []
-
-
-def _check_workspace(environment: Environment, host: Host) -> list[InvalidInput]:
-    return _caught(lambda: _workspace(environment, host))
-
-
-def _check_scripts(environment: Environment, _host: Host) -> list[InvalidInput]:
-    return _caught(lambda: check_script(environment.cached_preflight_script, "cached_preflight_script")) + _caught(
-        lambda: check_script(environment.run_preflight_script, "run_preflight_script")
-    )
-
-
-def _check_variables(environment: Environment, _host: Host) -> list[InvalidInput]:
-    return _caught(lambda: check_variables(environment.env_vars))
-
-
-def _check_secrets(environment: Environment, _host: Host) -> list[InvalidInput]:
-    def check() -> None:
-        check_secrets(environment.secret_grants, variables=environment.env_vars, targets=_targets(environment))
-
-    return _caught(check)
-
-
-def _targets(environment: Environment) -> tuple[str, ...]:
-    """Where the mounts go, of those that can be read; the others have an error of their own."""
-    found = []
-    for text in environment.mounts:
-        with contextlib.suppress(InvalidInput):
-            found.append(parse_mount(text).target)
-    return tuple(found)
-
-
-def _check_mounts(environment: Environment, host: Host) -> list[InvalidInput]:
-    return _caught(lambda: _mounts(environment, host))
-
-
-def _check_ports(environment: Environment, _host: Host) -> list[InvalidInput]:
-    return _caught(lambda: parse_ports(environment.ports))
-
-
-def _check_inputs(environment: Environment, host: Host) -> list[InvalidInput]:
-    def check() -> None:
-        for path in environment.cache_inputs:
-            resolve_source(path, field="cache_inputs", state_dir=host.state_dir)
-
-    return _caught(check)
-
-
-_CHECKS: tuple[Check, ...] = (
-    _check_image,
-    _check_workspace,
-    _check_scripts,
-    _check_variables,
-    _check_secrets,
-    _check_mounts,
-    _check_ports,
-    _check_inputs,
-)
+def _check_inputs(environment: Environment, host: Host) -> None:
+    for path in environment.cache_inputs:
+        resolve_source(path, field="cache_inputs", state_dir=host.state_dir)
 
 
 def _mounts(environment: Environment, host: Host) -> tuple[Mount, ...]:

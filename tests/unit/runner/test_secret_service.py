@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from agents_runner.core.checks import FieldProblem
 from agents_runner.core.environment import Environment
 from agents_runner.core.errors import InvalidInput, NotFound, StoreError
 from agents_runner.core.secrets import SecretUse
@@ -49,8 +50,8 @@ def world(tmp_path: Path) -> World:
     environments = EnvironmentsWithSecrets(environments=store, values=values)
     host = Host(uid=0, gid=0, state_dir=tmp_path)
 
-    def check(environment: Environment) -> tuple[tuple[str, str, str], ...]:
-        return tuple((one.field, one.message, one.hint) for one in problems_of(environment, host))
+    def check(environment: Environment) -> tuple[FieldProblem, ...]:
+        return problems_of(environment, host)
 
     environments.save(Environment(id="e", name="E", env_vars={"TAKEN": "1"}))
     return World(
