@@ -1,19 +1,30 @@
-"""How the launcher's files reach a container: a bind mount on a local engine, a volume on a remote one."""
+"""How files reach a container and come back from it, without a folder that both it and the host can write into.
+
+What goes in lies in a private folder of the application, mounted read-only (a volume on a remote engine). What the
+launcher writes down for itself lies in memory in a task, where nobody reads it, and in a volume of its own in a
+build: the host sees it only through the engine, after the container has ended (see `Engine.get_file`).
+"""
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
-from agents_runner.core.container import CONTAINER_INSTANCE, CONTAINER_KIND, ContainerSpec
-from agents_runner.core.errors import StoreError
+from agents_runner.core.container import CONTAINER_INSTANCE, CONTAINER_KIND, CONTAINER_NAME, ContainerSpec
+from agents_runner.core.errors import EngineError, StoreError
 from agents_runner.core.mounts import Mount
-from agents_runner.core.task_plan import CONTROL_PATH
 from agents_runner.engine.port import Engine
 from agents_runner.launcher.files import IN, STATE
+
+CONTROL_KIND = "control"
+"""The `CONTAINER_KIND` of the volumes of control folders."""
+STATE_MIB = 16
+"""Size of a task's state folder in memory."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,40 +38,57 @@ class ControlFolder:
     uid: int
     gid: int
     instance: str = ""
+    kind: Literal["build", "task"] = "task"
 
     @property
     def folder(self) -> Path:
         return self.root / self.name
 
-    def prepare(self, engine: Engine, spec: ContainerSpec, files: Mapping[str, bytes]) -> ContainerSpec:
-        """Before the container is created: the files on disk (or a volume), and the spec that mounts them."""
-        if not self.local:
-            engine.create_volume(self.name, {CONTAINER_KIND: "control", CONTAINER_INSTANCE: self.instance})
-            return replace(spec, volumes={**spec.volumes, self.name: CONTROL_PATH})
-        self._write(files)
-        ours = (
-            Mount(source=str(self.folder / "in"), target=IN, read_only=True),
-            Mount(source=str(self.folder / "state"), target=STATE),
-        )
-        return replace(spec, mounts=(*spec.mounts, *ours))
+    @property
+    def _inputs(self) -> str:
+        return f"{self.name}-in"
 
-    def deliver(self, engine: Engine, container: str, files: Mapping[str, bytes]) -> None:
-        """After it is created, before it is started: on a remote engine the files go into the volume."""
-        if not self.local:
-            engine.put_tree(container, CONTROL_PATH, files, uid=self.uid, gid=self.gid)
+    @property
+    def _state(self) -> str:
+        return f"{self.name}-state"
+
+    def prepare(self, engine: Engine, spec: ContainerSpec, files: Mapping[str, bytes]) -> ContainerSpec:
+        """Before the container is created: `files` (all below `in/`) in their place, and the spec that mounts them.
+
+        Raises StoreError and EngineErrors; nothing is left behind then.
+        """
+        try:
+            if self.local:
+                self._write(files)
+                mount = Mount(source=str(self.folder / "in"), target=IN, read_only=True)
+                spec = replace(spec, mounts=(*spec.mounts, mount))
+            else:
+                self._fill(engine, spec, files)
+                spec = replace(spec, read_only_volumes={**spec.read_only_volumes, self._inputs: IN})
+            if self.kind == "task":
+                return replace(spec, open_memory_folders={**spec.open_memory_folders, STATE: STATE_MIB})
+            engine.create_volume(self._state, self._labels())
+            return replace(spec, empty_volumes={**spec.empty_volumes, self._state: STATE})
+        except BaseException:
+            with contextlib.suppress(EngineError):
+                self.remove(engine)
+            raise
 
     def read_state(self, engine: Engine, container: str, name: str) -> bytes | None:
-        """A file that the launcher left behind; on a local engine without asking the engine for it."""
-        if not self.local:
-            return engine.get_file(container, f"{STATE}/{name}")
-        try:
-            return (self.folder / "state" / name).read_bytes()
-        except OSError:
-            return None
+        """What an ended build's launcher wrote down; None if it is not there. Raises FileRefused, EngineErrors."""
+        return read_state(engine, container, name)
+
+    def remove(self, engine: Engine) -> None:
+        """After the container is gone."""
+        if self.local:
+            shutil.rmtree(self.folder, ignore_errors=True)
+        else:
+            engine.remove_volume(self._inputs)
+        if self.kind == "build":
+            engine.remove_volume(self._state)
 
     def _write(self, files: Mapping[str, bytes]) -> None:
         try:
-            shutil.rmtree(self.folder, ignore_errors=True)
             for name, data in files.items():
                 path = self.folder / name
                 path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -73,12 +101,32 @@ class ControlFolder:
                 "Check the free space and the rights of the application's folder.",
             ) from error
 
-    def remove(self, engine: Engine) -> None:
-        """After the container is gone."""
-        if self.local:
-            shutil.rmtree(self.folder, ignore_errors=True)
-        else:
-            engine.remove_volume(self.name)
+    def _fill(self, engine: Engine, spec: ContainerSpec, files: Mapping[str, bytes]) -> None:
+        """The volume's files go through a container that never runs: in the real one they can only be read."""
+        engine.create_volume(self._inputs, self._labels())
+        name = f"{self.name}-fill"
+        filler = ContainerSpec(
+            name=name,
+            image=spec.image,
+            entrypoint=("/bin/sh",),
+            labels={**self._labels(), CONTAINER_NAME: name},
+            empty_volumes={self._inputs: IN},
+            platform=spec.platform,
+        )
+        made = engine.create(filler)
+        try:
+            inside = {path.removeprefix("in/"): data for path, data in files.items()}
+            engine.put_tree(made, IN, inside, uid=self.uid, gid=self.gid)
+        finally:
+            engine.remove(made)
+
+    def _labels(self) -> dict[str, str]:
+        return {CONTAINER_KIND: CONTROL_KIND, CONTAINER_INSTANCE: self.instance}
+
+
+def read_state(engine: Engine, container: str, name: str) -> bytes | None:
+    """See `ControlFolder.read_state`; for a build that another process began."""
+    return engine.get_file(container, f"{STATE}/{name}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,12 +137,18 @@ class ControlFolders:
     local: bool
     instance: str = ""
 
-    def sweep(self, name: str) -> None:
-        """Remove what is left of a container's folders, once it is gone; a remote engine's volumes went with it."""
-        for folder in self.root.glob(f"{name[:48]}-*"):
+    def sweep(self, engine: Engine, name: str) -> None:
+        """Remove what is left of a container's folders and volumes, once it is gone. Raises EngineErrors."""
+        begin = f"{name[:48]}-"
+        for folder in self.root.glob(f"{begin}*"):
             shutil.rmtree(folder, ignore_errors=True)
+        for volume in engine.list_volumes({CONTAINER_KIND: CONTROL_KIND, CONTAINER_INSTANCE: self.instance}):
+            if volume.name.startswith(begin):
+                engine.remove_volume(volume.name)
 
-    def named(self, name: str, *, uid: int, gid: int) -> ControlFolder:
+    def named(self, name: str, *, uid: int, gid: int, kind: Literal["build", "task"] = "task") -> ControlFolder:
         """A folder of its own for each attempt: two that want the same container never share files."""
         unique = f"{name[:48]}-{secrets.token_hex(4)}"
-        return ControlFolder(name=unique, root=self.root, local=self.local, uid=uid, gid=gid, instance=self.instance)
+        return ControlFolder(
+            name=unique, root=self.root, local=self.local, uid=uid, gid=gid, instance=self.instance, kind=kind
+        )

@@ -57,8 +57,16 @@ class ContainerSpec:
     """Named volumes: volume name to the path inside."""
     memory_folders: tuple[str, ...] = ()
     """Paths of file systems in memory: nothing in them is ever on a disk or in a commit."""
+    open_memory_folders: Mapping[str, int] = field(default_factory=dict)
+    """The same for folders that every user of the container may write into: path to its size in MiB."""
+    empty_volumes: Mapping[str, str] = field(default_factory=dict)
+    """The same for volumes that nothing of the image is copied into."""
+    read_only_volumes: Mapping[str, str] = field(default_factory=dict)
+    """Named volumes that the container can only read: volume name to the path inside."""
     stdin: bool = False
     """Whether something is sent to the first process (`Attached.send`)."""
+    stdin_stays: bool = False
+    """Whether its standard input stays open when who sent something goes away, so that others can send more."""
     ports: tuple[Port, ...] = ()
     resources: Resources = Resources()
     init: bool = False

@@ -152,6 +152,12 @@ class ContainerMissing(EngineError):
     code = "container-missing"
 
 
+class FileRefused(EngineError):
+    """What stands at a path inside a container is no plain file of a sensible size, so none of it was taken."""
+
+    code = "file-refused"
+
+
 class NameInUse(EngineError):
     code = "name-in-use"
 

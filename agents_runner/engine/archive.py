@@ -5,9 +5,15 @@ from __future__ import annotations
 import io
 import posixpath
 import tarfile
+import time
 from collections.abc import Iterable, Mapping
 
-MAX_FILE = 64 * 1024 * 1024
+from agents_runner.core.errors import FileRefused
+
+_HEADERS = 256 * 1024
+"""Bytes of a tar that are not the file's: its name, its attributes, the filling."""
+_PLAIN = (tarfile.REGTYPE, tarfile.AREGTYPE)
+"""Not those that tarfile counts as regular besides: a sparse file's size has nothing to do with its bytes."""
 
 
 def _entry(
@@ -46,16 +52,30 @@ def tree(files: Mapping[str, bytes], *, uid: int, gid: int) -> bytes:
     return buffer.getvalue()
 
 
-def first_file(stream: Iterable[bytes]) -> bytes | None:
-    """The first regular file's bytes; None for anything else or a file over `MAX_FILE`."""
+def plain_file(stream: Iterable[bytes], path: str, *, limit: int, deadline: float) -> bytes:
+    """The bytes of the one plain file of a tar that comes from a container; raises FileRefused for anything else.
+
+    `deadline` by the monotonic clock. No more is read than `limit` bytes and the tar's own: neither a long file nor
+    an answer without end costs memory.
+    """
     data = bytearray()
     for part in stream:
         data += part
-        if len(data) > MAX_FILE:
-            return None
-    with tarfile.open(fileobj=io.BytesIO(bytes(data))) as tar:
-        for entry in tar:
-            if entry.isreg():
-                found = tar.extractfile(entry)
-                return found.read() if found else None
-    return None
+        if len(data) > limit + _HEADERS:
+            break
+        if time.monotonic() >= deadline:
+            raise FileRefused(f"{path} of the container did not come in time.", "Run it again.")
+    try:
+        with tarfile.open(fileobj=io.BytesIO(bytes(data)), mode="r:") as tar:
+            entry = tar.next()
+            found = tar.extractfile(entry) if entry is not None and entry.type in _PLAIN else None
+            if entry is None or found is None:
+                raise FileRefused(f"{path} of the container is no plain file.", "Nothing of it was read.")
+            if entry.size > limit:
+                raise FileRefused(f"{path} of the container is larger than {limit} bytes.", "Nothing of it was read.")
+            read = found.read(limit + 1)
+    except (tarfile.TarError, ValueError, OSError, EOFError) as error:
+        raise FileRefused(f"{path} of the container cannot be read: {error}.") from error
+    if len(read) != entry.size:
+        raise FileRefused(f"{path} of the container came only in part.", "Run it again.")
+    return read

@@ -32,6 +32,7 @@ from agents_runner.core.errors import (
     EngineTooNew,
     EngineTooOld,
     EngineUnreachable,
+    FileRefused,
     ImageMissing,
 )
 from agents_runner.engine import archive, facts, retry
@@ -41,7 +42,7 @@ from agents_runner.engine.endpoint import Endpoint, resolve
 from agents_runner.engine.mapping import mapped
 from agents_runner.engine.payload import commit_config, container_config
 from agents_runner.engine.pipe import ExecPipe, collected
-from agents_runner.engine.port import Attached, Chunk, LogStream, Pipe, PullProgress, Ran
+from agents_runner.engine.port import MAX_FILE, Attached, Chunk, LogStream, Pipe, PullProgress, Ran
 from agents_runner.engine.pulling import SILENCE_S, PullCall, pull_progress
 from agents_runner.engine.streams import FrameParser, ResponseStream, SocketStream, is_chunked
 from agents_runner.engine.ticks import with_ticks
@@ -53,6 +54,7 @@ LOOK_TIMEOUT_S = 20
 LOOKS = 6
 """An engine that is slow has as long for a look as for anything else, on a new connection each time."""
 FOLLOW_TIMEOUT_S = LOOK_TIMEOUT_S
+FILE_TIMEOUT_S = 30.0
 OLDEST_API = (1, 41)
 NEWEST_API = "1.52"
 """What is tested; a newer engine is asked in these words."""
@@ -247,6 +249,15 @@ class DockerEngine:
         raw = self._asked("attach to a container", lambda client: client.attach_socket(container, wanted))
         return SocketStream(cast("socket.socket", getattr(raw, "_sock", raw)), raw)
 
+    def send(self, container: str, data: bytes) -> None:
+        wanted = {"stdin": 1, "stream": 1}
+        raw = self._asked("send to a container", lambda client: client.attach_socket(container, wanted))
+        stream = SocketStream(cast("socket.socket", getattr(raw, "_sock", raw)), raw)
+        try:
+            stream.send(data)
+        finally:
+            stream.close()
+
     def follow(self, container: str, skip: Mapping[str, int] | None = None) -> LogStream:
         with self._call("read a container's log") as client:
             response = _log(client, container, FOLLOW_TIMEOUT_S, follow=1, tail="all")
@@ -338,11 +349,11 @@ class DockerEngine:
         packed = archive.tree(files, uid=uid, gid=gid)
         self._asked("write into a container", lambda client: client.put_archive(container, path, packed))
 
-    def get_file(self, container: str, path: str) -> bytes | None:
+    def get_file(self, container: str, path: str, *, limit: int = MAX_FILE) -> bytes | None:
+        deadline = time.monotonic() + FILE_TIMEOUT_S
         try:
-            with self._call("read from a container") as client:
-                stream, _ = client.get_archive(container, path)
-                return archive.first_file(stream)
+            with self._call("read from a container") as client, _archive(client, container, path) as response:
+                return archive.plain_file(response.iter_content(65536), path, limit=limit, deadline=deadline)
         except ContainerMissing as error:
             if self.inspect(container) is None:
                 raise error from None
@@ -350,7 +361,8 @@ class DockerEngine:
         except EngineRefused as error:
             if "could not find the file" in error.message.lower() or "no such file" in error.message.lower():
                 return None
-            raise
+            # A circle of links, a file where a folder should be: the container made it so.
+            raise FileRefused(f"{path} of the container cannot be read: {error.message}") from error
 
     def run_in(self, container: str, argv: Sequence[str], *, user: str = "", timeout: float = 30.0) -> Ran:
         made, pipe = self._exec(container, argv, user, stdin=False)
@@ -422,6 +434,22 @@ def _log(client: Any, container: str, timeout: float = CONTROL_TIMEOUT_S, **para
             params={"stdout": 1, "stderr": 1, **params},
             stream=True,
             timeout=timeout,
+        ),
+    )
+    client._raise_for_status(response)
+    return response
+
+
+def _archive(client: Any, container: str, path: str) -> requests.Response:
+    """The tar of one path of a container, as it comes: closing it ends the engine's packing as well."""
+    response = cast(
+        "requests.Response",
+        client._get(
+            client._url("/containers/{0}/archive", container),
+            params={"path": path},
+            headers={"Accept-Encoding": "identity"},
+            stream=True,
+            timeout=LOOK_TIMEOUT_S,
         ),
     )
     client._raise_for_status(response)

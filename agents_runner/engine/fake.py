@@ -30,11 +30,12 @@ from agents_runner.core.errors import (
     EngineRefused,
     EngineTimeout,
     EngineUnreachable,
+    FileRefused,
     ImageMissing,
     NameInUse,
 )
 from agents_runner.core.imageplan import sha256
-from agents_runner.engine.port import Attached, Chunk, LogStream, Pipe, PullProgress, Ran
+from agents_runner.engine.port import MAX_FILE, Attached, Chunk, LogStream, Pipe, PullProgress, Ran
 
 _TICK_S = 0.02
 KILLED = 137
@@ -125,9 +126,15 @@ def _copy(source: object, console: Console, stream: str) -> None:
 
 class _Stream:
     def __init__(
-        self, source: queue.Queue[Chunk | None], skip: Mapping[str, int], console: Console | None = None
+        self,
+        source: queue.Queue[Chunk | None],
+        skip: Mapping[str, int],
+        console: Console | None = None,
+        *,
+        stays: bool = False,
     ) -> None:
         self._console = console
+        self._stays = stays
         self._source = source
         self._skip = dict(skip)
         self._closed = False
@@ -157,7 +164,7 @@ class _Stream:
 
     def close(self) -> None:
         self._closed = True
-        if self._console is not None:
+        if self._console is not None and not self._stays:
             self._console.input.put(b"")
 
 
@@ -343,8 +350,13 @@ class FakeEngine:
 
     def attach(self, container: str, *, stdin: bool = False) -> Attached:
         self._called("attach")
-        console = self._get(container).console
-        return _Stream(console.reader(past=False, ended=False), {}, console if stdin else None)
+        one = self._get(container)
+        source = one.console.reader(past=False, ended=False)
+        return _Stream(source, {}, one.console if stdin else None, stays=one.spec.stdin_stays)
+
+    def send(self, container: str, data: bytes) -> None:
+        self._called("send")
+        self._get(container).console.input.put(data)
 
     def follow(self, container: str, skip: Mapping[str, int] | None = None) -> LogStream:
         self._called("follow")
@@ -425,9 +437,12 @@ class FakeEngine:
         self._called("put_tree")
         self._get(container).files.update({f"{path}/{name}": data for name, data in files.items()})
 
-    def get_file(self, container: str, path: str) -> bytes | None:
+    def get_file(self, container: str, path: str, *, limit: int = MAX_FILE) -> bytes | None:
         self._called("get_file")
-        return self._get(container).files.get(path)
+        data = self._get(container).files.get(path)
+        if data is not None and len(data) > limit:
+            raise FileRefused(f"{path} of the container is larger than {limit} bytes.", "Nothing of it was read.")
+        return data
 
     def run_in(self, container: str, argv: Sequence[str], *, user: str = "", timeout: float = 30.0) -> Ran:
         """By this machine's shell, as everything here; `insiders` are asked first."""

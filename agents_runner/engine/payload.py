@@ -16,7 +16,7 @@ def container_config(spec: ContainerSpec, *, userns_host: bool = False) -> dict[
         "AttachStderr": True,
         "Tty": False,
         "OpenStdin": spec.stdin,
-        "StdinOnce": spec.stdin,
+        "StdinOnce": spec.stdin and not spec.stdin_stays,
         "AttachStdin": spec.stdin,
         "Labels": dict(spec.labels),
         "HostConfig": _host_config(spec, userns_host=userns_host),
@@ -42,10 +42,10 @@ def _host_config(spec: ContainerSpec, *, userns_host: bool) -> dict[str, object]
         for mount in spec.mounts
     ]
     mounts += [{"Type": "volume", "Source": name, "Target": target} for name, target in spec.volumes.items()]
-    mounts += [
-        {"Type": "tmpfs", "Target": target, "TmpfsOptions": {"SizeBytes": 4 * _MIB, "Mode": 0o755}}
-        for target in spec.memory_folders
-    ]
+    mounts += [_empty_volume(name, target) for name, target in spec.empty_volumes.items()]
+    mounts += [_empty_volume(name, target) | {"ReadOnly": True} for name, target in spec.read_only_volumes.items()]
+    mounts += [_memory(target, 4, 0o755) for target in spec.memory_folders]
+    mounts += [_memory(target, size, 0o1777) for target, size in spec.open_memory_folders.items()]
     host: dict[str, object] = {"Mounts": mounts, "LogConfig": _LOG, "Init": spec.init}
     bindings: dict[str, list[dict[str, str]]] = {}
     for port in spec.ports:
@@ -69,6 +69,14 @@ def _host_config(spec: ContainerSpec, *, userns_host: bool) -> dict[str, object]
         # Under userns-remap root in the container could not read the launcher's private files.
         host["UsernsMode"] = "host"
     return host
+
+
+def _empty_volume(name: str, target: str) -> dict[str, object]:
+    return {"Type": "volume", "Source": name, "Target": target, "VolumeOptions": {"NoCopy": True}}
+
+
+def _memory(target: str, size_mib: int, mode: int) -> dict[str, object]:
+    return {"Type": "tmpfs", "Target": target, "TmpfsOptions": {"SizeBytes": size_mib * _MIB, "Mode": mode}}
 
 
 def commit_config(spec: CommitSpec) -> dict[str, object]:

@@ -19,6 +19,9 @@ from agents_runner.core.container import (
     VolumeInfo,
 )
 
+MAX_FILE = 1024 * 1024
+"""Bytes of a file that is taken out of a container, unless its caller says otherwise."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class PullProgress:
@@ -56,7 +59,10 @@ class Attached(LogStream, Protocol):
     """Live output of a container, and a way to its first process's standard input."""
 
     def send(self, data: bytes) -> None:
-        """Hand these bytes over, once it has started; nothing happens if it has ended."""
+        """Hand these bytes over; nothing happens if it has ended.
+
+        What is sent before the start is the first thing that the process reads, even if the sender is gone by then.
+        """
         ...
 
 
@@ -137,6 +143,13 @@ class Engine(Protocol):
         """Live output from the first byte on: call before `start`."""
         ...
 
+    def send(self, container: str, data: bytes) -> None:
+        """To the standard input of a running container's first process (see `ContainerSpec.stdin_stays`).
+
+        For whoever is not attached to it; its output is neither read nor lost. Nothing happens if it has ended.
+        """
+        ...
+
     def follow(self, container: str, skip: Mapping[str, int] | None = None) -> LogStream:
         """Output from the beginning, past and to come, leaving out the first `skip[stream]` bytes."""
         ...
@@ -184,8 +197,14 @@ class Engine(Protocol):
         """Write files (relative name to bytes, mode 0700) below a folder of the container."""
         ...
 
-    def get_file(self, container: str, path: str) -> bytes | None:
-        """A file's bytes, None if it is not there; at most 64 MiB."""
+    def get_file(self, container: str, path: str, *, limit: int = MAX_FILE) -> bytes | None:
+        """The bytes of a plain file of at most `limit` bytes; None if there is nothing at that path.
+
+        What a container left behind is not to be trusted: a link as the last part of the path is never followed,
+        one before it only within the container. Ask after the container has ended, while nothing changes any more.
+        Raises FileRefused for everything that is no such file (a link, a folder, a pipe, a device, a longer file),
+        and where its bytes do not come within half a minute; never more than `limit` and a little is read.
+        """
         ...
 
     def run_in(self, container: str, argv: Sequence[str], *, user: str = "", timeout: float = 30.0) -> Ran:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from agents_runner.containers.cancellation import Cancellation
-from agents_runner.containers.control_folder import ControlFolders
+from agents_runner.containers.control_folder import ControlFolders, read_state
 from agents_runner.containers.watch import Watch
 from agents_runner.core import container as labels
 from agents_runner.core.container import CommitSpec, ContainerSpec, ImageInfo, build_container
@@ -20,6 +20,7 @@ from agents_runner.core.errors import (
     BuildFailed,
     Cancelled,
     Detached,
+    FileRefused,
     ImageMissing,
     LimitReached,
     NameInUse,
@@ -35,7 +36,16 @@ from agents_runner.images.following import follow_other
 from agents_runner.images.packagecaches import MOUNTED_AT, held
 from agents_runner.images.sharing import BuildCoordinator, SoloCoordinator
 from agents_runner.launcher import exports
-from agents_runner.launcher.files import LAUNCHER, STATE, LauncherPlan, Stage, control_files, secrets_for
+from agents_runner.launcher.files import (
+    LAUNCHER,
+    STATE,
+    LauncherPlan,
+    Stage,
+    control_files,
+    secrets_for,
+    secrets_of,
+    token_line,
+)
 from agents_runner.launcher.protocol import Mark, OutputParser
 
 TAIL_LINES = 20
@@ -144,7 +154,7 @@ class LayerBuild:
 
     def _build_alone(self, parent: ImageInfo, cache: str) -> Generator[Event, None, ImageInfo]:
         key = self.layer.key
-        folder = self.control.named(build_container(key), uid=self.options.uid, gid=self.options.gid)
+        folder = self.control.named(build_container(key), uid=self.options.uid, gid=self.options.gid, kind="build")
         files = control_files(self._plan(parent, cache))
         spec = folder.prepare(self.engine, self._spec(parent, cache), files)
         try:
@@ -157,7 +167,6 @@ class LayerBuild:
             found = self.engine.find_image(self.layer.tag)
             if found is not None and found.id != self.superseded_id and is_layer(found, self.layer):
                 return found  # somebody finished it between our look and our lock
-            folder.deliver(self.engine, container, files)
             yield from self._run(container)
             read = partial(folder.read_state, self.engine, container)
             return (yield from self._finish(container, parent, read))
@@ -208,7 +217,7 @@ class LayerBuild:
             state = self.engine.inspect(build_container(key))
             if state is not None and state.labels.get(labels.CONTAINER_INSTANCE) == self.instance:
                 self.engine.remove(state.id)
-                self.control.sweep(build_container(key))
+                self.control.sweep(self.engine, build_container(key))
 
     def _plan(self, parent: ImageInfo, cache: str) -> LauncherPlan:
         return LauncherPlan(
@@ -252,16 +261,15 @@ class LayerBuild:
             volumes={cache: MOUNTED_AT} if cache else {},
             resources=self.options.resources,
             memory_folders=(SECRETS_PATH,) if self._secrets() else (),
-            stdin=bool(self._secrets()),
+            stdin=True,
+            stdin_stays=True,
         )
 
     def _run(self, container: str) -> Generator[Event, None, None]:
-        secrets = self._secrets()
-        stream = self.engine.attach(container, stdin=bool(secrets))
+        stream = self.engine.attach(container, stdin=True)
         try:
+            stream.send(token_line(self.options.token))
             self.engine.start(container)
-            if secrets:
-                stream.send(secret_input((grant.name for grant in secrets), self.options.secrets))
         except BaseException:
             stream.close()
             raise
@@ -280,7 +288,7 @@ class LayerBuild:
                     self._tail.append(item.line)
                     yield item
                 else:
-                    self._marked(item)
+                    self._marked(item, container)
         except StopIteration as end:
             state = end.value
         except LimitReached as error:
@@ -291,8 +299,11 @@ class LayerBuild:
             ) from error
         self._judge(state.exit_code or 0, oom=state.oom_killed)
 
-    def _marked(self, mark: Mark) -> None:
-        if mark.word == "error":
+    def _marked(self, mark: Mark, container: str) -> None:
+        if mark.word == "secrets":
+            names = secrets_of(self._secrets(), mark.rest.partition(" ")[0])
+            self.engine.send(container, secret_input(names, self.options.secrets))
+        elif mark.word == "error":
             self._error = mark.rest
         elif mark.word == "error-volume":
             self._error = "The script writes into a volume of the base image, which no image can hold."
@@ -325,17 +336,21 @@ class LayerBuild:
         parent = self.engine.find_image(self.layer.parent_ref)
         if parent is None:
             raise ImageMissing(f"The parent image {self.layer.parent_ref} is gone.")
-        # Its control folder is its application's; through the container anybody can read it.
-        image = yield from self._finish(
-            container, parent, lambda name: self.engine.get_file(container, f"{STATE}/{name}")
-        )
+        image = yield from self._finish(container, parent, partial(read_state, self.engine, container))
         self.engine.remove(container)
-        self.control.sweep(build_container(self.layer.key))
+        self.control.sweep(self.engine, build_container(self.layer.key))
         return image
 
     def _finish(self, container: str, parent: ImageInfo, read: ReadState) -> Generator[Event, None, ImageInfo]:
         """Add the carried exports, commit, look at the result, tag; the launcher saw that nothing of ours is left."""
-        yield from self._carry_exports(container, parent, read)
+        try:
+            yield from self._carry_exports(container, parent, read)
+        except FileRefused as error:
+            raise BuildFailed(
+                f"What the script exports cannot be taken over: {error.message}",
+                f"Nothing but the application writes into {STATE} and /etc/agents-runner.",
+                tail=tuple(self._tail),
+            ) from error
         image_id = self.engine.commit(container, self._commit_spec(parent))
         image = self.engine.find_image(image_id)
         if image is None or (parent.command and image.command != parent.command) or image.user != parent.user:
@@ -347,6 +362,9 @@ class LayerBuild:
         return tagged
 
     def _carry_exports(self, container: str, parent: ImageInfo, read: ReadState) -> Generator[Event, None, None]:
+        # Asked for in any case: what is no plain file there must not become part of a layer.
+        below = self.engine.get_file(container, exports.IMAGE_EXPORTS) or b""
+        self.engine.get_file(container, exports.IMAGE_FUNCTIONS)
         after = read("00.after")
         if after is None:
             if self._lost:
@@ -355,11 +373,8 @@ class LayerBuild:
                     hint="Start the last program without exec.",
                 )
             return
-        # Only an image with our labels, inherited ones included, can have the file.
-        ours = labels.IMAGE_MANAGED in parent.labels
-        known = exports.parse_exports(
-            (self.engine.get_file(container, exports.IMAGE_EXPORTS) if ours else None) or b""
-        )
+        # Only an image with our labels, inherited ones included, can have it from us.
+        known = exports.parse_exports(below) if labels.IMAGE_MANAGED in parent.labels else {}
         changed = exports.difference(exports.parse_exports(read("00.before") or b""), exports.parse_exports(after))
         carried = known | changed
         carried, dropped = exports.without_secret_values(carried, self.options.secrets)
@@ -368,7 +383,7 @@ class LayerBuild:
                 message=f"Not baked into the image, since it looks like a secret: {', '.join(dropped)}.",
                 hint="Export it in the run preflight, or make it a variable of the environment.",
             )
-        if carried != known:
+        if exports.render_exports(carried) != below:
             self.engine.put_file(container, exports.IMAGE_EXPORTS, exports.render_exports(carried))
         functions = read("functions.bash")
         if functions and contains_secret(functions.decode("utf-8", "replace"), self.options.secrets.values()):

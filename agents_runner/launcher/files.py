@@ -64,7 +64,7 @@ class LauncherPlan:
     prompt: bytes = b""
     volumes: tuple[str, ...] = ()
     secrets: tuple[SecretGrant, ...] = ()
-    """Those that any of its stages may see; the values come on standard input, in this order."""
+    """Those that any of its stages may see; when one begins, its values come on standard input, in this order."""
     package_cache: bool = False
     """A volume for package managers' downloads is mounted; see caches.sh."""
     desktop: DesktopStart | None = None
@@ -82,7 +82,7 @@ def recipe() -> str:
 
 
 def control_files(plan: LauncherPlan) -> dict[str, bytes]:
-    """Everything below the control folder, by relative path; `in/` is mounted read-only, `state/` is not."""
+    """Everything below the control folder, by relative path; the container can only read it."""
     files = {f"in/{name}": program(name) for name in PROGRAMS}
     if plan.package_cache:
         files |= {f"in/{name}": program(name) for name in CACHE_PROGRAMS}
@@ -99,8 +99,12 @@ def control_files(plan: LauncherPlan) -> dict[str, bytes]:
             files[f"in/{name}"] = text.encode("utf-8")
         files["in/prompt"] = plan.prompt
     files["in/plan.sh"] = _plan_script(plan).encode("utf-8", "surrogateescape")
-    files["state/token"] = (plan.token + "\n").encode("ascii")
     return files
+
+
+def token_line(token: str) -> bytes:
+    """What the launcher reads first from its standard input, at every start."""
+    return f"{token}\n".encode("ascii")
 
 
 def _plan_script(plan: LauncherPlan) -> str:
@@ -120,8 +124,6 @@ def _plan_script(plan: LauncherPlan) -> str:
         *(('. "$ar_in/caches.sh"',) if plan.package_cache else ()),
         "ar_identity",
     ]
-    if plan.secrets:
-        lines.append(shlex.join(["ar_read_secrets", *(grant.name for grant in plan.secrets)]))
     if plan.kind == "task":
         lines.append("ar_workspace")
     calls = _stage_calls(plan)
@@ -209,6 +211,11 @@ def secrets_for(
     return tuple(grant for grant in grants if wanted.intersection(grant.stages))
 
 
+def secrets_of(grants: Iterable[SecretGrant], stage: str) -> tuple[str, ...]:
+    """The names whose values the launcher is sent when it asks for this stage's, in their order."""
+    return tuple(grant.name for grant in grants if stage in grant.stages)
+
+
 def _secrets(plan: LauncherPlan, stage: SecretStage | None) -> list[str]:
     if not plan.secrets:
         return []
@@ -216,7 +223,7 @@ def _secrets(plan: LauncherPlan, stage: SecretStage | None) -> list[str]:
     files = " ".join(grant.name for grant in seen)
     variables = " ".join(grant.name for grant in seen if grant.as_variable)
     owner = "$AR_UID" if stage == "agent" else "$ar_setup"
-    return [f'ar_secrets "{owner}" {shlex.quote(files)} {shlex.quote(variables)}']
+    return [f'ar_secrets {stage or "none"} "{owner}" {shlex.quote(files)} {shlex.quote(variables)}']
 
 
 def _seeds(plan: LauncherPlan) -> list[str]:

@@ -10,19 +10,21 @@ ar_in=${0%/*}
 ar_state=${ar_in%/*}/state
 ar_carry=''  # the variables that the last script left behind
 ar_image_exports=/etc/agents-runner/exports.sh
-ar_secret_names=''      # all that came in
-ar_secret_variables=''  # those that the stage gets as variables
+ar_secret_names=''      # those that the stage sees
+ar_secret_variables=''  # those of them that it gets as variables
 ar_desktop=''  # yes: there is a screen; no: it could not be installed or started
 ar_desktop_folder=/tmp/agents-runner-desktop
 
-# The token marks our own lines. It is wiped before any script runs, so that no script can forge one.
-IFS= read -r ar_token <"$ar_state/token" || ar_token=''
-: >"$ar_state/token"
-: >"$ar_state/begin"
+# The token marks our own lines. It comes over standard input and is nowhere else, so that no script can forge one.
+ar_token=''
+if [ ! -e "$ar_state/begin" ] && [ ! -e "${ar_in%/*}/begun" ]; then
+    IFS= read -r ar_token || ar_token=''
+fi
 if [ -z "$ar_token" ]; then
     echo 'agents-runner: this container cannot be started a second time' >&2
     exit 125
 fi
+: >"$ar_state/begin"
 
 # Seconds since the machine started, by the shell alone: how long a phase took is told even if nobody watched.
 ar_now() {
@@ -148,6 +150,8 @@ ar_identity() {
         fi
     fi
     ar_find_dropper
+    # A build's scripts write down there what they export.
+    [ "$ar_setup" = 0 ] || [ "$AR_STAGE" != build ] || chmod 1777 "$ar_state"
     ar_mark "home $ar_home"
 }
 
@@ -199,7 +203,7 @@ ar_environment() { # STAGE USER: everything the next program is to see
     if [ -n "$ar_carry" ]; then
         # shellcheck disable=SC1090
         . "$ar_carry"
-    elif [ -r "$ar_image_exports" ]; then
+    elif [ -f "$ar_image_exports" ]; then
         # shellcheck disable=SC1090
         . "$ar_image_exports"
     fi
@@ -216,14 +220,19 @@ ar_environment() { # STAGE USER: everything the next program is to see
 
 # --- secrets -----------------------------------------------------------------------------------------------
 
-ar_read_secrets() { # NAME...: their values from standard input, into variables that no program inherits
+ar_read_secrets() { # STAGE NAME...: asks for their values, into variables that no program inherits
     case $(command -v printf) in
         */*) ar_die 'The shell of this image has no printf of its own, so secrets could be seen by others.' ;;
     esac
     ar_newline='
 '
+    ar_now
+    ar_mark "secrets $1 $ar_clock"
+    shift
     for ar_secret in "$@"; do
-        IFS= read -r ar_line || ar_line=''
+        # What was sent twice, by an application that came back, is passed over.
+        ar_line=''
+        while IFS= read -r ar_line && [ "$ar_line" != "=$ar_secret" ]; do :; done
         [ "$ar_line" = "=$ar_secret" ] || ar_die 'The secrets did not reach the container.'
         ar_value='' ar_between='' ar_line=''
         while IFS= read -r ar_line && [ "$ar_line" != . ]; do
@@ -232,27 +241,28 @@ ar_read_secrets() { # NAME...: their values from standard input, into variables 
         done
         [ "$ar_line" = . ] || ar_die 'The secrets did not reach the container.'
         eval "ar_value_of_$ar_secret=\$ar_value"
-        ar_secret_names="$ar_secret_names $ar_secret"
     done
     ar_value='' ar_line=''
-    exec </dev/null
 }
 
-ar_secrets() { # UID FILES VARIABLES: from now on these are there, readable by UID, and no others
-    ar_secret_variables=$3
+ar_secrets() { # STAGE UID FILES VARIABLES: from now on these are there, readable by UID, and no others
     for ar_secret in $ar_secret_names; do
+        unset "ar_value_of_$ar_secret"
         if [ -e "/run/secrets/$ar_secret" ]; then
             : >"/run/secrets/$ar_secret"
             rm -f "/run/secrets/$ar_secret"
         fi
     done
-    for ar_secret in $2; do
+    ar_secret_names=$3 ar_secret_variables=$4
+    # shellcheck disable=SC2086  # names, without anything that a shell reads otherwise
+    [ -z "$3" ] || ar_read_secrets "$1" $3
+    for ar_secret in $3; do
         eval "ar_value=\$ar_value_of_$ar_secret"
         (
             umask 377
             printf '%s' "$ar_value" >"/run/secrets/$ar_secret"
         ) || ar_die "The secret $ar_secret cannot be written in the container."
-        [ "$1" = 0 ] || chown "$1:$AR_GID" "/run/secrets/$ar_secret" ||
+        [ "$2" = 0 ] || chown "$2:$AR_GID" "/run/secrets/$ar_secret" ||
             ar_die "The secret $ar_secret cannot be handed over in the container."
     done
     ar_value=''
@@ -406,7 +416,7 @@ ar_seed() { # FILE TARGET: a login file, copied below the home as the person's o
     (
         ar_target=$ar_home/$2
         # shellcheck disable=SC2016
-        ar_as_person /bin/sh -c 'umask 077; mkdir -p "${2%/*}" && cat <"$1" >"$2"' sh "$ar_in/$1" "$ar_target"
+        ar_as_person /bin/sh -c 'umask 077; mkdir -p "${2%/*}" && cat <"$1" >"$2"' sh "$ar_in/$1" "$ar_target" </dev/null
     ) || ar_mark "note The login file $2 could not be copied into the container."
 }
 
@@ -446,6 +456,7 @@ ar_nothing_left() { # what lies in our folder and not below a mount would end up
 }
 
 ar_workspace() { # the folder is there, belongs to the person, and git trusts it
+    : >"${ar_in%/*}/begun"
     if [ ! -d "$AR_WORKSPACE" ]; then
         mkdir -p "$AR_WORKSPACE" || ar_die "The folder $AR_WORKSPACE cannot be made in this image."
         [ "$AR_UID" = 0 ] || chown "$AR_UID:$AR_GID" "$AR_WORKSPACE"

@@ -46,7 +46,7 @@ trap() {
 for __ar_file in /etc/agents-runner "${__ar_dump_to%/*}"; do
     # Functions that an earlier script exported: a plain sh in between cannot carry them.
     # shellcheck disable=SC1091
-    [[ ! -r $__ar_file/functions.bash ]] || source "$__ar_file/functions.bash"
+    [[ ! -f $__ar_file/functions.bash ]] || source "$__ar_file/functions.bash"
 done
 unset __ar_file
 if [[ ${AGENTS_RUNNER_BASH_ENV+x} ]]; then

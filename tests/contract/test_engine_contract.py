@@ -9,7 +9,14 @@ from dataclasses import replace
 import pytest
 
 from agents_runner.core.container import CommitSpec, ContainerSpec
-from agents_runner.core.errors import ContainerMissing, EngineError, EngineTimeout, ImageMissing, NameInUse
+from agents_runner.core.errors import (
+    ContainerMissing,
+    EngineError,
+    EngineTimeout,
+    FileRefused,
+    ImageMissing,
+    NameInUse,
+)
 from agents_runner.engine.fake import FakeEngine
 from agents_runner.engine.port import Engine, LogStream
 
@@ -211,3 +218,36 @@ def test_what_is_sent_reaches_the_first_process(port: tuple[Engine, str]) -> Non
     # Whoever waits for more than was sent is not left waiting.
     assert engine.wait(made, 10).exit_code == 0
     stream.send(b"too late")
+
+
+def test_what_is_sent_before_the_start_is_read_first_and_others_can_send_more(port: tuple[Engine, str]) -> None:
+    engine, image = port
+    spec = shell(image, 'for n in 1 2 3; do IFS= read -r line; echo "got $line"; done')
+    made = engine.create(replace(spec, stdin=True, stdin_stays=True))
+    stream = engine.attach(made, stdin=True)
+    stream.send(b"early\n")
+    stream.close()
+    engine.start(made)
+    later = engine.follow(made)
+    found = b""
+    for chunk in later:
+        found += chunk.data
+        if found.endswith(b"early\n"):
+            break
+    assert found == b"got early\n"
+    state = engine.inspect(made)
+    assert state is not None
+    assert state.running, "it waits for more, although who sent the first line is gone"
+    engine.send(made, b"second\n")
+    engine.send(made, b"third\n")
+    assert engine.wait(made, 10).exit_code == 0
+    assert read(engine.follow(made))["stdout"] == "got early\ngot second\ngot third\n"
+
+
+def test_a_file_above_the_limit_is_refused(port: tuple[Engine, str]) -> None:
+    engine, image = port
+    made = engine.create(shell(image, "true"))
+    engine.put_file(made, "/etc/contract/file", b"12345")
+    assert engine.get_file(made, "/etc/contract/file", limit=5) == b"12345"
+    with pytest.raises(FileRefused):
+        engine.get_file(made, "/etc/contract/file", limit=4)

@@ -257,16 +257,16 @@ def test_s1_a_crash_leaves_no_copy(
             one.remove(force=True, v=True)
 
 
-def test_s1_a_container_whose_application_died_before_it_sent_them_ends_itself(
+def test_s1_a_container_whose_application_died_before_it_sent_them_waits(
     make_environment: MakeEnvironment, ring: Cli, engine: object, mini_base: str, client: docker.DockerClient
 ) -> None:
-    """It would wait for ever otherwise; and nobody else can send it anything."""
+    """For an application that takes it up: nothing of the stage has begun, and no value is there."""
     environment = make_environment(run_as=ring)
     ring("env", "secret", "set", environment, "TOKEN", input="value-of-the-token")
     script = (
         "import os, signal\n"
-        "from agents_runner.engine.streams import SocketStream\n"
-        "SocketStream.send = lambda self, data: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "from agents_runner.engine.docker_engine import DockerEngine\n"
+        "DockerEngine.send = lambda self, container, data: os.kill(os.getpid(), signal.SIGKILL)\n"
         "from agents_runner.__main__ import main\n"
         "main()\n"
     )
@@ -276,8 +276,10 @@ def test_s1_a_container_whose_application_died_before_it_sent_them_ends_itself(
     found = containers(client, ring)
     assert len(found) == 1
     try:
-        assert found[0].wait(timeout=WAIT_S)["StatusCode"] == 125
-        assert b"did not reach the container" in found[0].logs()
+        assert found[0].status == "running"
+        assert b" secrets " in found[0].logs()
+        assert b"begin agent" not in found[0].logs()
+        assert found[0].exec_run(["ls", "/run/secrets"]).output == b""
     finally:
         found[0].remove(force=True, v=True)
 

@@ -55,8 +55,8 @@ def take_picture(engine: Engine, container: str, user: str, timeout: float = PIC
 
 def last_picture(engine: Engine, container: str) -> bytes | None:
     """What the launcher took when the agent ended; None where there is none. Raises EngineError."""
-    data = engine.get_file(container, container_paths.LAST_PICTURE)
-    return data if container_paths.is_picture(data) and len(data or b"") <= MAX_PICTURE else None
+    data = engine.get_file(container, container_paths.LAST_PICTURE, limit=MAX_PICTURE)
+    return data if container_paths.is_picture(data) else None
 
 
 @dataclass(frozen=True, kw_only=True)

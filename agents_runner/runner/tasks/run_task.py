@@ -52,7 +52,14 @@ from agents_runner.images.build import BuildOptions
 from agents_runner.images.ensure import Ensured, Ensurer
 from agents_runner.images.planning import StartPlan, plan_image, plan_start
 from agents_runner.images.sharing import BuildCoordinator, SoloCoordinator
-from agents_runner.launcher.files import LAUNCHER, LauncherPlan, control_files, secrets_for
+from agents_runner.launcher.files import (
+    LAUNCHER,
+    LauncherPlan,
+    control_files,
+    secrets_for,
+    secrets_of,
+    token_line,
+)
 from agents_runner.launcher.protocol import Mark, OutputParser, clocked
 from agents_runner.runner.tasks.base_image import base_image
 from agents_runner.runner.tasks.desktop import DoorPort
@@ -304,7 +311,7 @@ class _Run:
         container, folder = self._created(base, ensured, start, mounts)
         goes_on = False
         try:
-            yield from self._started(container, self._secrets(start))
+            yield from self._started(container)
         except Detached:
             goes_on = True
             raise
@@ -325,7 +332,6 @@ class _Run:
         spec = folder.prepare(self.tools.engine, self._spec(base, ensured, mounts, start), files)
         try:
             container = self.tools.engine.create(spec)
-            folder.deliver(self.tools.engine, container, files)
             self._check_mounts(mounts)
         except BaseException:
             self.tools.engine.remove(spec.name)
@@ -398,16 +404,16 @@ class _Run:
             init=True,
             platform=config.platform,
             memory_folders=(SECRETS_PATH,) if secrets else (),
-            stdin=secrets,
+            stdin=True,
+            stdin_stays=True,
         )
 
-    def _started(self, container: str, secrets: tuple[SecretGrant, ...]) -> Generator[Event, None, None]:
+    def _started(self, container: str) -> Generator[Event, None, None]:
         engine = self.tools.engine
-        stream = engine.attach(container, stdin=bool(secrets))
+        stream = engine.attach(container, stdin=True)
         try:
+            stream.send(token_line(self.config.token))
             engine.start(container)
-            if secrets:
-                stream.send(secret_input((grant.name for grant in secrets), self.tools.secrets))
         except BaseException:
             stream.close()
             raise
@@ -447,7 +453,7 @@ class _Run:
             if not goes_on:
                 with contextlib.suppress(EngineError):
                     engine.remove(state.id)
-                self.tools.control.sweep(task_container(self.config.task_id))
+                    self.tools.control.sweep(engine, task_container(self.config.task_id))
 
     def _watched(self, container: str, stream: LogStream, *, age_s: float = 0.0) -> Generator[Event, None, None]:
         engine = self.tools.engine
@@ -464,7 +470,7 @@ class _Run:
                     self._tail.append(item.line)
                     yield item
                 else:
-                    yield from self._marked(item)
+                    yield from self._marked(item, container)
         except StopIteration as end:
             state: ContainerState = end.value
             self._engine_away = watch.was_away
@@ -488,8 +494,11 @@ class _Run:
 
     # -- the launcher's marks ------------------------------------------------------------------------
 
-    def _marked(self, mark: Mark) -> Generator[Event, None, None]:
-        if mark.word == "begin":
+    def _marked(self, mark: Mark, container: str) -> Generator[Event, None, None]:
+        if mark.word == "secrets":
+            names = secrets_of(self.config.secrets, mark.rest.partition(" ")[0])
+            self.tools.engine.send(container, secret_input(names, self.tools.secrets))
+        elif mark.word == "begin":
             words, clock = clocked(mark)
             yield from self._phase_begins(Phase(words[0]))
             self._clock = clock

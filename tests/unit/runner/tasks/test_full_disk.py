@@ -77,9 +77,8 @@ class World:
         made.subscribe(lambda task, batch: [self.told.put((task, event)) for event in batch] and None)
         return made
 
-    def _plays(self, spec: ContainerSpec, console: Console) -> int:
-        state = next(mount.source for mount in spec.mounts if mount.target.endswith("/state"))
-        mark = f"\x1e{(Path(state) / 'token').read_text().strip()} "
+    def _plays(self, _spec: ContainerSpec, console: Console) -> int:
+        mark = f"\x1e{console.input.get(timeout=10).decode().strip()} "
         console.write(f"{mark}begin agent\n")
         return self.act(console)
 

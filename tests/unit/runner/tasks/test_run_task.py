@@ -38,15 +38,14 @@ CONFIG = DockerRunnerConfig(
 )  # fmt: skip
 
 
-def token_of(spec: ContainerSpec) -> str:
-    state = next(mount.source for mount in spec.mounts if mount.target.endswith("/state"))
-    return (Path(state) / "token").read_text().strip()
+def token_of(console: Console) -> str:
+    return console.input.get(timeout=10).decode().strip()
 
 
 def plays(build: Behaviour, task: Behaviour) -> Callable[[ContainerSpec, Console], int]:
     def program(spec: ContainerSpec, console: Console) -> int:
         act = build if spec.name.startswith("agents-runner-build-") else task
-        return act(spec, console, f"\x1e{token_of(spec)} ")
+        return act(spec, console, f"\x1e{token_of(console)} ")
 
     return program
 
