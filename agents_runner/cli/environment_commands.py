@@ -12,8 +12,11 @@ from agents_runner.core.environment import Environment, new_environment_id
 from agents_runner.core.errors import InvalidInput
 from agents_runner.core.field_values import apply_assignments
 from agents_runner.core.migrate import model_data
+from agents_runner.core.profile import OFFER
 from agents_runner.core.repository_url import shown_fields
 from agents_runner.runner.services import Services
+
+PROFILE_HINT = "`env edit NAME --set profile=standard` chooses it, `--set profile=sudo` keeps it."
 
 
 def refuse_taken(services: Services, name: str) -> None:
@@ -51,6 +54,12 @@ def _saved(services: Services, environment: Environment, args: argparse.Namespac
     return 0
 
 
+def say_profile_offer(environment: Environment) -> None:
+    """One line on the error stream where nobody has chosen the profile yet."""
+    if environment.profile_from_before:
+        say(f"!! {environment.name}: {OFFER} {PROFILE_HINT}", to=sys.stderr)
+
+
 def list_(services: Services, args: argparse.Namespace) -> int:
     listing = services.environments.list()
     for problem in listing.problems:
@@ -82,6 +91,7 @@ def show(services: Services, args: argparse.Namespace) -> int:
                 say(f"    {line}")
         else:
             say(f"{name}: {text}")
+    say_profile_offer(environment)
     return 0
 
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from agents_runner.cli.environment_commands import say_profile_offer
 from agents_runner.cli.printing import ContainerLines, EventJson, EventLines, say, say_json, table
 from agents_runner.core.errors import InvalidInput
 from agents_runner.core.events import Event, TaskResult
@@ -34,6 +35,7 @@ def _prompt(text: str) -> str:
 
 def run(services: Services, args: argparse.Namespace) -> int:
     environment = services.environments.get(args.environment)
+    say_profile_offer(environment)
     request = TaskRequest(environment_id=environment.id, prompt=_prompt(args.prompt), agent=args.agent)
     if args.detach:
         task = services.detach(request)

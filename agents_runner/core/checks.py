@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from agents_runner.core.environment import Environment, GitWorkspace
+from agents_runner.core.environment import Environment, FolderWorkspace, GitWorkspace
 from agents_runner.core.errors import InvalidInput
 from agents_runner.core.mounts import check_mounts, parse_mount
 from agents_runner.core.ports import parse_ports
@@ -125,6 +125,16 @@ def _repository(environment: Environment) -> None:
         check_url(environment.workspace.url)
 
 
+def check_profile(environment: Environment) -> None:
+    """Under Strict nothing that the agent writes may be this machine's own folder."""
+    if environment.profile == "strict" and isinstance(environment.workspace, FolderWorkspace):
+        raise InvalidInput(
+            "The profile Strict does not work on a folder of this machine itself.",
+            "Choose a fresh git clone as its workspace, or the profile Standard.",
+            field="workspace",
+        )
+
+
 def check_texts(environment: Environment) -> None:
     """No engine and no program takes a NUL or half a character."""
     workspace = environment.workspace.model_dump()
@@ -172,5 +182,6 @@ TASK_CHECKS: tuple[Check, ...] = (
     _secrets_and_mounts,
     _mounts,
     _ports,
+    check_profile,
 )
 """What would stop a task on every machine, beside the texts."""

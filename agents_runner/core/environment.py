@@ -8,10 +8,11 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from agents_runner.core.profile import NEW_PROFILE, Profile
 from agents_runner.core.secrets import SecretGrant, SecretUse, grants_of
 
-SCHEMA = 2
-"""Version of the environment file that this program writes (1 was the older single-script program)."""
+SCHEMA = 3
+"""Version of the environment file that this program writes (1: the older single-script program, 2: no profile)."""
 
 DEFAULT_BASE_IMAGE = "lunamidori5/pixelarch:emerald"
 COLORS = ("emerald", "violet", "sky", "amber", "rose", "slate", "teal", "indigo", "orange", "lime")
@@ -78,6 +79,10 @@ class Environment(BaseModel):
     agent: str = "codex"
     agent_args: tuple[str, ...] = ()
     workspace: Workspace = NoWorkspace()
+    profile: Profile = NEW_PROFILE
+    """What the agent may do in its container; a file that names none has `sudo`."""
+    profile_from_before: bool = False
+    """True while the profile is the one of before there were any, and no person has chosen it."""
     headless_desktop_enabled: bool = False
     cache_desktop_build: bool = False
     cache_container_build: bool = False

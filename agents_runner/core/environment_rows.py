@@ -13,7 +13,7 @@ from typing import Any, get_args
 from agents_runner.core.environment import COLORS, Environment, Resources
 from agents_runner.core.setting_rows import Choice
 
-FIXED = ("id", "version")
+FIXED = ("id", "version", "profile_from_before")
 """Fields that nobody types: they have no row."""
 PARTS = {"resources": Resources}
 """Fields that are made of others: each of those has a row with a dotted name, and `--set PART.NAME=value` sets it."""
@@ -129,6 +129,25 @@ WORKSPACE_KINDS = _choices(
     ("none", "None"), ("folder", "A folder of this machine"), ("git", "A fresh git clone for each task")
 )
 
+PROFILES = _choices(
+    (
+        "standard",
+        "Standard",
+        "The scripts may install as root; the agent works as you, without any way to become root.",
+    ),
+    (
+        "sudo",
+        "Sudo",
+        "The agent too may become root in its container with sudo; your folders are looked through afterwards.",
+    ),
+    (
+        "strict",
+        "Strict",
+        "As Standard, without sudo in the run preflight, with tighter limits and a network apart, and never on a ",
+        "folder of this machine itself.",
+    ),
+)
+
 ENVIRONMENT_ROWS = (
     EnvironmentRow(
         name="name",
@@ -177,6 +196,15 @@ ENVIRONMENT_ROWS = (
         page=Page.GENERAL,
         widget="env-workspace-kind",
         choices=WORKSPACE_KINDS,
+    ),
+    EnvironmentRow(
+        name="profile",
+        kind=Kind.CHOICE,
+        label="Profile",
+        text="How much the agent may do in its container; see docs/security.md.",
+        page=Page.GENERAL,
+        widget="env-profile",
+        choices=PROFILES,
     ),
     EnvironmentRow(
         name="cache_container_build",

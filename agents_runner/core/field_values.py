@@ -38,6 +38,8 @@ def assigned_fields(environment: Environment | None, assignments: Sequence[tuple
             values.setdefault(head, dict(old.get(head) or {}))[key] = _part(head, key, text)
         elif name in _FIELDS:
             values[name] = read_field(name, text)
+            if name == "profile":
+                values["profile_from_before"] = False  # a person chose it
         else:
             near = difflib.get_close_matches(name, _FIELDS, 3)
             raise UsageError(

@@ -23,6 +23,7 @@ from agents_runner.core.environment import (
     Resources,
 )
 from agents_runner.core.errors import InvalidInput
+from agents_runner.core.profile import OLD_PROFILE
 from agents_runner.core.settings import SCHEMA as SETTINGS_SCHEMA
 from agents_runner.core.settings import Settings
 
@@ -32,6 +33,8 @@ AUTO_SPLIT_HINT = (
 )
 INVALID = "invalid_values"
 """The extra field that keeps what could not be used: field to its original value."""
+_SCRIPTS_SPLIT = 2
+"""The first version of the file with two scripts; those before are of the older program."""
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,100}\Z")
 _OURS = frozenset(
     {
@@ -91,16 +94,18 @@ def read_environment(data: Mapping[str, Any], fallback_id: str = "") -> Migrated
     aside = _Aside.of(fields)
     version = file_version(data)
     _keep_odd_version(data, aside)
-    if version < SCHEMA:
+    if version < _SCRIPTS_SPLIT:
         _from_legacy(fields, aside, notes)
     fields["version"] = max(version, SCHEMA)
+    if "profile" not in fields:
+        fields |= {"profile": OLD_PROFILE, "profile_from_before": True}
     _identify(fields, aside, notes, fallback_id)
     _keep_unknown_parts(fields, aside, notes)
     environment = lenient(Environment, fields, aside, notes)
     warn = (
         environment.cache_container_build and environment.single_script and environment.run_preflight_script.strip()
     )
-    if version < SCHEMA and warn:
+    if version < _SCRIPTS_SPLIT and warn:
         notes.append(AUTO_SPLIT_HINT)
     return Migrated(
         environment=environment,

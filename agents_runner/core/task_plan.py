@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from agents_runner.core.environment import Resources, Workspace
 from agents_runner.core.mounts import Mount
 from agents_runner.core.ports import Port
+from agents_runner.core.profile import OLD_PROFILE, Profile
 from agents_runner.core.secrets import Grant
 
 WORKSPACE_PATH = "/workspace"
@@ -62,6 +63,8 @@ class DockerRunnerConfig(BaseModel):
     ports: tuple[Port, ...] = ()
     resources: Resources = Resources()
     workspace: Workspace
+    profile: Profile = OLD_PROFILE
+    """A plan that was stored before there were profiles has none: its task keeps what it had."""
     build_timeout_s: int = 1800
     run_preflight_timeout_s: int = 0
     """Seconds; 0 is no limit, here and below."""

@@ -12,6 +12,7 @@ from typing import Literal
 
 from agents_runner.core.events import Phase
 from agents_runner.core.imageplan import sha256
+from agents_runner.core.profile import NEW_PROFILE, Profile
 from agents_runner.core.scripts import interpreter_of
 from agents_runner.core.secrets import SecretGrant, SecretStage
 from agents_runner.core.task_plan import CONTROL_PATH, WORKSPACE_PATH, AgentLaunch
@@ -68,6 +69,8 @@ class LauncherPlan:
     package_cache: bool = False
     """A volume for package managers' downloads is mounted; see caches.sh."""
     desktop: DesktopStart | None = None
+    profile: Profile = NEW_PROFILE
+    """What the agent may do; no build asks for it, so that it is in no layer's key."""
 
 
 @functools.cache

@@ -23,6 +23,7 @@ from agents_runner.core.migrate import (
     model_data,
     read_environment,
 )
+from agents_runner.core.profile import OFFER
 from agents_runner.core.repository_url import holds_credentials, shown_fields
 from agents_runner.core.results import ImportReport, Listing, Problem
 from agents_runner.store.files import DISK, Disk, back_up, locked, move_aside, write_atomic
@@ -269,6 +270,8 @@ class EnvironmentStore:
             old = environment.id
             environment = environment.model_copy(update={"id": new_environment_id(environment.name)})
             notes.append(f"{environment.name}: there is an environment {old} already; this one is {environment.id}.")
+        if environment.profile_from_before:
+            notes.append(f"{environment.name}: {OFFER}")
         # Taken over as it is: what would stop a task is said now, and again when it is edited or run.
         try:
             check_file(environment)

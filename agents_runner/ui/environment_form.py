@@ -22,6 +22,7 @@ from agents_runner.ui.analyzer import Analyzer
 from agents_runner.ui.environment_editors import EnvironmentEditors, choose
 from agents_runner.ui.form_state import FORM_ROWS, FormState
 from agents_runner.ui.preflight_page import PreflightPage
+from agents_runner.ui.profile_note import ProfileNote
 from agents_runner.ui.secrets_editor import SECRETS_TIP, SecretsEditor
 from agents_runner.ui.tokens import GRID
 from agents_runner.ui.widgets import Banner, Field, plain, row, set_role, tip
@@ -51,6 +52,7 @@ class EnvironmentForm(QWidget):
         self._key = ""
         self.editors = EnvironmentEditors(self)
         self.secrets = SecretsEditor()
+        self.profile = ProfileNote(self.editors.choice("profile"))
         self._fields = self._make_fields()
         self.preflight = PreflightPage(self.editors, self._fields, analyzer, self.state)
         self.offer = Banner("import-offer", "Import...")
@@ -118,6 +120,8 @@ class EnvironmentForm(QWidget):
                 form.addRow(one.heading, line)
             else:
                 form.addRow(_label(one), self._widget(one))
+                if one.name == "profile":
+                    form.addRow("", self.profile)
         return body, form
 
     def _widget(self, one: EnvironmentRow) -> QWidget:
@@ -156,6 +160,7 @@ class EnvironmentForm(QWidget):
         edit = self.editors
         edit.on_change(self._changed)
         self.secrets.edited.connect(self._changed)
+        self.profile.chosen.connect(self._changed)
         edit.kind.currentIndexChanged.connect(self._show_target)
         edit.browse.clicked.connect(self._browse)
         edit.switch("cache_container_build").toggled.connect(self._caching_toggled)
@@ -188,6 +193,7 @@ class EnvironmentForm(QWidget):
         old, self._shown = self._shown, state
         self.editors.show_state(state, old)
         self.secrets.show_grants(state.secrets)
+        self.profile.show_from_before(state.profile_from_before)
         self._showing = False
         self.clear_errors()
         self._folder_timer.stop()
@@ -220,7 +226,8 @@ class EnvironmentForm(QWidget):
         self.edited.emit()
 
     def state(self) -> FormState:
-        return replace(self.editors.state(self._shown), secrets=self.secrets.grants())
+        state = self.editors.state(self._shown)
+        return replace(state, secrets=self.secrets.grants(), profile_from_before=self.profile.from_before())
 
     def clear_errors(self) -> None:
         for field in self._fields.values():

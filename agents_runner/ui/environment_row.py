@@ -6,7 +6,7 @@ from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPen, QPixmap
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
-from agents_runner.ui.models import BADGE_ROLE, DETAIL_ROLE
+from agents_runner.ui.models import BADGE_ROLE, DETAIL_ROLE, WARNING_ROLE
 from agents_runner.ui.theme import current_tokens
 from agents_runner.ui.tokens import GRID
 
@@ -36,8 +36,10 @@ class EnvironmentDelegate(QStyledItemDelegate):
         inner = area.adjusted(GRID * 2 + _DOT, GRID - 2, -GRID, 2 - GRID)
         top = QRect(inner.left(), inner.top(), inner.width(), inner.height() // 2)
         bottom = QRect(inner.left(), top.bottom() + 1, inner.width(), inner.height() // 2)
-        badge_width = self._badge(painter, bottom, str(index.data(BADGE_ROLE) or ""), selected=selected)
-        bottom.setRight(bottom.right() - badge_width)
+        for role, color in ((BADGE_ROLE, tokens.good), (WARNING_ROLE, tokens.warn)):
+            shown = tokens.on_selection if selected and role == BADGE_ROLE else color
+            width = self._badge(painter, bottom, str(index.data(role) or ""), QColor(shown))
+            bottom.setRight(bottom.right() - width)
         name, detail = str(index.data(Qt.ItemDataRole.DisplayRole)), str(index.data(DETAIL_ROLE) or "")
         self._text(painter, top, name, tokens.on_selection if selected else tokens.text)
         font = painter.font()
@@ -53,18 +55,16 @@ class EnvironmentDelegate(QStyledItemDelegate):
         painter.drawText(area, int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter), shown)
 
     @staticmethod
-    def _badge(painter: QPainter, area: QRect, text: str, *, selected: bool) -> int:
+    def _badge(painter: QPainter, area: QRect, text: str, color: QColor) -> int:
         """Draw the badge at the right end; returns the width that it takes."""
         if not text:
             return 0
-        tokens = current_tokens()
         font = painter.font()
         painter.save()
         font.setPixelSize(11)
         painter.setFont(font)
         width = painter.fontMetrics().horizontalAdvance(text) + GRID
         box = QRect(area.right() - width + 1, area.top() + 1, width, area.height() - 2)
-        color = QColor(tokens.on_selection if selected else tokens.good)
         painter.setPen(QPen(color, 1))
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.drawRoundedRect(box.adjusted(0, 0, -1, -1), 4, 4)

@@ -21,7 +21,7 @@ from agents_runner.ui.environment_row import EnvironmentDelegate
 from agents_runner.ui.form_state import FormState, from_environment, to_environment
 from agents_runner.ui.import_dialog import ImportDialog, offer_text
 from agents_runner.ui.jobs import Jobs, Latest
-from agents_runner.ui.models import EnvironmentList, Row, environment_row
+from agents_runner.ui.models import EnvironmentList, Row, environment_row, profile_warning
 from agents_runner.ui.plan_line import PlanLine
 from agents_runner.ui.tokens import GRID
 from agents_runner.ui.widgets import Banner, EmptyPage, button, page_layout, plain, row, tip
@@ -166,7 +166,14 @@ class EnvironmentsPage(QWidget):
             for environment in self._environments.values()
         ]
         rows += [
-            Row(id=key, name=draft.name or NEW_NAME, color=draft.text("color"), detail="new", edited=True)
+            Row(
+                id=key,
+                name=draft.name or NEW_NAME,
+                color=draft.text("color"),
+                detail="new",
+                warning=profile_warning(draft.text("profile")),
+                edited=True,
+            )
             for key, draft in self._drafts.items()
             if key not in self._environments
         ]
@@ -227,8 +234,9 @@ class EnvironmentsPage(QWidget):
             self._drafts[self._current] = state
         edited = self._current in self._drafts
         name = state.name or NEW_NAME
+        color, warning = state.text("color"), profile_warning(state.text("profile"))
         self._model.update_row(
-            self._current, lambda old: replace(old, name=name, color=state.text("color"), edited=edited)
+            self._current, lambda old: replace(old, name=name, color=color, warning=warning, edited=edited)
         )
         self._said.setText("")
         self._buttons()

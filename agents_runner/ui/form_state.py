@@ -42,6 +42,8 @@ class FormState:
     workspace_url: str = ""
     workspace_branch: str = ""
     secrets: tuple[SecretGrant, ...] = ()
+    profile_from_before: bool = False
+    """Nobody has chosen the profile yet: it is the one of before there were any."""
     preflight_script: str = ""
     """The single script of older files: shown, never changed."""
 
@@ -113,6 +115,7 @@ def from_environment(environment: Environment) -> FormState:
         workspace_url=git.url if git else "",
         workspace_branch=git.branch if git else "",
         secrets=environment.secret_grants,
+        profile_from_before=environment.profile_from_before,
         preflight_script=environment.preflight_script,
     )
 
@@ -141,6 +144,7 @@ def to_environment(state: FormState, environment: Environment | None, *, new_id:
                 fields[head] = value
     if before is None or _target(state) != _target(before):
         fields["workspace"] = _target(state)
+    fields["profile_from_before"] = state.profile_from_before
     if before is None or state.secrets != before.secrets:
         uses = fields.get("secret_uses", {})
         fields["secrets"] = tuple(grant.name for grant in state.secrets)

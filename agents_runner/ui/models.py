@@ -23,6 +23,7 @@ Index = QModelIndex | QPersistentModelIndex
 Role = Qt.ItemDataRole
 DETAIL_ROLE = int(Role.UserRole)
 BADGE_ROLE = DETAIL_ROLE + 1
+WARNING_ROLE = DETAIL_ROLE + 2
 COLORS = {
     "emerald": "#10a36f",
     "violet": "#8b5cf6",
@@ -92,6 +93,8 @@ class Row:
     color: str
     detail: str
     badge: str = ""
+    warning: str = ""
+    """A badge of what is to be careful with."""
     edited: bool = False
 
 
@@ -127,7 +130,7 @@ class EnvironmentList(QAbstractListModel):
         if not index.isValid():
             return None
         row = self._rows[index.row()]
-        unsaved = ", not saved" if row.edited else ""
+        unsaved = (f", {row.warning}" if row.warning else "") + (", not saved" if row.edited else "")
         values: dict[int, Callable[[], Any]] = {
             Role.DisplayRole: lambda: f"{row.name}{'  •' if row.edited else ''}",
             Role.ToolTipRole: lambda: tip(f"{row.name}\n{row.detail}, {row.badge or 'not cached'}{unsaved}"),
@@ -135,9 +138,15 @@ class EnvironmentList(QAbstractListModel):
             Role.DecorationRole: lambda: color_dot(row.color),
             DETAIL_ROLE: lambda: row.detail,
             BADGE_ROLE: lambda: row.badge,
+            WARNING_ROLE: lambda: row.warning,
         }
         made = values.get(role)
         return made() if made else None
+
+
+def profile_warning(profile: str) -> str:
+    """The yellow badge of a profile; "" where there is nothing to be careful with."""
+    return "Sudo" if profile == "sudo" else ""
 
 
 def environment_row(environment: Environment, *, edited: bool) -> Row:
@@ -147,6 +156,7 @@ def environment_row(environment: Environment, *, edited: bool) -> Row:
         color=environment.color,
         detail=environment.base_image,
         badge="cached" if environment.cache_container_build else "",
+        warning=profile_warning(environment.profile),
         edited=edited,
     )
 

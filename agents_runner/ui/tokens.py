@@ -56,6 +56,7 @@ TEXT_ON = (
     ("good", "selection"),
     ("warn", "field"),
     ("warn", "window"),
+    ("warn", "selection"),
     ("busy", "window"),
     ("busy", "field"),
     ("busy", "selection"),

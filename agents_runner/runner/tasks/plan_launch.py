@@ -90,6 +90,7 @@ def plan_launch(
         ports=parse_ports(environment.ports),
         resources=_resources(environment),
         workspace=_workspace(environment, host),
+        profile=environment.profile,
         build_timeout_s=environment.build_timeout_s,
         run_preflight_timeout_s=environment.run_preflight_timeout_s or 0,
         task_timeout_s=environment.task_timeout_s or 0,

@@ -373,6 +373,7 @@ class _Run:
             agent=config.agent,
             prompt=self.prompt,
             secrets=self._secrets(start),
+            profile=config.profile,
         )
 
     def _read_logins(self) -> None:

@@ -150,7 +150,7 @@ def test_f18_what_is_no_file_blocks_nothing(home: Paths, environments: Environme
 # -- newer ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("version", [SCHEMA + 1, 10**30, 2.5, 1e400, str(SCHEMA + 1)])
+@pytest.mark.parametrize("version", [SCHEMA + 1, 10**30, SCHEMA + 0.5, 1e400, str(SCHEMA + 1)])
 def test_f18_a_newer_file_is_used_and_stays_as_it_is(
     home: Paths, environments: EnvironmentStore, version: object
 ) -> None:
