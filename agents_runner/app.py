@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from agents_runner.agents import registry
@@ -15,12 +17,14 @@ from agents_runner.cli.printing import say
 from agents_runner.core.checks import FieldProblem
 from agents_runner.core.environment import Environment
 from agents_runner.core.errors import InvalidInput
+from agents_runner.core.redaction import KnownSecrets
 from agents_runner.core.task import Task
 from agents_runner.core.task_plan import AgentLaunch
 from agents_runner.engine.port import Engine
 from agents_runner.images.mini_base import import_mini_base
 from agents_runner.images.sharing import FileLockCoordinator
 from agents_runner.runner.bench import StartupBench
+from agents_runner.runner.diagnostics import Diagnostics
 from agents_runner.runner.doctor import run_doctor
 from agents_runner.runner.images.maintenance import CacheMaintenance, WatchedEnvironments
 from agents_runner.runner.images.service import ImageService
@@ -31,8 +35,10 @@ from agents_runner.runner.tasks.login import write_refreshed
 from agents_runner.runner.tasks.plan_launch import Host, problems_of, this_host
 from agents_runner.runner.tasks.task_runner import TaskRunner
 from agents_runner.runner.tasks.test_preflight import preflight_test
+from agents_runner.store.application_log import MAX_BYTES, put_aside
 from agents_runner.store.database import Database
 from agents_runner.store.environments import EnvironmentStore
+from agents_runner.store.found_problems import FoundProblems
 from agents_runner.store.one_window import WindowPlace
 from agents_runner.store.owners import Owners
 from agents_runner.store.paths import Paths
@@ -59,7 +65,7 @@ class EngineSource:
                 # Imported here: docker-py costs a third of the start-up of a command that needs no engine.
                 from agents_runner.engine.docker_engine import connect
 
-                self._engine = connect(self._settings.load()[0].docker_host)
+                self._engine = connect(self._settings.current().docker_host)
             return self._engine
 
     def close(self) -> None:
@@ -69,22 +75,27 @@ class EngineSource:
             engine.close()
 
 
-def build_services(paths: Paths | None = None, engine_there: Engine | None = None) -> Services:
+def build_services(
+    paths: Paths | None = None, engine_there: Engine | None = None, known: KnownSecrets | None = None
+) -> Services:
     """Everything wired for this person's files. Raises StoreError where they cannot be written.
 
-    `engine_there`: an engine that is connected already, in place of the one that the settings name.
+    `engine_there`: an engine that is connected already, in place of the one that the settings name. `known` is told
+    every secret's value that comes by.
     """
     paths = (paths or Paths.find()).ensure()
-    settings = SettingsStore(paths=paths)
-    database = Database(paths)
-    files = EnvironmentStore(paths=paths)
+    found = FoundProblems()
+    settings = SettingsStore(paths=paths, problems=found)
+    database = Database(paths, found)
+    files = EnvironmentStore(paths=paths, problems=found)
     tasks = TaskStore(paths=paths, database=database)
     engine = EngineSource(settings, engine_there)
     instance = paths.instance_id()
     values = ChosenSecrets(
         keyring=KeyringSecrets(instance=instance),
         file=FileSecrets(folder=paths.secrets, damaged=paths.damaged_data),
-        storage=lambda: settings.load()[0].secret_storage,
+        storage=lambda: settings.current().secret_storage,
+        known=known or KnownSecrets(),
     )
     environments = EnvironmentsWithSecrets(environments=files, values=values)
 
@@ -96,40 +107,31 @@ def build_services(paths: Paths | None = None, engine_there: Engine | None = Non
         return this_host(paths.data, instance)
 
     def agent_launch(name: str, args: tuple[str, ...]) -> AgentLaunch:
-        agent = registry.resolve(name, settings.load()[0])
+        agent = registry.resolve(name, settings.current())
         return registry.launch(agent, args=args, home=Path.home())
 
     def check(environment: Environment) -> tuple[FieldProblem, ...]:
         found = problems_of(environment, planning_host())
         try:
-            registry.resolve(environment.agent, settings.load()[0])
+            registry.resolve(environment.agent, settings.current())
         except InvalidInput as error:
             found = (*found, FieldProblem.of(error))
         return found
 
     secrets = SecretService(environments=environments, values=values, check_environment=check)
 
-    def in_background(words: tuple[str, ...]) -> None:
-        """Run the command line with these words in a process of its own that outlives this one."""
-        with paths.background_log.open("ab") as out:
-            subprocess.Popen(
-                [sys.executable, "-m", "agents_runner", *words],
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=out,
-                start_new_session=True,
-            )
+    in_background = partial(run_in_background, paths)
 
     keeper = CacheMaintenance(
         images=lambda: images,
         uses=tasks.images,
         environments=environments,
         environment_of=lambda task: tasks.get(task).environment_id,
-        policy=lambda: settings.load()[0].cache,
+        policy=lambda: settings.current().cache,
         background=in_background,
     )
 
-    limits = settings.load()[0]
+    limits = settings.current()
     coordinator = FileLockCoordinator(
         root=paths.run / "builds", limit=limits.max_builds or os.cpu_count() or 1, failures=tasks.images
     )
@@ -153,7 +155,8 @@ def build_services(paths: Paths | None = None, engine_there: Engine | None = Non
             open_door=desktop.open,
             keep_picture=desktop.keep_picture,
             max_running=limits.max_running_tasks,
-            max_log_mb=lambda: settings.load()[0].max_log_mb,
+            log_file=paths.application_log,
+            max_log_mb=lambda: settings.current().max_log_mb,
         )
 
     runner = make_runner(environments.get)
@@ -184,9 +187,16 @@ def build_services(paths: Paths | None = None, engine_there: Engine | None = Non
         uses=tasks.images,
         run_dir=paths.run,
         coordinator=coordinator,
-        policy=lambda: settings.load()[0].cache,
+        policy=lambda: settings.current().cache,
         after_build=keeper.built,
         secret_values=secrets.values_of,
+    )
+    diagnostics = Diagnostics(
+        log_file=paths.application_log,
+        found=found,
+        set_aside=(paths.damaged, paths.damaged_data),
+        environments=files,
+        tasks=tasks,
     )
     services = Services(
         environments=WatchedEnvironments(store=environments, saved=keeper.saved),
@@ -194,8 +204,8 @@ def build_services(paths: Paths | None = None, engine_there: Engine | None = Non
         runner=runner,
         images=images,
         secrets=secrets,
-        agents=lambda: registry.agent_names(settings.load()[0]),
-        settings=lambda: settings.load()[0],
+        agents=lambda: registry.agent_names(settings.current()),
+        settings=settings.current,
         save_settings=settings.save,
         engine_info=lambda: engine().info(),
         check_environment=check,
@@ -203,6 +213,7 @@ def build_services(paths: Paths | None = None, engine_there: Engine | None = Non
             engine_info=lambda: engine().info(),
             folders=lambda: str(paths.ensure().data),
             agent_logins=registry.logins(Path.home()),
+            diagnostics=diagnostics,
         ),
         import_environments=files.import_file,
         export_environment=files.export,
@@ -215,12 +226,27 @@ def build_services(paths: Paths | None = None, engine_there: Engine | None = Non
         wait=time.sleep,
         close=close,
         desktop=desktop,
+        diagnostics=diagnostics,
         demo_folder=demo_folder,
         window_opened=keeper.started,
         discover=read_offers,
         test_preflight=lambda environment, fresh: runner.submit(preflight_test(environment, fresh=fresh)),
     )
     return services
+
+
+def run_in_background(paths: Paths, words: tuple[str, ...]) -> None:
+    """Run the command line with these words in a process of its own that outlives this one."""
+    with contextlib.suppress(OSError):
+        put_aside(paths.background_log, MAX_BYTES)
+    with paths.background_log.open("ab") as out:
+        subprocess.Popen(
+            [sys.executable, "-m", "agents_runner", *words],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
+        )
 
 
 def read_offers(folder: Path) -> tuple[ImportOffer, ...]:
@@ -236,7 +262,7 @@ def write_picture(services: Services, path: Path, environment_id: str) -> None:
     write_snapshot(services, path, environment_id=environment_id)
 
 
-def open_window(environment_id: str = "") -> int:
+def open_window(environment_id: str = "", known: KnownSecrets | None = None) -> int:
     """Open the window, or show the one that is open with the same files; returns the exit status."""
     paths = Paths.find().ensure()
     place = WindowPlace(folder=paths.run / "window")
@@ -249,7 +275,7 @@ def open_window(environment_id: str = "") -> int:
         from agents_runner.ui.one_window import ShownAgain
         from agents_runner.ui.window import run_window
 
-        services = build_services(paths)
+        services = build_services(paths, known=known)
         services.window_opened()
         try:
             return run_window(

@@ -29,22 +29,22 @@ def create(services: Services, args: argparse.Namespace) -> int:
     refuse_taken(services, args.name)
     fields: dict[str, Any] = {"id": new_environment_id(args.name), "name": args.name}
     environment = _assigned(None, fields, args.sets)
-    return _saved(services, environment, args)
+    return _saved(services, environment, None, args)
 
 
 def edit(services: Services, args: argparse.Namespace) -> int:
     environment = services.environments.get(args.name)
-    return _saved(services, _assigned(environment, {}, args.sets), args)
+    return _saved(services, _assigned(environment, {}, args.sets), environment, args)
 
 
 def _assigned(environment: Environment | None, fields: dict[str, Any], sets: list[str]) -> Environment:
     return apply_assignments(environment, assignments(sets), fields)
 
 
-def _saved(services: Services, environment: Environment, args: argparse.Namespace) -> int:
+def _saved(services: Services, environment: Environment, base: Environment | None, args: argparse.Namespace) -> int:
     for problem in services.check_environment(environment):
         raise problem.error()
-    saved = services.environments.save(environment)
+    saved = services.environments.save(environment, base)
     if args.json:
         say_json(shown_fields(model_data(saved)))
     else:
@@ -62,8 +62,6 @@ def say_profile_offer(environment: Environment) -> None:
 
 def list_(services: Services, args: argparse.Namespace) -> int:
     listing = services.environments.list()
-    for problem in listing.problems:
-        say(f"!! {problem.message} {problem.hint}".rstrip(), to=sys.stderr)
     for note in listing.notes:
         say(f"!! {note}", to=sys.stderr)
     if args.json:

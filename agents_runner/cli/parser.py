@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from agents_runner import __version__
 from agents_runner.cli import secret_commands
+from agents_runner.cli.printing import say
 from agents_runner.core.errors import UsageError
 
 
@@ -22,6 +23,11 @@ class Parser(argparse.ArgumentParser):
         from agents_runner.core.environment_rows import help_lines
 
         return "\n".join((super().format_help(), "fields:", *help_lines(), ""))
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Usage and version like everything else that is printed: argparse would swallow that nobody gets it."""
+        if message:
+            say(message.rstrip("\n"), to=file)
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message[:1].upper()}{message[1:]}.", f"See `{self.prog} --help`.")

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, TextIO
 
+from agents_runner.cli.streams import OutputLost
 from agents_runner.core.errors import AgentsRunnerError, InvalidInput
 from agents_runner.core.events import (
     AgentMessage,
@@ -20,6 +21,7 @@ from agents_runner.core.events import (
     StateChanged,
     TaskResult,
 )
+from agents_runner.core.results import Problem
 from agents_runner.core.terminal import SafeLines, one_line, visible
 
 
@@ -61,11 +63,21 @@ class EventLines:
 
 
 def _write(stream: TextIO, text: str) -> None:
+    """Raises OutputLost where standard output takes nothing, BrokenPipeError where its reader has gone.
+
+    What standard error does not take is nobody's business: there is no place left to say so.
+    """
     try:
-        stream.write(text + "\n")
-    except UnicodeEncodeError:
-        stream.write(text.encode("ascii", "replace").decode("ascii") + "\n")
-    stream.flush()
+        try:
+            stream.write(text + "\n")
+        except UnicodeEncodeError:
+            stream.write(text.encode("ascii", "replace").decode("ascii") + "\n")
+        stream.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        if stream is not sys.stderr:
+            raise OutputLost(error.strerror or str(error)) from error
 
 
 def say_json(value: object) -> None:
@@ -78,6 +90,10 @@ def error_json(error: AgentsRunnerError) -> dict[str, Any]:
     if isinstance(error, InvalidInput) and error.field:
         body["field"] = error.field
     return {"error": body}
+
+
+def problem_json(problem: Problem) -> dict[str, Any]:
+    return {"problem": {"path": problem.path, "message": problem.message, "hint": problem.hint}}
 
 
 class EventJson:

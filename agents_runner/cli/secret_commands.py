@@ -7,8 +7,9 @@ import getpass
 import sys
 
 from agents_runner.cli.printing import say, say_json, table
+from agents_runner.cli.reading import read_input
 from agents_runner.core.errors import InvalidInput
-from agents_runner.core.secrets import DEFAULT_STAGES, STAGES, SecretUse
+from agents_runner.core.secrets import DEFAULT_STAGES, MAX_VALUE_BYTES, STAGES, SecretUse
 from agents_runner.runner.services import Services
 
 KEEP = {"keyring": "in the keyring", "file": "in a private file (mode 0600), as plain text"}
@@ -25,7 +26,7 @@ def _set(services: Services, args: argparse.Namespace) -> int:
     storage = args.storage or settings.secret_storage
     value = _value(args.secret)
     if storage != settings.secret_storage:
-        services.save_settings(settings.model_copy(update={"secret_storage": storage}))
+        services.save_settings(settings.model_copy(update={"secret_storage": storage}), settings)
     note = services.secrets.set(environment.id, args.secret, value, _use(args, environment.secret_uses))
     stages = next(
         one.stages for one in services.environments.get(environment.id).secret_grants if one.name == args.secret
@@ -54,7 +55,7 @@ def _value(name: str) -> str:
     if sys.stdin.isatty():
         return getpass.getpass(f"Value of {name}: ")
     try:
-        text = sys.stdin.buffer.read().decode("utf-8")
+        text = read_input("secrets", MAX_VALUE_BYTES + 2).decode("utf-8")
     except UnicodeDecodeError:
         raise InvalidInput(
             f"The value of {name} is not valid UTF-8.", "Encode it, with base64 for example.", field="secrets"

@@ -15,8 +15,8 @@ def settings(services: Services, args: argparse.Namespace) -> int:
     pairs = assignments(args.sets)
     found = services.settings()
     if pairs:
-        found = with_settings(found, pairs)
-        services.save_settings(found)
+        base, found = found, with_settings(found, pairs)
+        services.save_settings(found, base)
     if args.json:
         say_json(model_data(found))
         return 0

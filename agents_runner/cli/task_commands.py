@@ -12,6 +12,7 @@ from typing import Any
 
 from agents_runner.cli.environment_commands import say_profile_offer
 from agents_runner.cli.printing import ContainerLines, EventJson, EventLines, say, say_json, table
+from agents_runner.cli.reading import read_input
 from agents_runner.core.errors import InvalidInput
 from agents_runner.core.events import Event, TaskResult
 from agents_runner.core.task import Task
@@ -24,7 +25,7 @@ _POLL_S = 0.2
 def _prompt(text: str) -> str:
     if text != "-":
         return text
-    data = sys.stdin.buffer.read()
+    data = read_input("prompt")
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:

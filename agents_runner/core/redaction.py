@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import threading
 from collections.abc import Iterable, Iterator
 from urllib.parse import quote
 
@@ -134,6 +135,37 @@ class Redactor:
             for number, length in self._ends.get(line[-size:], ()):
                 if line.endswith(self._forms[number][:length]):
                     yield number, length
+
+
+class KnownSecrets:
+    """Every secret's value that this process has had in its hands: what is written about it is written without them.
+
+    Safe from every thread.
+    """
+
+    def __init__(self) -> None:
+        self._values: frozenset[str] = frozenset()
+        self._redactor: Redactor | None = None
+        self._lock = threading.Lock()
+
+    def add(self, value: str) -> None:
+        """Remember one more value."""
+        if value in self._values:
+            return
+        with self._lock:
+            self._values |= {value}
+            self._redactor = None  # made when there is something to mask
+
+    def text(self, text: str) -> str:
+        """The text with all of them masked."""
+        with self._lock:
+            if self._redactor is None:
+                self._redactor = Redactor(self._values)
+            redactor = self._redactor
+        return redactor.text(text)
+
+    def __repr__(self) -> str:
+        return f"KnownSecrets({len(self._values)} values)"
 
 
 def _masked(text: str, spans: list[Span]) -> str:

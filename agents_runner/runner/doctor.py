@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 
 from agents_runner.core.container import EngineInfo
 from agents_runner.core.errors import AgentsRunnerError
-from agents_runner.runner.services import Check
+from agents_runner.runner.services import Check, DiagnosticsPort
 
 
 def run_doctor(
@@ -16,9 +16,10 @@ def run_doctor(
     engine_info: Callable[[], EngineInfo],
     folders: Callable[[], str],
     agent_logins: Iterable[tuple[str, bool, str]],
+    diagnostics: DiagnosticsPort,
 ) -> tuple[Check, ...]:
     """All checks; none raises. `folders` checks that ours can be written and names them."""
-    checks = [_python(), _engine(engine_info), _folders(folders), _git()]
+    checks = [_python(), _engine(engine_info), _folders(folders), *_files(diagnostics), _git()]
     checks += [
         Check(name=f"agent {name}", ok=True if found else None, text=text) for name, found, text in agent_logins
     ]
@@ -47,6 +48,25 @@ def _folders(folders: Callable[[], str]) -> Check:
         return Check(name="folders", ok=True, text=f"{folders()} can be written.")
     except AgentsRunnerError as error:
         return Check(name="folders", ok=False, text=error.message, hint=error.hint)
+
+
+def _files(diagnostics: DiagnosticsPort) -> list[Check]:
+    """What is wrong with our files, one line each; what was set aside; where the log is."""
+    checks = [Check(name="files", ok=False, text=one.message, hint=one.hint) for one in diagnostics.look()] or [
+        Check(name="files", ok=True, text="Settings, environments and tasks can be read.")
+    ]
+    aside = diagnostics.aside()
+    if aside:
+        names = ", ".join(str(path) for path in aside[-3:])
+        checks.append(
+            Check(
+                name="files set aside",
+                ok=None,
+                text=f"{len(aside)} that could not be used, the last ones: {names}.",
+                hint="Remove them when you do not need them any more.",
+            )
+        )
+    return [*checks, Check(name="log", ok=True, text=str(diagnostics.log_file))]
 
 
 def _git() -> Check:

@@ -66,7 +66,7 @@ class SecretService:
         self.values.set(environment.id, name, value)
         if changed != environment:
             try:
-                self.environments.save(changed)
+                self.environments.save(changed, environment)
             except Exception:
                 if not there:
                     self.values.delete(environment.id, name)
@@ -83,7 +83,8 @@ class SecretService:
         self.values.delete(environment.id, name)
         uses = {key: use for key, use in environment.secret_uses.items() if key != name}
         names_left = tuple(one for one in environment.secrets if one != name)
-        self.environments.save(environment.model_copy(update={"secrets": names_left, "secret_uses": uses}))
+        changed = environment.model_copy(update={"secrets": names_left, "secret_uses": uses})
+        self.environments.save(changed, environment)
 
     def values_of(self, environment_id: str, grants: Iterable[SecretGrant]) -> SecretValues:
         found: dict[str, str] = {}
@@ -120,9 +121,9 @@ class EnvironmentsWithSecrets:
     def get(self, name_or_id: str) -> Environment:
         return self.environments.get(name_or_id)
 
-    def save(self, environment: Environment) -> Environment:
+    def save(self, environment: Environment, base: Environment | None = None) -> Environment:
         before = self._names(environment.id)
-        saved = self.environments.save(environment)
+        saved = self.environments.save(environment, base)
         for name in before - set(saved.secrets):
             self._forget(saved.id, name)
         return saved

@@ -181,8 +181,11 @@ class EnvironmentsPort(Protocol):
         """By id, else by exact name; raises NotFound with the nearest names."""
         ...
 
-    def save(self, environment: Environment) -> Environment:
-        """Write it (atomic). Raises InvalidInput at its field, StoreError if the disk refuses."""
+    def save(self, environment: Environment, base: Environment | None = None) -> Environment:
+        """Write it (atomic). Raises InvalidInput at its field, StoreError if the disk refuses.
+
+        `base` is what it was made from: what somebody else changed since then is kept. Returns what was written.
+        """
         ...
 
     def delete(self, environment_id: str) -> None:
@@ -343,6 +346,48 @@ class ImportEnvironments(Protocol):
     def __call__(self, path: Path, *, name: str = "", dry_run: bool = False) -> ImportReport: ...
 
 
+class SaveSettings(Protocol):
+    """Writes the settings; what somebody else changed since `base` is kept."""
+
+    def __call__(self, settings: Settings, base: Settings | None = None) -> None: ...
+
+
+class DiagnosticsPort(Protocol):
+    """What the application has to say about itself."""
+
+    @property
+    def log_file(self) -> Path:
+        """The application's own log; it may not be there yet."""
+        ...
+
+    def problems(self) -> tuple[Problem, ...]:
+        """What was found wrong with the application's own files so far: damaged ones are set aside, and named."""
+        ...
+
+    def look(self) -> tuple[Problem, ...]:
+        """The same after a look at all of them."""
+        ...
+
+    def aside(self) -> tuple[Path, ...]:
+        """Every damaged file that was set aside, now or earlier."""
+        ...
+
+
+class NoDiagnostics:
+    """A `DiagnosticsPort` where nothing is wrong."""
+
+    log_file = Path("application.log")
+
+    def problems(self) -> tuple[Problem, ...]:
+        return ()
+
+    def look(self) -> tuple[Problem, ...]:
+        return ()
+
+    def aside(self) -> tuple[Path, ...]:
+        return ()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Services:
     """Everything a front end needs; made in `app`, closed by whoever made it."""
@@ -355,7 +400,7 @@ class Services:
     agents: Callable[[], tuple[str, ...]]
     """Names of the agents that can be chosen, built-in first."""
     settings: Callable[[], Settings]
-    save_settings: Callable[[Settings], None]
+    save_settings: SaveSettings
     engine_info: Callable[[], EngineInfo]
     """Raises an EngineError that names the cause and the cure."""
     check_environment: Callable[[Environment], tuple[FieldProblem, ...]]
@@ -377,6 +422,7 @@ class Services:
     wait: Callable[[float], None]
     close: Callable[[], None]
     desktop: DesktopPort = NoDesktops()
+    diagnostics: DiagnosticsPort = NoDiagnostics()
     demo_folder: Callable[[], Path | None] = lambda: None
     """The folder that the demonstration works in, made if it is not there."""
     recover: Callable[[bool], tuple[str, ...]] = lambda _here: ()
@@ -397,6 +443,7 @@ __all__ = [
     "CleanRequest",
     "DesktopAddress",
     "DesktopPort",
+    "DiagnosticsPort",
     "EnvironmentsPort",
     "ImagesPort",
     "ImportEnvironments",

@@ -13,6 +13,7 @@ from pathlib import Path
 from agents_runner.core.errors import StoreError
 from agents_runner.core.results import Problem
 from agents_runner.store.files import back_up_by, locked, move_aside
+from agents_runner.store.found_problems import FoundProblems
 from agents_runner.store.os_errors import unwritable
 from agents_runner.store.paths import Paths
 from agents_runner.store.recover_database import recover_database
@@ -79,8 +80,10 @@ class Database:
     """Opens on first use. A file that is no database of ours, or a damaged one, is moved aside and named,
     never overwritten; what can be read of it is taken over. Safe from every thread."""
 
-    def __init__(self, paths: Paths) -> None:
+    def __init__(self, paths: Paths, found: FoundProblems | None = None) -> None:
+        """`found` is told what was wrong with the file, for whoever tells the person."""
         self._paths = paths
+        self._found = found or FoundProblems()
         self._local = threading.local()
         self._lock = threading.Lock()
         self._all: list[tuple[threading.Thread, sqlite3.Connection]] = []
@@ -223,8 +226,9 @@ class Database:
         self.moved_aside = aside
         taken = f"{rows} of its tasks could be read and are here." if rows else "Nothing of it could be read."
         message = f"The task database could not be used ({error}) and was moved to {aside}. {taken}"
-        self._problems.append(Problem(path=str(aside), message=message, hint="The tasks' logs are still in place."))
-        log.warning("%s", message)
+        problem = Problem(path=str(aside), message=message, hint="The tasks' logs are still in place.")
+        self._problems.append(problem)
+        self._found.add((problem,))
         return connection
 
 

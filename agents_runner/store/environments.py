@@ -16,6 +16,7 @@ from agents_runner.core.checks import check_file
 from agents_runner.core.environment import SCHEMA, Environment, GitWorkspace, new_environment_id
 from agents_runner.core.errors import AgentsRunnerError, InvalidInput, NotFound, StoreError
 from agents_runner.core.field_values import checked_environment
+from agents_runner.core.merging import rebased
 from agents_runner.core.migrate import (
     Migrated,
     environment_to_json,
@@ -27,6 +28,7 @@ from agents_runner.core.profile import OFFER
 from agents_runner.core.repository_url import holds_credentials, shown_fields
 from agents_runner.core.results import ImportReport, Listing, Problem
 from agents_runner.store.files import DISK, Disk, back_up, locked, move_aside, write_atomic
+from agents_runner.store.found_problems import FoundProblems
 from agents_runner.store.jsonfile import parse_json, read_regular
 from agents_runner.store.os_errors import unreadable
 from agents_runner.store.paths import Paths
@@ -65,11 +67,14 @@ class EnvironmentStore:
 
     paths: Paths
     disk: Disk = DISK
+    problems: FoundProblems = field(default_factory=FoundProblems)
+    """What any look at the folder found wrong."""
 
     def list(self) -> Listing:
         """All that can be used, by name. Older files are written anew after a backup, damaged ones moved aside."""
         scan = self._scan()
         found = sorted(scan.chosen(), key=lambda one: (one.environment.name.casefold(), one.environment.id))
+        self.problems.add(scan.problems)
         return Listing(
             environments=tuple(one.environment for one in found),
             problems=tuple(scan.problems),
@@ -90,8 +95,11 @@ class EnvironmentStore:
             return named[0]
         raise _not_found(name_or_id, environments)
 
-    def save(self, environment: Environment) -> Environment:
-        """Write it whole; returns what was written. Raises InvalidInput at its field, StoreError."""
+    def save(self, environment: Environment, base: Environment | None = None) -> Environment:
+        """Write it whole; returns what was written. Raises InvalidInput at its field, StoreError.
+
+        `base` is what it was made from: what another process or window changed since then is kept.
+        """
         environment = checked_environment(model_data(environment))
         check_file(environment)
         text = environment_to_json(environment)
@@ -103,6 +111,10 @@ class EnvironmentStore:
                     f"{environment.name} was written by a newer version of Agents Runner; this one cannot change it.",
                     "Install the newer version, or import its file to have a copy.",
                 )
+            if base is not None and old is not None and old[1].environment != base:
+                environment = checked_environment(model_data(rebased(environment, base, old[1].environment)))
+                check_file(environment)
+                text = environment_to_json(environment)
             self._write(old[0] if old else self._new_place(environment.id, scan), text)
         return environment
 
@@ -172,6 +184,7 @@ class EnvironmentStore:
         # Those that are no environment come last: one may hold several, whose ids must not be taken by then.
         for path, first in sorted(odd, key=lambda one: one[1] is None):
             self._repair(path, first, scan, holding=holding)
+        self.problems.add(scan.problems)
         return scan
 
     def _repair(self, path: Path, first: Migrated | None, scan: _Scan, *, holding: bool) -> None:

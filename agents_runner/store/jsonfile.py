@@ -14,13 +14,22 @@ MAX_DEPTH = 100
 """Deeper nesting is refused: what is read must be writable again, whoever calls from however deep."""
 
 
+MAX_BYTES = 64 * 1000 * 1000
+"""No file of ours is longer than two scripts of the longest kind."""
+
+
 def read_regular(path: Path) -> bytes:
-    """The bytes of a regular file. Raises InvalidInput for anything else (a pipe would block), OSError."""
+    """The bytes of a regular file. Raises InvalidInput for anything else (a pipe would block) and for one that is too
+    large to be ours, before it is read; OSError."""
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     with os.fdopen(handle, "rb") as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise InvalidInput("It is no ordinary file.", "Choose a JSON file.")
-        return file.read()
+        # The size first, so that nothing large is read; then what is read, should it have grown.
+        data = file.read(MAX_BYTES + 1) if os.fstat(file.fileno()).st_size <= MAX_BYTES else None
+        if data is None or len(data) > MAX_BYTES:
+            raise InvalidInput(f"It is larger than {MAX_BYTES // 1_000_000} MB.", "Choose another file.")
+        return data
 
 
 def parse_json(data: bytes) -> Any:

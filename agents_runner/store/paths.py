@@ -96,6 +96,11 @@ class Paths:
         return self.data / "secrets"
 
     @property
+    def application_log(self) -> Path:
+        """What the application says about itself; older parts of it are beside it, with a number."""
+        return self.data / "application.log"
+
+    @property
     def background_log(self) -> Path:
         """What the processes said that build ahead of time."""
         return self.data / "background.log"

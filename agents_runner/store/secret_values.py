@@ -8,11 +8,12 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
 from agents_runner.core.errors import InvalidInput, StoreError
+from agents_runner.core.redaction import KnownSecrets
 from agents_runner.store.files import locked, move_aside, write_atomic
 from agents_runner.store.jsonfile import parse_json, read_regular
 from agents_runner.store.os_errors import unreadable
@@ -179,6 +180,8 @@ class ChosenSecrets:
     keyring: SecretStore
     file: SecretStore
     storage: Callable[[], Storage]
+    known: KnownSecrets = field(default_factory=KnownSecrets)
+    """Told every value that comes by."""
 
     def get(self, environment_id: str, name: str) -> str | None:
         here, there = self._order()
@@ -192,9 +195,12 @@ class ChosenSecrets:
                 found = there.get(environment_id, name)
         if found is None and problem is not None:
             raise problem
+        if found is not None:
+            self.known.add(found)
         return found
 
     def set(self, environment_id: str, name: str, value: str) -> None:
+        self.known.add(value)
         here, there = self._order()
         here.set(environment_id, name, value)
         with contextlib.suppress(StoreError):

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import ValidationError
 
 from agents_runner.core.errors import InvalidInput, StoreError
 from agents_runner.core.field_values import invalid_field
+from agents_runner.core.merging import rebased
 from agents_runner.core.migrate import file_version, model_data, model_to_json, read_settings
 from agents_runner.core.results import Problem
 from agents_runner.core.settings import SCHEMA, Settings
 from agents_runner.store.files import DISK, Disk, locked, move_aside, write_atomic
+from agents_runner.store.found_problems import FoundProblems
 from agents_runner.store.jsonfile import parse_json, read_regular
 from agents_runner.store.os_errors import unreadable
 from agents_runner.store.paths import Paths
@@ -25,6 +27,14 @@ class SettingsStore:
 
     paths: Paths
     disk: Disk = DISK
+    problems: FoundProblems = field(default_factory=FoundProblems)
+    """What `current` found wrong."""
+
+    def current(self) -> Settings:
+        """The settings as they stand. What is wrong with their file is remembered in `problems`. Never raises."""
+        settings, problems = self.load()
+        self.problems.add(problems)
+        return settings
 
     def load(self) -> tuple[Settings, tuple[Problem, ...]]:
         """The settings, and what was wrong with their file; without one the defaults. Never raises."""
@@ -42,8 +52,11 @@ class SettingsStore:
         settings, notes = read_settings(data)
         return settings, tuple(Problem(path=str(path), message=note) for note in notes)
 
-    def save(self, settings: Settings) -> None:
-        """Raises InvalidInput at its field; StoreError over a newer version's file and where the disk refuses."""
+    def save(self, settings: Settings, base: Settings | None = None) -> None:
+        """Raises InvalidInput at its field; StoreError over a newer version's file and where the disk refuses.
+
+        `base` is what they were made from: what another process or window changed since then is kept.
+        """
         try:
             settings = Settings.model_validate(model_data(settings))
         except ValidationError as error:
@@ -55,6 +68,8 @@ class SettingsStore:
                     "The settings were written by a newer version of Agents Runner; this one cannot change them.",
                     "Install the newer version.",
                 )
+            if base is not None and self.paths.settings.exists():
+                text = model_to_json(rebased(settings, base, self._there()))
             write_atomic(self.paths.settings, text.encode("utf-8"), self.disk)
 
     def _lock(self) -> AbstractContextManager[None]:
@@ -72,6 +87,10 @@ class SettingsStore:
             return 0
         except OSError as error:
             raise unreadable(path, error) from error
+
+    def _there(self) -> Settings:
+        """What the file holds, for who has the lock and knows that it can be read."""
+        return read_settings(_object(read_regular(self.paths.settings)))[0]
 
     def _set_aside(self) -> tuple[Problem, ...]:
         """Under the lock, and after a second look: nothing if another process has written it meanwhile."""

@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QListView, QSplitter, QStackedWidget, QVBoxLayout,
 from agents_runner.core.checks import FieldProblem
 from agents_runner.core.environment import Environment, new_environment_id
 from agents_runner.core.errors import AgentsRunnerError, InvalidInput
-from agents_runner.runner.services import ImportOffer, Listing, Services
+from agents_runner.runner.services import ImportOffer, Listing, Problem, Services
 from agents_runner.ui.analyzer import Analyzer
 from agents_runner.ui.dialogs import ask
 from agents_runner.ui.environment_form import EnvironmentForm
@@ -53,6 +53,8 @@ class EnvironmentsPage(QWidget):
         self._read_only: frozenset[str] = frozenset()
         self._drafts: dict[str, FormState] = {}
         self._problems: dict[str, Problems] = {}
+        self.shown_problems: tuple[Problem, ...] = ()
+        """Problems of files that this page names."""
         self._current = ""
         self._select_after = ""
         self._notes: tuple[str, ...] = ()
@@ -151,6 +153,7 @@ class EnvironmentsPage(QWidget):
         self._loaded_once = True
         self._environments = {environment.id: environment for environment in listing.environments}
         self._read_only = listing.read_only
+        self.shown_problems = listing.problems
         problems = tuple(f"{one.message} {one.hint}".strip() for one in listing.problems)
         self._notes = problems + listing.notes
         wanted = self._select_after or self._current
@@ -310,7 +313,8 @@ class EnvironmentsPage(QWidget):
             return
         key, draft = self._current, self._drafts[self._current]
         try:
-            environment = to_environment(draft, self._environments.get(key), new_id=key)
+            base = self._environments.get(key)
+            environment = to_environment(draft, base, new_id=key)
         except InvalidInput as error:
             self._refused(key, (FieldProblem.of(error),))
             return
@@ -319,15 +323,15 @@ class EnvironmentsPage(QWidget):
             self.list.setFocus()
         self._save.setEnabled(False)
         self._jobs.run(
-            lambda: self._checked_and_saved(environment),
+            lambda: self._checked_and_saved(environment, base),
             lambda problems: self._saved(key, draft, problems),
             lambda error: self._not_saved(key, error),
         )
 
-    def _checked_and_saved(self, environment: Environment) -> Problems:
+    def _checked_and_saved(self, environment: Environment, base: Environment | None) -> Problems:
         problems = self._services.check_environment(environment)
         if not problems:
-            self._services.environments.save(environment)
+            self._services.environments.save(environment, base)
         return problems
 
     def _saved(self, key: str, draft: FormState, problems: Problems) -> None:

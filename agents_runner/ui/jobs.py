@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import queue
 import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -11,6 +10,7 @@ from typing import Any, TypeVar
 from PySide6.QtCore import QObject, Signal, Slot
 
 from agents_runner.core.errors import AgentsRunnerError
+from agents_runner.runner.tasks.workers import Workers
 
 MAX_THREADS = 8
 log = logging.getLogger(__name__)
@@ -27,11 +27,14 @@ class Jobs(QObject):
 
     _finished = Signal(object)
 
-    def __init__(self, parent: QObject | None = None) -> None:
+    def __init__(
+        self, parent: QObject | None = None, log_hint: str = "The application's log has the details."
+    ) -> None:
+        """`log_hint` is what a person is told at an error that nobody foresaw."""
         super().__init__(parent)
-        self._queue: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
+        self._workers = Workers(limit=MAX_THREADS, name="window-job")
+        self._log_hint = log_hint
         self._lock = threading.Lock()
-        self._threads = 0
         self._closed = False
         self.pending = 0
         """Jobs whose callbacks have not been called yet."""
@@ -42,19 +45,14 @@ class Jobs(QObject):
         if self._closed:
             return
         self.pending += 1
-        if self.pending > self._threads < MAX_THREADS:
-            self._threads += 1
-            threading.Thread(target=self._work, name=f"window-job-{self._threads}", daemon=True).start()
-        self._queue.put((act, on_done, on_error))
+        self._workers.submit(self._work, act, on_done, on_error)
 
-    def _work(self) -> None:
-        while (work := self._queue.get()) is not None:
-            act, on_done, on_error = work
-            result, error = _outcome(act)
-            with self._lock:
-                # Under the lock: once `close` has returned, nothing touches the Qt side of this object.
-                if not self._closed:
-                    self._finished.emit((on_done, on_error, result, error))
+    def _work(self, act: Callable[[], Any], on_done: Callable[[Any], None], on_error: OnError | None) -> None:
+        result, error = _outcome(act, self._log_hint)
+        with self._lock:
+            # Under the lock: once `close` has returned, nothing touches the Qt side of this object.
+            if not self._closed:
+                self._finished.emit((on_done, on_error, result, error))
 
     @Slot(object)
     def _deliver(self, finished: tuple[Callable[[Any], None], OnError | None, Any, AgentsRunnerError | None]) -> None:
@@ -73,11 +71,10 @@ class Jobs(QObject):
         """No callback comes after this; threads that still work are left to end by themselves."""
         with self._lock:
             self._closed = True
-        for _ in range(self._threads):
-            self._queue.put(None)
+        self._workers.close(0.0)
 
 
-def _outcome(act: Callable[[], Any]) -> tuple[Any, AgentsRunnerError | None]:
+def _outcome(act: Callable[[], Any], log_hint: str) -> tuple[Any, AgentsRunnerError | None]:
     try:
         return act(), None
     except AgentsRunnerError as error:
@@ -85,8 +82,7 @@ def _outcome(act: Callable[[], Any]) -> tuple[Any, AgentsRunnerError | None]:
     except Exception:
         # Top of a thread: an unforeseen error is shown as one, not lost with the thread.
         log.exception("background work failed")
-        sentence = "Something unexpected went wrong."
-        return None, AgentsRunnerError(sentence, "The application's log has the details.")
+        return None, AgentsRunnerError("Something unexpected went wrong.", log_hint)
 
 
 class Latest:

@@ -272,7 +272,7 @@ class SecretsEditor(QWidget):
         def to_file() -> None:
             settings = services.settings()
             if settings.secret_storage != "file":
-                services.save_settings(settings.model_copy(update={"secret_storage": "file"}))
+                services.save_settings(settings.model_copy(update={"secret_storage": "file"}), settings)
 
         def choose_file() -> None:
             jobs.run(to_file, lambda _: self._keep(name, value), lambda failed: self._said.setText(str(failed)))

@@ -196,10 +196,11 @@ class SettingsPage(QWidget):
         self._jobs.run(lambda: self._write(changes, agents), self._written, self._failed)
 
     def _write(self, changes: tuple[tuple[str, str], ...], agents: dict[str, CustomAgent] | None) -> Settings:
-        settings = with_settings(self._services.settings(), changes)
+        base = self._services.settings()
+        settings = with_settings(base, changes)
         if agents is not None:
             settings = with_agents(settings, agents)
-        self._services.save_settings(settings)
+        self._services.save_settings(settings, base)
         return settings
 
     def _written(self, settings: Settings) -> None:

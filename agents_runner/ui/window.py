@@ -29,6 +29,7 @@ from agents_runner.ui.images_page import ImagesPage
 from agents_runner.ui.jobs import Jobs
 from agents_runner.ui.live import LiveTasks
 from agents_runner.ui.new_task_page import NewTaskPage
+from agents_runner.ui.problems_banner import ProblemsBanner
 from agents_runner.ui.settings_page import SettingsPage
 from agents_runner.ui.sidebar import Sidebar
 from agents_runner.ui.task_page import TaskPage
@@ -54,7 +55,7 @@ class MainWindow(QMainWindow):
         self._memory: Memory = memory or NoMemory()
         # A small file, before the first picture: the window must not jump to where it was.
         self._remembered = self._memory.load()
-        self.jobs = Jobs(self)
+        self.jobs = Jobs(self, f"The details are in {services.diagnostics.log_file}.")
         self.analyzer = Analyzer(self)
         self.engine_watch = EngineWatch(services.engine_info, self.jobs, self)
         self._taken_up = False
@@ -98,6 +99,10 @@ class MainWindow(QMainWindow):
         holder = QVBoxLayout()
         holder.setContentsMargins(GRID * 2, GRID, GRID * 2, 0)
         holder.addWidget(self.engine_banner)
+        self.problems_banner = ProblemsBanner(
+            self._services.diagnostics, lambda: self.environments.shown_problems, self
+        )
+        holder.addWidget(self.problems_banner)
         inner.addLayout(holder)
         inner.addWidget(self._stack, 1)
         whole = QWidget()
@@ -366,7 +371,8 @@ class MainWindow(QMainWindow):
         services = self._services
 
         def keep() -> None:
-            services.save_settings(services.settings().model_copy(update={"on_close": answer}))
+            settings = services.settings()
+            services.save_settings(settings.model_copy(update={"on_close": answer}), settings)
 
         def not_kept(error: AgentsRunnerError) -> None:
             # It will be asked again: no reason to stay open now.

@@ -101,7 +101,8 @@ class FakeEnvironments:
                 return one
         raise NotFound(f"There is no environment {name_or_id!r}.")
 
-    def save(self, environment: Environment) -> Environment:
+    def save(self, environment: Environment, base: Environment | None = None) -> Environment:
+        del base  # nobody else works here
         self.gate()
         if self.save_error is not None:
             raise self.save_error
@@ -498,7 +499,8 @@ class FakeWorld:
             test_preflight=self._test if self.test_preflight else None,
         )
 
-    def _save_settings(self, settings: Settings) -> None:
+    def _save_settings(self, settings: Settings, base: Settings | None = None) -> None:
+        del base
         self.theme = settings
 
     def _discover(self, folder: Path) -> tuple[Offer, ...]:

@@ -201,7 +201,7 @@ def test_agents_are_added_changed_and_removed(page: Driver, world: FakeWorld) ->
 def test_a_file_that_cannot_be_written_keeps_what_was_typed(
     page: Driver, world: FakeWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(_world: FakeWorld, _settings: Settings) -> None:
+    def refuse(_world: FakeWorld, _settings: Settings, _base: Settings | None = None) -> None:
         raise StoreError("The disk is full.", "Make room.")
 
     monkeypatch.setattr(FakeWorld, "_save_settings", refuse)

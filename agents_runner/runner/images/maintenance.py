@@ -205,8 +205,8 @@ class WatchedEnvironments:
     def get(self, name_or_id: str) -> Environment:
         return self.store.get(name_or_id)
 
-    def save(self, environment: Environment) -> Environment:
-        done = self.store.save(environment)
+    def save(self, environment: Environment, base: Environment | None = None) -> Environment:
+        done = self.store.save(environment, base)
         self.saved(done)
         return done
 

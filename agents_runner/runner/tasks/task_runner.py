@@ -106,6 +106,8 @@ class TaskRunner:
     max_running: int = 8
     max_log_mb: Callable[[], int] = lambda: MAX_LOG_MB
     """MB (10^6 bytes) of a task's output that are kept."""
+    log_file: Path = Path("application.log")
+    """The application's own log, for the sentence that sends somebody there."""
     _workers: Workers = field(init=False)
     _late: LateRecords = field(default_factory=LateRecords)
     """Ends of tasks that the disk has refused so far."""
@@ -418,7 +420,7 @@ class TaskRunner:
         """The result is told, whatever else goes wrong: somebody waits for it."""
         if not isinstance(error, AgentsRunnerError):
             error = AgentsRunnerError(
-                "The task ended by an error of the application.", "Its log file has the details."
+                "The task ended by an error of the application.", f"The details are in {self.log_file}."
             )
         try:
             self._record(task_id, failed(task_id, error), record)

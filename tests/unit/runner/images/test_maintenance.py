@@ -54,7 +54,7 @@ class Store:
     def get(self, name_or_id: str) -> Environment:
         return self.environment
 
-    def save(self, environment: Environment) -> Environment:
+    def save(self, environment: Environment, base: Environment | None = None) -> Environment:
         self.environment = environment
         return environment
 
