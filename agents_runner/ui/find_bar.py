@@ -18,7 +18,12 @@ _WAIT_MS = 150
 class FindBar(QWidget):
     """Hidden until it is asked for; belongs to one editor and `owner`, where its keys count."""
 
-    def __init__(self, editor: QPlainTextEdit, owner: QWidget) -> None:
+    def __init__(
+        self,
+        editor: QPlainTextEdit,
+        owner: QWidget,
+        context: Qt.ShortcutContext = Qt.ShortcutContext.WidgetWithChildrenShortcut,
+    ) -> None:
         super().__init__()
         self._editor = editor
         name = editor.objectName()
@@ -60,7 +65,7 @@ class FindBar(QWidget):
             (QKeySequence("Shift+F3"), self.find_previous),
         ):
             shortcut = QShortcut(keys, owner)
-            shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+            shortcut.setContext(context)
             shortcut.activated.connect(act)
         self.hide()
 
@@ -99,7 +104,7 @@ class FindBar(QWidget):
     def _show(self, place: int) -> None:
         cursor = self._editor.textCursor()
         cursor.setPosition(place)
-        cursor.setPosition(place + _units(self.line.text()), QTextCursor.MoveMode.KeepAnchor)
+        cursor.setPosition(place + units(self.line.text()), QTextCursor.MoveMode.KeepAnchor)
         self._editor.setTextCursor(cursor)
         self._editor.ensureCursorVisible()
         self._say()
@@ -139,7 +144,12 @@ class FindBar(QWidget):
         self.count.setText(f"{number + 1} of {found}" if here else f"{found} found")
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if event.type() == QEvent.Type.KeyPress and isinstance(event, QKeyEvent):
+        if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent):
+            # Escape closes the bar; a page where it is a shortcut as well must not take it first.
+            if event.key() == Qt.Key.Key_Escape:
+                event.accept()
+                return True
+        elif event.type() == QEvent.Type.KeyPress and isinstance(event, QKeyEvent):
             if event.key() in {Qt.Key.Key_Return, Qt.Key.Key_Enter}:
                 back = event.modifiers() & Qt.KeyboardModifier.ShiftModifier
                 (self.find_previous if back else self.find_next)()
@@ -150,7 +160,7 @@ class FindBar(QWidget):
         return super().eventFilter(watched, event)
 
 
-def _units(text: str) -> int:
+def units(text: str) -> int:
     """Its length as Qt counts it: in UTF-16 units."""
     return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
 

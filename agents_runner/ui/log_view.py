@@ -8,8 +8,8 @@ from collections.abc import Iterable
 
 from PySide6.QtCore import QTimer, Slot
 from PySide6.QtGui import QColor, QResizeEvent, QSyntaxHighlighter, QTextCharFormat, QTextCursor, QTextDocument
-from PySide6.QtWidgets import QPlainTextEdit
 
+from agents_runner.ui.reader import Reader
 from agents_runner.ui.theme import current_tokens
 from agents_runner.ui.widgets import set_up_code
 
@@ -62,7 +62,7 @@ class _Colors(QSyntaxHighlighter):
             self.setFormat(0, len(text), format_)
 
 
-class LogView(QPlainTextEdit):
+class LogView(Reader):
     """The newest lines; the first two characters of each tell its stream."""
 
     def __init__(self) -> None:

@@ -32,6 +32,7 @@ from agents_runner.ui.live import Joint
 from agents_runner.ui.log_view import MAX_LINES, LogView, shown_paragraphs, shown_text
 from agents_runner.ui.models import state_role, state_text
 from agents_runner.ui.phase_grid import PhaseGrid
+from agents_runner.ui.reader import Reader, ReaderTab
 from agents_runner.ui.task_story import applied, later
 from agents_runner.ui.tokens import GRID
 from agents_runner.ui.widgets import (
@@ -39,11 +40,11 @@ from agents_runner.ui.widgets import (
     ElidedLabel,
     FittingArea,
     button,
-    code_editor,
     page_layout,
     plain,
     row,
     set_role,
+    set_up_code,
 )
 
 Lines = tuple[tuple[str, str], ...]
@@ -91,7 +92,7 @@ class TaskPage(QWidget):
         self._poll = QTimer(self)
         self._poll.setInterval(_POLL_MS)
         self._poll.timeout.connect(self._ask)
-        QShortcut(QKeySequence("Escape"), self).activated.connect(self.back)
+        QShortcut(QKeySequence("Escape"), self).activated.connect(self._escape)
         QShortcut(QKeySequence("Ctrl+."), self).activated.connect(self._stop_clicked)
 
     def _make(self) -> None:
@@ -109,7 +110,8 @@ class TaskPage(QWidget):
         self.failure = FailurePanel()
         self.phases = PhaseGrid()
         self.log = LogView()
-        self.messages: QPlainTextEdit = code_editor("task-messages", "", "What the agent says appears here.")
+        self.messages = Reader()
+        set_up_code(self.messages, "task-messages", "", "What the agent says appears here.")
         self.messages.setReadOnly(True)
         self.messages.setAccessibleName("Agent")
         self.messages.setMaximumBlockCount(MAX_LINES)
@@ -117,8 +119,9 @@ class TaskPage(QWidget):
         self.tabs = QTabWidget()
         self.tabs.setObjectName("task-tabs")
         self.tabs.setMinimumHeight(GRID * 16)
-        self.tabs.addTab(self.log, "Log")
-        self.tabs.addTab(self.messages, "Agent")
+        self._readers = (ReaderTab(self.log), ReaderTab(self.messages))
+        for tab, title in zip(self._readers, ("Log", "Agent"), strict=True):
+            self.tabs.addTab(tab, title)
         self.desktop = DesktopTab(self._services.desktop, self._jobs)
         self.tabs.addTab(self.desktop, "Desktop")
         self._back = button("&Back to tasks", "task-back", hint="Back to the list (Escape)")
@@ -153,6 +156,8 @@ class TaskPage(QWidget):
         self._counted = lines_so_far or 0
         # Live lines wait until those that are in the file are shown, so that none is missed or comes twice.
         self._early = []
+        for tab in self._readers:
+            tab.find_bar.hide()
         self.log.clear_lines()
         self.messages.clear()
         self.failure.forget()
@@ -165,6 +170,15 @@ class TaskPage(QWidget):
     def focus_first(self) -> None:
         """The focus goes where the keys of a person who types on do nothing, least of all stop the task."""
         self.log.setFocus()
+
+    @Slot()
+    def _escape(self) -> None:
+        """Close what is open on the page, else the page."""
+        for tab in self._readers:
+            if tab.find_bar.isVisible():
+                tab.find_bar.close_bar()
+                return
+        self.back.emit()
 
     def _ask_story(self) -> None:
         if self._task is None:
