@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from agents_runner.cli.printing import say, say_json, table
@@ -15,6 +16,7 @@ from agents_runner.core.migrate import model_data
 from agents_runner.core.profile import OFFER
 from agents_runner.core.repository_url import shown_fields
 from agents_runner.runner.services import Services
+from agents_runner.workspace.folders import real_path
 
 PROFILE_HINT = "`env edit NAME --set profile=standard` chooses it, `--set profile=sudo` keeps it."
 
@@ -28,13 +30,20 @@ def refuse_taken(services: Services, name: str) -> None:
 def create(services: Services, args: argparse.Namespace) -> int:
     refuse_taken(services, args.name)
     fields: dict[str, Any] = {"id": new_environment_id(args.name), "name": args.name}
-    environment = _assigned(None, fields, args.sets)
+    environment = allowing(_assigned(None, fields, args.sets), args.allow_mounts)
     return _saved(services, environment, None, args)
 
 
 def edit(services: Services, args: argparse.Namespace) -> int:
     environment = services.environments.get(args.name)
-    return _saved(services, _assigned(environment, {}, args.sets), environment, args)
+    return _saved(services, allowing(_assigned(environment, {}, args.sets), args.allow_mounts), environment, args)
+
+
+def allowing(environment: Environment, sources: Sequence[str]) -> Environment:
+    """The environment with these sources allowed beside those that are. Raises InvalidInput for what is no path."""
+    real = [real_path(source, field="allow_mounts") for source in sources]
+    allowed = tuple(dict.fromkeys((*environment.allow_mounts, *real)))
+    return environment.model_copy(update={"allow_mounts": allowed}) if sources else environment
 
 
 def _assigned(environment: Environment | None, fields: dict[str, Any], sets: list[str]) -> Environment:

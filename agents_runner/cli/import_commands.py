@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from agents_runner.cli.environment_commands import refuse_taken
+from agents_runner.cli.environment_commands import allowing, refuse_taken
 from agents_runner.cli.printing import say, say_json
 from agents_runner.core.environment import Environment
 from agents_runner.core.errors import NotFound
@@ -46,7 +46,10 @@ def _import_own(services: Services, args: argparse.Namespace, path: Path) -> int
     if args.name:
         refuse_taken(services, args.name)
     report = services.import_environments(path, name=args.name, dry_run=args.dry_run)
-    _print(args, report.environments, notes=report.notes, problems=report.problems)
+    made = [allowing(environment, args.allow_mounts) for environment in report.environments]
+    if args.allow_mounts and not args.dry_run:
+        made = [services.environments.save(environment) for environment in made]
+    _print(args, made, notes=report.notes, problems=report.problems)
     return 0 if report.environments else 1
 
 
@@ -55,9 +58,9 @@ def _import_found(
 ) -> int:
     if args.name:
         refuse_taken(services, args.name)
-    draft = draft_of(found)
+    draft = draft_of(found, allow_mounts=args.allow_mounts)
     taken = {environment.name for environment in services.environments.list().environments}
-    environment = environment_of(draft, args.name, taken)
+    environment = allowing(environment_of(draft, args.name, taken), args.allow_mounts)
     notes = list(draft.notes)
     # Taken over as it is: what would stop a task is said now, and again when it is edited or run.
     notes += [problem.text for problem in services.check_environment(environment)]

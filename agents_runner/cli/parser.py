@@ -106,6 +106,7 @@ def _env(commands: Commands[Parser]) -> None:
         action = _json(actions.add_parser(name, help=text))
         action.add_argument("name")
         action.add_argument("--set", action="append", default=[], dest="sets", metavar="FIELD=VALUE", help=sets)
+        _allow_mount(action)
         action.names_fields = True
     _json(actions.add_parser("list", help="all environments"))
     show = _json(actions.add_parser("show", help="an environment's fields"))
@@ -135,6 +136,18 @@ def _import(actions: Commands[Parser]) -> None:
     )
     action.add_argument("--name", default="", help="the new environment's name")
     action.add_argument("--dry-run", action="store_true", help="only say what would come of it")
+    _allow_mount(action)
+
+
+def _allow_mount(action: Parser) -> None:
+    action.add_argument(
+        "--allow-mount",
+        action="append",
+        default=[],
+        dest="allow_mounts",
+        metavar="SOURCE",
+        help="mount this folder though it gives the machine away; kept with the environment",
+    )
 
 
 def _run(commands: Commands[Parser]) -> None:

@@ -145,6 +145,7 @@ def check_texts(environment: Environment) -> None:
         "cache_inputs": environment.cache_inputs,
         "secrets": environment.secrets,
         "mounts": environment.mounts,
+        "allow_mounts": environment.allow_mounts,
         "workspace": tuple(str(value) for value in workspace.values()),
     }
     for name, values in texts.items():

@@ -100,6 +100,8 @@ class Environment(BaseModel):
     """Which stages see a secret, by name; one that is not here has the default stages."""
     mounts: tuple[str, ...] = ()
     """`SOURCE:TARGET[:ro|rw]`, as typed; see `core.mounts`."""
+    allow_mounts: tuple[str, ...] = ()
+    """Sources, the workspace's folder too, that are refused unless a person typed them here: whole, without links."""
     ports: tuple[str, ...] = ()
     """`[ADDRESS:][HOST:]CONTAINER[/udp]`, as typed; see `core.ports`."""
     resources: Resources = Resources()

@@ -302,6 +302,15 @@ ENVIRONMENT_ROWS = (
         placeholder="/srv/data:/data:ro",
     ),
     EnvironmentRow(
+        name="allow_mounts",
+        kind=Kind.LIST,
+        label="Allo&wed mount sources",
+        text="A folder that gives this machine away is mounted only if it is typed here once more, whole.",
+        page=Page.ADVANCED,
+        widget="env-allow-mounts",
+        placeholder="Nothing: such folders are refused",
+    ),
+    EnvironmentRow(
         name="ports",
         kind=Kind.LIST,
         label="Por&ts",

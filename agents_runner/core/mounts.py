@@ -7,23 +7,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from agents_runner.core.errors import InvalidInput
+from agents_runner.core.host_paths import PUBLIC, is_below
 
 FIELD = "mounts"
-# Inside the container: the system's own trees, and the folder of the launcher.
-_TARGETS_REFUSED_BELOW = ("/proc", "/sys", "/dev", "/run/agents-runner")
-_TARGETS_REFUSED = (
-    "/",
-    "/etc",
-    "/bin",
-    "/sbin",
-    "/lib",
-    "/lib64",
-    "/usr",
-    "/usr/bin",
-    "/boot",
-    "/run",
-    "/var",
+# Inside the container: the system's own trees, and the folders of the launcher and of secrets. Whatever runs there
+# as root is found in the first; /var/run is /run in most images.
+_TARGETS_REFUSED_BELOW = (
+    *("/proc", "/sys", "/dev", "/etc", "/boot", "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"),
+    *("/run/agents-runner", "/run/secrets", "/var/run/agents-runner", "/var/run/secrets"),
 )
+_TARGETS_REFUSED = ("/", "/run", "/var", "/var/run", "/var/lib", "/run/lock")
+_SOURCES_OF_A_PROJECT = ("/usr/src", "/usr/local/src")
+"""Below /usr, but nothing is run from there."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,11 +45,11 @@ def parse_mount(text: str) -> Mount:
         raise InvalidInput(
             f"The mount's source {source!r} is not an absolute path.", "Start it with / or ~.", field=FIELD
         )
-    return Mount(source=source, target=check_target(target), read_only=read_only)
+    return Mount(source=source, target=check_target(target, read_only=read_only), read_only=read_only)
 
 
-def check_target(target: str) -> str:
-    """The target, without doubled or trailing slashes; refused where it would hide the system."""
+def check_target(target: str, *, read_only: bool = False) -> str:
+    """The target, without doubled or trailing slashes; refused where it would hide the system or the launcher."""
     if not target.startswith("/") or ".." in target.split("/"):
         raise InvalidInput(
             f"The mount's target {target!r} must be an absolute path without '..'.",
@@ -63,15 +58,23 @@ def check_target(target: str) -> str:
         )
     clean = posixpath.normpath(target)
     clean = clean[1:] if clean.startswith("//") else clean
-    if clean in _TARGETS_REFUSED or any(
-        clean == top or clean.startswith(top + "/") for top in _TARGETS_REFUSED_BELOW
-    ):
+    if _is_the_systems(clean) and not (read_only and _below(clean, PUBLIC)):
         raise InvalidInput(
             f"Nothing can be mounted at {clean}: the container's own system is there.",
             "Choose a folder of its own, for example /data.",
             field=FIELD,
         )
     return clean
+
+
+def _is_the_systems(path: str) -> bool:
+    return path in _TARGETS_REFUSED or (
+        _below(path, _TARGETS_REFUSED_BELOW) and not _below(path, _SOURCES_OF_A_PROJECT)
+    )
+
+
+def _below(path: str, tops: Iterable[str]) -> bool:
+    return any(is_below(path, top) for top in tops)
 
 
 def check_mounts(mounts: Iterable[Mount], workspace: str) -> None:

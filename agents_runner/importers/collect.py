@@ -47,6 +47,8 @@ class Collector:
 
     kind: Kind
     project: Project
+    allow_mounts: frozenset[str] = frozenset()
+    """Real paths outside the project that a person named: those mounts are taken over."""
     name: str = ""
     base_image: str = ""
     sources: list[Path] = field(default_factory=list)

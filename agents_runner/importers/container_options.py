@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import posixpath
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from agents_runner.core.host_paths import is_below
 from agents_runner.importers.collect import Collector, looks_secret
 from agents_runner.importers.substitution import Substitution
 
@@ -84,6 +86,8 @@ def bind(c: Collector, source: str, target: str, substitution: Substitution, *, 
     path = inside.value
     if path.startswith("."):
         path = posixpath.normpath(posixpath.join(substitution.folder, path))
+    # A name that is no home stays as it is; what is no path is refused with the mount below.
+    real = "" if "\0" in path else os.path.realpath(os.path.expanduser(path))  # noqa: PTH111
     home = substitution.environ.get("HOME", "").rstrip("/")
     if home and (path == home or path.startswith(home + "/")):
         path = "~" + path[len(home) :]
@@ -98,10 +102,14 @@ def bind(c: Collector, source: str, target: str, substitution: Substitution, *, 
             f"If you want it all the same, add the mount {path}:{outside.value} by hand.",
         )
         return
-    before = len(c.mounts)
+    if real and not is_below(real, os.path.realpath(substitution.folder)) and real not in c.allow_mounts:
+        c.missing(
+            f"mount {shown}",
+            "It is outside of the project, which a project's file may not ask for.",
+            f"Add the mount {path}:{outside.value} by hand, or import with --allow-mount {path}.",
+        )
+        return
     c.mount(f"{path}:{outside.value}{':ro' if read_only else ''}", shown)
-    if len(c.mounts) > before and not (path + "/").startswith(substitution.folder.rstrip("/") + "/"):
-        c.note(f"{path}, a place of this machine outside of the project, is mounted at {outside.value}.")
 
 
 def add_ports(c: Collector, data: Mapping[str, Any]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from agents_runner.core.errors import AgentsRunnerError, InvalidInput, NotFound
@@ -41,12 +41,17 @@ _DEVCONTAINER_KEYS = frozenset(
 _CURSOR_KEYS = frozenset({"install", "start", "terminals", "snapshot", "agentCanUpdateSnapshot"})
 
 
-def read_draft(found: ImportCandidate, tools: ShellTools, environ: Mapping[str, str]) -> Draft:
+def read_draft(
+    found: ImportCandidate, tools: ShellTools, environ: Mapping[str, str], allow_mounts: Collection[str] = ()
+) -> Draft:
     """The proposal for one file. `environ`: this machine's variables, of which only harmless ones are used.
+
+    `allow_mounts`: sources outside the project that a person named; others are not taken over.
 
     Raises NotFound, InvalidInput in one sentence with the line.
     """
-    c = Collector(kind=found.kind, project=Project(found.folder))
+    allowed = frozenset(os.path.realpath(Path(source).expanduser()) for source in allow_mounts)
+    c = Collector(kind=found.kind, project=Project(found.folder), allow_mounts=allowed)
     relative = found.path.relative_to(found.folder).as_posix()
     match found.kind:
         case "devcontainer":

@@ -87,9 +87,11 @@ def offers(folder: Path | str) -> tuple[ImportCandidate, ...]:
         return ()
 
 
-def draft_of(found: ImportCandidate, environ: Mapping[str, str] | None = None) -> Draft:
-    """Read one file; see the module's own text."""
-    return read_draft(found, TOOLS, os.environ if environ is None else environ)
+def draft_of(
+    found: ImportCandidate, environ: Mapping[str, str] | None = None, allow_mounts: Collection[str] = ()
+) -> Draft:
+    """Read one file; see the module's own text. `allow_mounts`: sources outside the project that a person named."""
+    return read_draft(found, TOOLS, os.environ if environ is None else environ, allow_mounts)
 
 
 @dataclass(frozen=True, kw_only=True)

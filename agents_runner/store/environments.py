@@ -285,6 +285,11 @@ class EnvironmentStore:
             notes.append(f"{environment.name}: there is an environment {old} already; this one is {environment.id}.")
         if environment.profile_from_before:
             notes.append(f"{environment.name}: {OFFER}")
+        if environment.allow_mounts:
+            # Somebody else's file must not say what this person allows.
+            allowed = ", ".join(environment.allow_mounts)
+            environment = environment.model_copy(update={"allow_mounts": ()})
+            notes.append(f"{environment.name}: the allowed mount sources are not taken over ({allowed}).")
         # Taken over as it is: what would stop a task is said now, and again when it is edited or run.
         try:
             check_file(environment)

@@ -25,7 +25,7 @@ from agents_runner.core.mounts import Mount, check_mounts, parse_mount
 from agents_runner.core.ports import parse_ports
 from agents_runner.core.repository_url import check_branch, check_url
 from agents_runner.core.task_plan import WORKSPACE_PATH, AgentLaunch, DockerRunnerConfig
-from agents_runner.workspace.folders import resolve_mount, resolve_source, resolve_workspace
+from agents_runner.workspace.folders import MountRules, resolve_input, resolve_mount, resolve_workspace
 
 DESKTOP_SHM_MB = 1024
 
@@ -130,11 +130,16 @@ def _checks_of(host: Host) -> tuple[Check, ...]:
 
 def _check_inputs(environment: Environment, host: Host) -> None:
     for path in environment.cache_inputs:
-        resolve_source(path, field="cache_inputs", state_dir=host.state_dir)
+        resolve_input(path, field="cache_inputs", state_dir=host.state_dir)
+
+
+def _rules(environment: Environment, host: Host) -> MountRules:
+    return MountRules(state_dir=host.state_dir, allowed=environment.allow_mounts)
 
 
 def _mounts(environment: Environment, host: Host) -> tuple[Mount, ...]:
-    mounts = tuple(resolve_mount(parse_mount(text), state_dir=host.state_dir) for text in environment.mounts)
+    rules = _rules(environment, host)
+    mounts = tuple(resolve_mount(parse_mount(text), rules) for text in environment.mounts)
     check_mounts(mounts, WORKSPACE_PATH)
     return mounts
 
@@ -142,7 +147,7 @@ def _mounts(environment: Environment, host: Host) -> tuple[Mount, ...]:
 def _workspace(environment: Environment, host: Host) -> Workspace:
     workspace = environment.workspace
     if isinstance(workspace, FolderWorkspace):
-        return FolderWorkspace(path=resolve_workspace(workspace.path, state_dir=host.state_dir))
+        return FolderWorkspace(path=resolve_workspace(workspace.path, _rules(environment, host)))
     if isinstance(workspace, GitWorkspace):
         check_url(workspace.url)
         if workspace.branch:

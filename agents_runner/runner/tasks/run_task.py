@@ -67,6 +67,7 @@ from agents_runner.runner.tasks.exit_messages import ending, stage_failed, with_
 from agents_runner.runner.tasks.limits import Limits
 from agents_runner.runner.tasks.redacting import redacted
 from agents_runner.runner.tasks.task_screen import DESKTOP_PHASES, TaskScreen
+from agents_runner.workspace.folders import check_unmoved
 from agents_runner.workspace.git import Clone
 
 TAIL_LINES = 20
@@ -233,8 +234,12 @@ class _Run:
 
     def _workspace(self) -> Generator[Event, None, tuple[Mount, ...]]:
         workspace = self.config.workspace
+        for mount in self.config.mounts:
+            check_unmoved(mount)
         if isinstance(workspace, FolderWorkspace):
-            return (Mount(source=workspace.path, target=WORKSPACE_PATH), *self.config.mounts)
+            live = Mount(source=workspace.path, target=WORKSPACE_PATH)
+            check_unmoved(live)
+            return (live, *self.config.mounts)
         if isinstance(workspace, GitWorkspace):
             folder = self.tools.workspaces / self.config.task_id
             yield LogLine(stream="system", line=f"Cloning {without_credentials(workspace.url)} ...")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,14 +43,14 @@ def write(folder: Path, files: Mapping[str, str | bytes]) -> Path:
     return folder
 
 
-def draft(folder: Path, number: int = 0) -> Draft:
+def draft(folder: Path, number: int = 0, allow_mounts: Collection[str] = ()) -> Draft:
     """The draft of what a folder offers."""
-    return checked(draft_of(offers(folder)[number], ENVIRON))
+    return checked(draft_of(offers(folder)[number], ENVIRON, allow_mounts))
 
 
-def devcontainer(folder: Path, data: Any, **files: str) -> Draft:
+def devcontainer(folder: Path, data: Any, allow_mounts: Collection[str] = (), **files: str) -> Draft:
     text = data if isinstance(data, str) else json.dumps(data)
-    return draft(write(folder, {".devcontainer/devcontainer.json": text, **files}))
+    return draft(write(folder, {".devcontainer/devcontainer.json": text, **files}), allow_mounts=allow_mounts)
 
 
 def dockerfile(folder: Path, text: str, **files: str) -> Draft:

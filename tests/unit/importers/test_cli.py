@@ -70,11 +70,16 @@ def test_other_files_of_the_folder_are_named(cli: Cli, tmp_path: Path) -> None:
 
 def test_what_would_stop_a_task_is_said(cli: Cli, tmp_path: Path) -> None:
     write(
-        tmp_path, {"devcontainer.json": '{"image": "Bad Image", "mounts": ["type=bind,source=/no/where,target=/x"]}'}
+        tmp_path,
+        {
+            "devcontainer.json": '{"image": "Bad Image", "mounts": '
+            '["type=bind,source=${localWorkspaceFolder}/no/where,target=/x"]}'
+        },
     )
     notes = " ".join(cli("env", "import", str(tmp_path), "--json").json["notes"])
     assert "'Bad Image' is no image's name" in notes
     assert "/no/where cannot be used" in notes
+    assert "No such file" in notes
 
 
 def test_our_own_files_come_in_as_before(cli: Cli, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from tests.unit.importers.support import DATA, cached, devcontainer, draft, run,
 
 
 def test_a_whole_file_with_comments_and_trailing_commas() -> None:
-    found = draft(DATA / "node-web")
+    found = draft(DATA / "node-web", allow_mounts=["/srv/fixtures"])
     assert found.name == "Web shop"
     assert found.fields["base_image"] == "mcr.microsoft.com/devcontainers/javascript-node:1-20-bookworm"
     assert found.fields["workspace"] == {"type": "folder", "path": str(DATA / "node-web")}
@@ -195,12 +195,42 @@ def test_names_that_no_container_gets_are_reported(tmp_path: Path, name: str) ->
     ],
 )
 def test_mounts(tmp_path: Path, mount: Any, expected: str | None) -> None:
-    found = devcontainer(tmp_path, {"image": "x", "mounts": [mount]})
+    found = devcontainer(tmp_path, {"image": "x", "mounts": [mount]}, ["/srv/a", "/home/me/data"])
     if expected is None:
         assert "mounts" not in found.fields
         assert "mount" in whats(found)
     else:
         assert found.fields["mounts"] == (expected.replace("{root}", str(tmp_path)),)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "/srv/a",
+        "/etc/cron.d",
+        "/run/containerd",
+        "/",
+        "${localEnv:HOME}/data",
+        "~/data",
+        "../beside",
+        "${localWorkspaceFolder}/../beside",
+        "${localWorkspaceFolder}x",
+        "${localWorkspaceFolder}/link",
+        "/srv/a/b",
+        "/srv",
+    ],
+)
+def test_m3_what_is_outside_of_the_project_is_dropped_and_said(tmp_path: Path, source: str) -> None:
+    project = write(tmp_path / "project", {"inner/file": ""})
+    (tmp_path / "beside").mkdir()
+    (project / "link").symlink_to(tmp_path / "beside")
+    data = {"image": "x", "mounts": [f"type=bind,source={source},target=/a"], "runArgs": ["-v", f"{source}:/b"]}
+    found = devcontainer(project, data, ["/srv/a"] if source != "/srv/a" else [])
+    assert "mounts" not in found.fields
+    assert len([gap for gap in found.report if "outside of the project" in gap.why]) == 2
+    assert all("--allow-mount" in gap.hint for gap in found.report)
+    inside = devcontainer(project, {"image": "x", "mounts": ["type=bind,source=./inner/../inner,target=/a"]})
+    assert inside.fields["mounts"] == (f"{project}/inner:/a",)
 
 
 def test_ports(tmp_path: Path) -> None:
@@ -221,7 +251,7 @@ def test_run_arguments(tmp_path: Path) -> None:
     arguments = (
         "--memory=512m --pids-limit 100 -p 8080:80 --net host --init --gpus all --env=A=b -v /srv/x:/x:ro --cpus ?"
     )
-    found = devcontainer(tmp_path, {"image": "x", "runArgs": arguments.split()})
+    found = devcontainer(tmp_path, {"image": "x", "runArgs": arguments.split()}, ["/srv/x"])
     assert found.fields["resources"] == {"memory_mb": 512, "pids": 100}
     assert found.fields["ports"] == ("8080:80",)
     assert found.fields["env_vars"] == {"A": "b"}
