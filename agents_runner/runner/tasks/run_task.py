@@ -66,6 +66,7 @@ from agents_runner.runner.tasks.desktop import DoorPort
 from agents_runner.runner.tasks.exit_messages import ending, stage_failed, with_tail
 from agents_runner.runner.tasks.limits import Limits
 from agents_runner.runner.tasks.redacting import redacted
+from agents_runner.runner.tasks.sweeping import Sweeper, sweep_time
 from agents_runner.runner.tasks.task_screen import DESKTOP_PHASES, TaskScreen
 from agents_runner.workspace.folders import check_unmoved
 from agents_runner.workspace.git import Clone
@@ -181,6 +182,8 @@ class _Run:
     _failed: StageFailed | AgentError | None = None
     _agent_began: bool = False
     _home: str = "/root"
+    _made_at: float | None = None
+    """When its container was made; None while there is none."""
     _login: dict[str, bytes] = field(default_factory=dict)
     _screen: TaskScreen = field(init=False)
 
@@ -227,10 +230,22 @@ class _Run:
     ) -> Generator[Event, None, None]:
         if self._phase is not None:
             yield self._finish(ok=state is TaskState.SUCCEEDED)
+        yield from self._swept()
         yield StateChanged(state=state)
         yield TaskResult(
             task=self.config.task_id, state=state, exit_code=code, image=self.image, error=error, hint=hint, tail=tail
         )
+
+    def _swept(self) -> Generator[Event, None, None]:
+        """Look at what the task left in the person's folders, where they are on this machine."""
+        since, self._made_at = self._made_at, None
+        if since is None or not self.tools.control.local:
+            return
+        clone = self.tools.workspaces / self.config.task_id
+        workspace = str(clone) if isinstance(self.config.workspace, GitWorkspace) else ""
+        yield from Sweeper(
+            engine=self.tools.engine, config=self.config, cancel=self.tools.cancel, workspace=workspace, since=since
+        ).events()
 
     def _workspace(self) -> Generator[Event, None, tuple[Mount, ...]]:
         workspace = self.config.workspace
@@ -334,6 +349,7 @@ class _Run:
             task_container(self.config.task_id), uid=self.config.uid, gid=self.config.gid
         )
         files = control_files(self._launcher_plan(base, ensured, start, mounts))
+        self._made_at = self._made_at or sweep_time()
         spec = folder.prepare(self.tools.engine, self._spec(base, ensured, mounts, start), files)
         try:
             container = self.tools.engine.create(spec)
@@ -438,6 +454,7 @@ class _Run:
         ours = image.labels.get(labels.IMAGE_REF, "") if image is not None and image.is_ours() else ""
         self.image = ours or self.config.base_image
         self._read_logins()
+        self._made_at = state.created or None
         self._phase, self._phase_began = Phase.START, time.monotonic()
         self._screen.open_again()
         self._screen.lead_to(state.id)

@@ -1,0 +1,162 @@
+"""After a task: what it left in the person's folders is looked at, put right, and told in one notice."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Generator, Iterable
+from dataclasses import dataclass
+
+from agents_runner.containers.cancellation import Cancellation
+from agents_runner.core import container as labels
+from agents_runner.core.container import ContainerSpec, task_container
+from agents_runner.core.environment import FolderWorkspace
+from agents_runner.core.errors import Cancelled, Detached, EngineError
+from agents_runner.core.events import Event, Notice
+from agents_runner.core.mounts import Mount
+from agents_runner.core.task_plan import DockerRunnerConfig
+from agents_runner.engine.port import Engine
+from agents_runner.workspace.live_sweep import MAX_NAMES, LiveSweep, Names, SweepReport
+
+MEND_S = 120.0
+"""Seconds that the mending of one folder may take."""
+_CLOCK_S = 0.05
+"""A file system's clock may be so much behind the one that we read."""
+_MENDED = "/mended"
+# By find itself and in each file's own folder: no name is looked up on the way, and nothing else is mounted there.
+# Only what is newer than the start; a file with more names may be an old one's, and keeps its owner.
+_SCRIPT = f"""
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin
+unset LD_PRELOAD LD_LIBRARY_PATH BASH_ENV ENV
+find -P {_MENDED} '(' -type b -o -type c ')' -newerct "@$1" -delete &&
+find -P {_MENDED} -type f -newerct "@$1" -perm /6000 -execdir chmod ug-s '{{}}' + &&
+find -P {_MENDED} -type f -newerct "@$1" -links 1 ! -uid "$2" -execdir chown -h "$2:$3" '{{}}' +
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sweeper:
+    """What the look after a task works with; `since` is when its container was made, in seconds since the epoch."""
+
+    engine: Engine
+    config: DockerRunnerConfig
+    cancel: Cancellation
+    workspace: str
+    """The folder on this machine that the task worked in, "" where there is none."""
+    since: float
+
+    def events(self) -> Generator[Event, None, None]:
+        """Look, mend and tell; never fails a task. Only after every process of its container has ended."""
+        found = {root: self._look(root) for root in self._roots()}
+        left = {root: self._after(root, report) for root, report in found.items() if report.needs_mending}
+        notice = _notice(tuple(found.values()), tuple(left.values()))
+        if notice is not None:
+            yield notice
+
+    def _roots(self) -> tuple[str, ...]:
+        config = self.config
+        roots = [mount.source for mount in config.mounts if not mount.read_only]
+        live = config.workspace.path if isinstance(config.workspace, FolderWorkspace) else self.workspace
+        return tuple(dict.fromkeys([*([live] if live else []), *roots]))
+
+    def _after(self, root: str, report: SweepReport) -> SweepReport:
+        """What is left of a report once a container has mended the folder; all of it where none could."""
+        if self._asked() or not self._mend(root):
+            return report
+        again = self._look(root)
+        # What the person cannot look into, root has.
+        return SweepReport(foreign=again.foreign, devices=again.devices)
+
+    def _look(self, root: str) -> SweepReport:
+        was_asked = self._asked()
+        sweep = LiveSweep(
+            since=self.since - _CLOCK_S, uid=os.getuid(), check=lambda: self._check(was_asked=was_asked)
+        )
+        try:
+            return sweep.run(root)
+        except Cancelled:
+            sweep.report.complete = False
+            return sweep.report
+
+    def _asked(self) -> bool:
+        """Whether the task is to stop, or is being left: then nothing that takes long is begun."""
+        try:
+            return self.cancel.is_set()
+        except Detached:
+            return True
+
+    def _check(self, *, was_asked: bool) -> None:
+        """A stop that comes while we look ends the look; the one that ended the task does not."""
+        if not was_asked and self._asked():
+            raise Cancelled("Stopped.")
+
+    def _mend(self, root: str) -> bool:
+        """A container of the base image, with this folder alone and no network, does what only root can."""
+        engine, config = self.engine, self.config
+        name = f"{task_container(config.task_id)}-mend"
+        spec = ContainerSpec(
+            name=name,
+            image=config.base_image,
+            entrypoint=("/bin/sh", "-c", _SCRIPT, "mend"),
+            command=(f"{self.since - _CLOCK_S:.3f}", str(config.uid), str(config.gid)),
+            user="0:0",
+            labels={
+                labels.CONTAINER_KIND: "mend",
+                labels.CONTAINER_NAME: name,
+                labels.CONTAINER_TASK: config.task_id,
+                labels.CONTAINER_INSTANCE: config.instance,
+            },
+            mounts=(Mount(source=root, target=_MENDED),),
+            network="none",
+            platform=config.platform,
+        )
+        with contextlib.suppress(EngineError):
+            engine.remove(name)
+            try:
+                container = engine.create(spec)
+                engine.start(container)
+                return engine.wait(container, MEND_S).exit_code == 0
+            finally:
+                engine.remove(name)
+        return False
+
+
+def sweep_time() -> float:
+    """Now, for `Sweeper.since`: taken before the container is made."""
+    return time.time()
+
+
+def _notice(found: tuple[SweepReport, ...], left: tuple[SweepReport, ...]) -> Notice | None:
+    """What a task left in one sentence, and in another what of it could not be put right."""
+    parts = [
+        f"{text} ({names})"
+        for text, names in (
+            ("files of yours with setuid or setgid bits", _all(report.cleared for report in found)),
+            ("files of another owner", _all(report.foreign for report in found)),
+            ("device nodes", _all(report.devices for report in found)),
+            ("folders that are closed to you", _all(report.closed for report in found)),
+        )
+        if names.count
+    ]
+    cut = any(not report.complete for report in left)
+    parts += ["more than could be looked through"] if cut else []
+    if not parts:
+        return None
+    message = f"This task left in your folders: {'; '.join(parts)}."
+    rest = _all(names for report in left for names in (report.foreign, report.devices, report.closed))
+    if rest.count or cut:
+        return Notice(
+            message=f"{message} Not put right: {rest if rest.count else 'what was not looked at'}.",
+            hint="Look at it as root before you let anything else use that folder.",
+        )
+    return Notice(message=f"{message} Bits are off, owners and devices put right.")
+
+
+def _all(names: Iterable[Names]) -> Names:
+    total = Names()
+    for one in names:
+        total.count += one.count
+        total.shown += one.shown
+    del total.shown[MAX_NAMES:]
+    return total
