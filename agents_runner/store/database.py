@@ -16,7 +16,7 @@ from agents_runner.store.files import back_up_by, locked, move_aside
 from agents_runner.store.found_problems import FoundProblems
 from agents_runner.store.os_errors import unwritable
 from agents_runner.store.paths import Paths
-from agents_runner.store.recover_database import recover_database
+from agents_runner.store.recover_database import readable_words, recover_database
 
 MIGRATIONS: tuple[str, ...] = (
     """
@@ -55,6 +55,8 @@ MIGRATIONS: tuple[str, ...] = (
 )
 TABLES = ("tasks", "phases", "notices", "image_uses", "plans", "build_failures", "image_builds", "refreshes")
 """In the order in which rows can be put in: a task before its phases."""
+_NO_VERSION = 10_000
+"""No program will ever have this many migrations: such a number is damage."""
 _BUSY_S = 10.0
 _BESIDE = ("-wal", "-shm")
 """SQLite's own files beside a database; the first may hold data."""
@@ -99,24 +101,37 @@ class Database:
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """One write, all of it or nothing; rolled back on any error. Raises StoreError."""
-        try:
+        with self._faults():
             connection = self._connection()
             with connection:
                 connection.execute("BEGIN IMMEDIATE")
                 yield connection
-        except sqlite3.Error as error:
-            raise _fault(self._paths.database, error) from error
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """Several looks at one moment of the data. Raises StoreError."""
-        try:
+        with self._faults():
             connection = self._connection()
             with connection:
                 connection.execute("BEGIN")
                 yield connection
+
+    @contextlib.contextmanager
+    def _faults(self) -> Iterator[None]:
+        try:
+            with readable_words():
+                yield
         except sqlite3.Error as error:
+            if _code(error) in _DAMAGE:
+                # What a quick look does not see, a damaged index for one: the next start looks at everything.
+                with contextlib.suppress(OSError):
+                    self._suspect.touch(0o600)
             raise _fault(self._paths.database, error) from error
+
+    @property
+    def _suspect(self) -> Path:
+        """Is there where the file turned out to be damaged while it was used."""
+        return self._paths.data / "database.suspect"
 
     def close(self) -> None:
         """Close every thread's connection; the next use opens anew."""
@@ -153,11 +168,13 @@ class Database:
             raise unwritable(self._paths.data, error) from error
         with locked(self._paths.data / "database.lock", "task database"):
             try:
-                connection = self._migrated(check=True)
+                with readable_words():
+                    connection = self._migrated(check=True)
             except sqlite3.DatabaseError as error:
                 if not self._is_to_blame(error):
                     raise
                 connection = self._anew(error)
+            self._suspect.unlink(missing_ok=True)
         self._looked = True
         return connection
 
@@ -173,7 +190,7 @@ class Database:
         connection = _connect(self._paths.database)
         try:
             if check:
-                _check(connection)
+                _check(connection, thorough=self._suspect.exists())
             self._migrate(connection)
             if check:
                 _check_tables(connection)
@@ -267,12 +284,18 @@ def _run(connection: sqlite3.Connection, version: int) -> None:
         connection.execute(f"PRAGMA user_version={number}")
 
 
-def _check(connection: sqlite3.Connection) -> None:
-    """Raise for a file whose structure is broken, that cannot be written, or that another program made."""
-    found = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+def _check(connection: sqlite3.Connection, *, thorough: bool) -> None:
+    """Raise for a file whose structure is broken, that cannot be written, or that another program made.
+
+    `thorough` compares the indexes with their tables as well, which takes longer.
+    """
+    look = "integrity_check" if thorough else "quick_check"
+    found = str(connection.execute(f"PRAGMA {look}(1)").fetchone()[0])
     if found != "ok":
         raise sqlite3.DatabaseError(found.replace("\n", " "))
     version = _version(connection)
+    if version > _NO_VERSION:
+        raise sqlite3.DatabaseError(f"its version is {version}")
     if version > len(MIGRATIONS):
         return  # a newer program's: its tables are its own business
     rows = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()

@@ -313,3 +313,84 @@ def test_f19_a_killed_writer_leaves_whole_tasks(home: Paths) -> None:
             assert len(found) in (int(last[0]) + 1, int(last[0]) + 2)
             assert all(records.prompt(one) == "prompt" for one in found)
         assert not [path for path in home.tasks.iterdir() if path.name.startswith(".tmp-")]
+
+
+def _flipped(data: bytes, seed: int, count: int, within: int) -> bytes:
+    chance = random.Random(seed)
+    found = bytearray(data)
+    for _ in range(count):
+        found[chance.randrange(min(within, len(found)))] = chance.randrange(256)
+    return bytes(found)
+
+
+@pytest.mark.parametrize("within", [4096, 2**30], ids=["schema", "anywhere"])
+@pytest.mark.parametrize("count", [1, 20, 200])
+def test_m2_flipped_bytes_are_damage_that_is_set_aside_and_said(
+    home: Paths, full: bytes, count: int, within: int
+) -> None:
+    """Whatever a first use meets, the third one meets nothing any more: no command is refused for ever."""
+    named = 0
+    for seed in range(6):
+        home.database.with_name(home.database.name + "-wal").unlink(missing_ok=True)
+        home.database.with_name(home.database.name + "-shm").unlink(missing_ok=True)
+        damaged = _flipped(full, seed, count, within)
+        home.database.write_bytes(damaged)
+        for use in range(3):
+            with opened(home) as records:
+                refused = ""
+                try:
+                    records.list()
+                    records.unfinished()
+                    create(records, task(f"new-{count}-{within}-{seed}-{use}"))
+                    records.problems()
+                except StoreError as error:
+                    refused = str(error)
+                problems = records.database.problems
+            assert not refused or use < 2, f"seed {seed}: {refused}"
+            if problems:
+                named += 1
+                assert Path(problems[0].path).read_bytes() == damaged, "as it was, whatever was tried with it"
+                assert "and was moved to" in problems[0].message
+    if count == 200:
+        assert named == 6
+
+
+@pytest.mark.parametrize("junk", [b"\xff\xfe", b"\x00", b"\x80 \xc0", "é".encode("latin-1")])
+def test_m2_a_schema_that_is_no_text_costs_no_task(home: Paths, full: bytes, junk: bytes) -> None:
+    at = full.index(b"environment_name TEXT")
+    home.database.write_bytes(full[:at] + junk + full[at + len(junk) :])
+    with opened(home) as records:
+        (problem,) = records.problems()
+        assert f"{COUNT} of its tasks could be read" in problem.message
+        assert len(records.list(COUNT + 1)) == COUNT
+    with opened(home) as records:
+        assert records.problems() == ()
+        assert len(records.list(COUNT + 1)) == COUNT
+
+
+def test_m2_an_index_that_is_damaged_is_seen_at_the_next_start(home: Paths, full: bytes) -> None:
+    """A quick look passes over it; the first statement that needs it says so."""
+    with contextlib.closing(sqlite3.connect(home.database)) as connection:
+        row = connection.execute("SELECT * FROM sqlite_master WHERE name = 'tasks_created'").fetchone()
+        connection.execute("PRAGMA writable_schema=ON")
+        connection.execute("DELETE FROM sqlite_master WHERE name = 'tasks_created'")
+        connection.execute("PRAGMA writable_schema=OFF")
+        connection.commit()
+    with contextlib.closing(sqlite3.connect(home.database)) as connection:
+        connection.execute("DELETE FROM tasks WHERE id = 't3'")
+        connection.commit()
+        connection.execute("PRAGMA writable_schema=ON")
+        connection.execute("INSERT INTO sqlite_master VALUES (?, ?, ?, ?, ?)", row)
+        connection.commit()
+    with opened(home) as records, pytest.raises(StoreError, match="is damaged"):
+        records.list()
+    with opened(home) as records:
+        assert len(records.list(COUNT + 1)) == COUNT - 1
+        assert len(records.problems()) == 1
+
+
+def test_m2_a_version_that_no_program_has_is_damage_and_not_a_newer_program(home: Paths, full: bytes) -> None:
+    home.database.write_bytes(full[:60] + b"\x7f\x00\x00\x00" + full[64:])
+    with opened(home) as records:
+        assert len(records.list(COUNT + 1)) == COUNT
+        assert len(records.problems()) == 1
