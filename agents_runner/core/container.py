@@ -14,6 +14,8 @@ IMAGE_MANAGED = LABEL + "image.managed"
 IMAGE_KIND = LABEL + "image.kind"
 IMAGE_KEY = LABEL + "image.key"
 IMAGE_REF = LABEL + "image.ref"
+IMAGE_REPOSITORIES = frozenset({"agent-runner-desktop", "agent-runner-env", "agent-runner-workspace"})
+"""What the tags of our images begin with; nothing else is ever removed as ours, whatever its labels say."""
 IMAGE_BASE = LABEL + "image.base"
 IMAGE_RECIPE = LABEL + "image.recipe"
 IMAGE_CREATED = LABEL + "image.created"
@@ -131,8 +133,16 @@ class ImageInfo:
     volumes: tuple[str, ...] = ()
 
     def is_ours(self) -> bool:
-        """True for an image that we made; one built FROM ours inherits the labels but not the tag."""
-        return self.labels.get(IMAGE_MANAGED) == "true" and self.labels.get(IMAGE_REF) in self.tags
+        """True for an image that we made; one built FROM ours inherits the labels but not the tag.
+
+        Labels can be put on any image, so the tag must be in one of our repositories as well.
+        """
+        return self.is_labelled_ours() and self.labels.get(IMAGE_REF) in self.tags
+
+    def is_labelled_ours(self) -> bool:
+        """True for labels as we write them, with a tag in one of our repositories."""
+        repository = self.labels.get(IMAGE_REF, "").partition(":")[0]
+        return self.labels.get(IMAGE_MANAGED) == "true" and repository in IMAGE_REPOSITORIES
 
 
 @dataclass(frozen=True, kw_only=True)

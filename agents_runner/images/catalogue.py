@@ -101,6 +101,8 @@ def _lost_its_tag(image: ImageInfo) -> bool:
     An image that somebody built FROM ours inherits the label with the parent's id, but has another parent: only
     where the two agree did we commit it.
     """
+    if not image.is_labelled_ours():
+        return False
     return not image.tags and bool(image.parent) and image.parent == image.labels.get(labels.IMAGE_PARENT)
 
 
