@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from agents_runner.core.task_plan import CONTROL_PATH
-from agents_runner.desktop.families import NOVNC_FOLDERS
 
 FOLDER = "/tmp/agents-runner-desktop"
 """Private folder of the person's: the VNC server's socket, logs, the display's name, the last picture."""
@@ -13,13 +12,6 @@ CONNECT = ("socat", "STDIO", f"UNIX-CONNECT:{FOLDER}/vnc.sock,retry=250,interval
 """Standard input and output become the VNC server's socket; it may take some seconds to be there."""
 PICTURE = ("/bin/sh", SCRIPTS + "/picture.sh", "-")
 """A PNG of the screen on standard output; status 3 where there is no desktop."""
-NOVNC_TAR = (
-    "/bin/sh",
-    "-c",
-    f'for folder in {" ".join(NOVNC_FOLDERS)}; do [ ! -r "$folder/core/rfb.js" ] || '
-    'exec tar -chf - -C "$folder" core vendor; done; exit 3',
-)
-"""noVNC's library as a tar on standard output."""
 PNG = b"\x89PNG\r\n\x1a\n"
 
 

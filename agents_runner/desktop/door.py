@@ -10,15 +10,15 @@ the fragment of the address, which a browser keeps to itself, and comes as a Web
 from __future__ import annotations
 
 import contextlib
+import functools
 import hmac
 import http
-import io
 import logging
 import socket
-import tarfile
 import threading
 from concurrent.futures import Executor
 from importlib import resources
+from importlib.resources.abc import Traversable
 from urllib.parse import urlsplit
 
 from websockets.datastructures import Headers
@@ -29,6 +29,7 @@ from websockets.typing import Subprotocol
 
 from agents_runner.core.errors import AgentsRunnerError, StoreError
 from agents_runner.desktop import container_paths
+from agents_runner.desktop.acceptor import Acceptor
 from agents_runner.desktop.access_tokens import ADDRESS, Access, AccessTokens, new_token
 from agents_runner.desktop.rfb import ViewOnly
 from agents_runner.engine.port import Engine, Pipe
@@ -39,7 +40,8 @@ TRY_AGAIN, BROKEN, REFUSED = 1013, 1011, 1008
 MAX_VIEWERS = 16
 _PAGE = {"/": "page.html", "/page.js": "page.js", "/page.css": "page.css"}
 _TYPES = {"html": "text/html", "js": "text/javascript", "css": "text/css", "json": "application/json"}
-_MAX_NOVNC = 16 * 1024 * 1024
+MAX_CONNECTIONS = 64
+"""Of one door, viewers and requests together; a browser opens six at once."""
 # What websockets would log holds request lines and headers; nobody is to read those.
 _SILENT = logging.getLogger("agents_runner.desktop.silent")
 _SILENT.disabled = True
@@ -57,7 +59,6 @@ class Door:
         self._engine = engine
         self._user = user
         self._container = ""
-        self._novnc: dict[str, bytes] | None = None
         self._lock = threading.Lock()
         self._viewers: set[ServerConnection] = set()
         self._asking = asking
@@ -78,7 +79,8 @@ class Door:
             server_header=None,
             logger=_SILENT,
         )
-        threading.Thread(target=self._server.serve_forever, name="desktop-door", daemon=True).start()
+        # Not the server's own loop: that makes a thread for whoever connects, as many as there are.
+        self._acceptor = Acceptor(listening, self._server.handler, most=MAX_CONNECTIONS, name="desktop-door")
 
     @property
     def url(self) -> str:
@@ -90,12 +92,12 @@ class Door:
 
     def close(self) -> None:
         """Show every viewer out and close the port."""
-        self._server.shutdown()
-        with self._lock:
-            viewers = list(self._viewers)
-        for viewer in viewers:
-            with contextlib.suppress(OSError):
-                viewer.socket.shutdown(socket.SHUT_RDWR)
+        self._acceptor.close()
+        # What the server made for a loop of its own; it has no way to close them without having run it.
+        for name in ("shutdown_watcher", "shutdown_notifier"):
+            end = getattr(self._server, name, None)
+            if isinstance(end, socket.socket):
+                end.close()
 
     # -- requests ----------------------------------------------------------------------------------
 
@@ -140,12 +142,9 @@ class Door:
 
     def _file(self, path: str) -> Response:
         if path in _PAGE:
-            data = resources.files("agents_runner.desktop").joinpath("page", _PAGE[path]).read_bytes()
-            return self._served(_PAGE[path], data)
-        if path.startswith("/novnc/"):
-            found = self._library().get(path.removeprefix("/novnc/"))
-            if found is not None:
-                return self._served(path, found)
+            return self._served(_PAGE[path], _page(_PAGE[path]).read_bytes())
+        if path in _library():
+            return self._served(path, _page(path).read_bytes())
         return _said(http.HTTPStatus.NOT_FOUND)
 
     def _served(self, name: str, data: bytes) -> Response:
@@ -159,17 +158,6 @@ class Door:
             http.HTTPStatus.OK, data, {"Content-Type": f"{kind}; charset=utf-8", "Content-Security-Policy": policy}
         )
 
-    def _library(self) -> dict[str, bytes]:
-        """noVNC's files as the container has them, read once; {} while there is none to be had."""
-        with self._lock:
-            if self._novnc is None and self._container:
-                with contextlib.suppress(AgentsRunnerError, RuntimeError, tarfile.TarError):
-                    asked = self._asking.submit(
-                        self._engine.run_in, self._container, container_paths.NOVNC_TAR, user=self._user
-                    )
-                    self._novnc = _unpacked(asked.result().stdout) or None
-            return self._novnc or {}
-
     # -- viewers -----------------------------------------------------------------------------------
 
     def _connected(self, viewer: ServerConnection) -> None:
@@ -177,6 +165,7 @@ class Door:
         if access is None or not self._container:
             viewer.close(REFUSED if access is None else TRY_AGAIN)
             return
+        self._acceptor.admit(viewer.socket)
         with self._lock:
             self._viewers.add(viewer)
         try:
@@ -215,6 +204,27 @@ def _pictures(pipe: Pipe, viewer: ServerConnection) -> None:
     viewer.close(BROKEN, "The desktop does not answer.")
 
 
+def _page(path: str) -> Traversable:
+    """A file of the page, by its place below the page's folder."""
+    return resources.files("agents_runner.desktop").joinpath("page", *path.strip("/").split("/"))
+
+
+@functools.cache
+def _library() -> frozenset[str]:
+    """The paths of noVNC's files. They are ours: of what a container holds nothing reaches the person's browser."""
+    found: set[str] = set()
+    folders = ["/novnc/core", "/novnc/vendor"]
+    while folders:
+        folder = folders.pop()
+        for one in _page(folder).iterdir():
+            path = f"{folder}/{one.name}"
+            if one.is_dir():
+                folders.append(path)
+            elif one.name.endswith(".js"):
+                found.add(path)
+    return frozenset(found)
+
+
 def _listen(port: int) -> socket.socket:
     """A listening socket on loopback; another port where the one wanted is taken."""
     for number in (port, 0) if port else (0,):
@@ -242,16 +252,3 @@ def _said(status: http.HTTPStatus, body: bytes = b"", headers: dict[str, str] | 
         "Cross-Origin-Resource-Policy": "same-origin",
     }
     return Response(status.value, status.phrase, Headers({**fixed, **(headers or {})}), body)
-
-
-def _unpacked(data: bytes) -> dict[str, bytes]:
-    """The regular files of a tar, by name; its maker is not trusted."""
-    if len(data) > _MAX_NOVNC:
-        return {}
-    files: dict[str, bytes] = {}
-    with tarfile.open(fileobj=io.BytesIO(data)) as tar:
-        for entry in tar:
-            source = tar.extractfile(entry) if entry.isreg() else None
-            if source is not None:
-                files[entry.name] = source.read()
-    return files

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import socket
-import tarfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +20,6 @@ from agents_runner.desktop import container_paths
 from agents_runner.desktop.access_tokens import AccessTokens, answers
 from agents_runner.desktop.door import MAX_VIEWERS, Door
 from agents_runner.engine.fake import Console, FakeEngine
-from agents_runner.engine.port import Ran
 
 ASKING = ThreadPoolExecutor(2)
 GREETING = b"RFB 003.008\n"
@@ -33,28 +30,12 @@ def waits(_spec: ContainerSpec, console: Console) -> int:
     return 0
 
 
-def novnc() -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as tar:
-        for name, data in {"core/rfb.js": b"export default 1;", "vendor/x.js": b"x"}.items():
-            entry = tarfile.TarInfo(name)
-            entry.size = len(data)
-            tar.addfile(entry, io.BytesIO(data))
-        link = tarfile.TarInfo("core/link.js")
-        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
-        tar.addfile(link)
-    return buffer.getvalue()
-
-
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeEngine]:
     made = FakeEngine(waits)
     made.add_image("base:1")
     made.create(ContainerSpec(name="box", image="base:1"))
     made.start("box")
-    made.insiders.append(
-        lambda argv: Ran(exit_code=0, stdout=novnc(), stderr=b"") if argv == container_paths.NOVNC_TAR else None
-    )
     # The stand-in greets as a VNC server does, and then says back what it hears.
     monkeypatch.setattr(container_paths, "CONNECT", ("sh", "-c", "printf 'RFB 003.008\\n'; exec cat"))
     yield made
@@ -162,7 +143,7 @@ def test_whether_a_token_opens_can_be_asked(door: Door) -> None:
 def test_before_it_leads_anywhere_it_says_try_again(engine: FakeEngine) -> None:
     door = Door(engine, user="0:0", asking=ASKING)
     try:
-        assert ask(door, "/novnc/core/rfb.js").status == 404
+        assert ask(door, "/novnc/core/rfb.js").status == 200
         with enter(door, door.keys.control) as viewer, pytest.raises(ConnectionClosed) as closed:
             viewer.recv(timeout=30)
         assert closed.value.rcvd is not None
