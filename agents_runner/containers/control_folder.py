@@ -15,11 +15,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from agents_runner.containers.tools import HostTools
 from agents_runner.core.container import CONTAINER_INSTANCE, CONTAINER_KIND, CONTAINER_NAME, ContainerSpec
 from agents_runner.core.errors import EngineError, StoreError
 from agents_runner.core.mounts import Mount
 from agents_runner.engine.port import Engine
 from agents_runner.launcher.files import IN, STATE
+from agents_runner.launcher.tools import TOOLS
 
 CONTROL_KIND = "control"
 """The `CONTAINER_KIND` of the volumes of control folders."""
@@ -39,6 +41,11 @@ class ControlFolder:
     gid: int
     instance: str = ""
     kind: Literal["build", "task"] = "task"
+
+    @property
+    def tools(self) -> HostTools:
+        """The launcher's programs: beside the folder that holds all control folders."""
+        return HostTools(root=self.root.parent / "tools")
 
     @property
     def folder(self) -> Path:
@@ -61,7 +68,8 @@ class ControlFolder:
             if self.local:
                 self._write(files)
                 mount = Mount(source=str(self.folder / "in"), target=IN, read_only=True)
-                spec = replace(spec, mounts=(*spec.mounts, mount))
+                tools = Mount(source=str(self.tools.folder()), target=TOOLS, read_only=True)
+                spec = replace(spec, mounts=(*spec.mounts, mount, tools))
             else:
                 self._fill(engine, spec, files)
                 spec = replace(spec, read_only_volumes={**spec.read_only_volumes, self._inputs: IN})
@@ -116,6 +124,7 @@ class ControlFolder:
         made = engine.create(filler)
         try:
             inside = {path.removeprefix("in/"): data for path, data in files.items()}
+            inside |= {f"tools/{path}": data for path, data in self.tools.contents(engine.info().platform).items()}
             engine.put_tree(made, IN, inside, uid=self.uid, gid=self.gid)
         finally:
             engine.remove(made)

@@ -72,6 +72,8 @@ class ContainerSpec:
     ports: tuple[Port, ...] = ()
     resources: Resources = Resources()
     init: bool = False
+    dropped_capabilities: tuple[str, ...] = ("MKNOD", "NET_RAW", "SETFCAP")
+    """Rights that not even root has in the container, whatever runs there: no package needs them."""
     network: str = ""
     platform: str = ""
 

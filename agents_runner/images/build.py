@@ -37,7 +37,6 @@ from agents_runner.images.packagecaches import MOUNTED_AT, held
 from agents_runner.images.sharing import BuildCoordinator, SoloCoordinator
 from agents_runner.launcher import exports
 from agents_runner.launcher.files import (
-    LAUNCHER,
     STATE,
     LauncherPlan,
     Stage,
@@ -47,6 +46,7 @@ from agents_runner.launcher.files import (
     token_line,
 )
 from agents_runner.launcher.protocol import Mark, OutputParser
+from agents_runner.launcher.tools import LAUNCH
 
 TAIL_LINES = 20
 ReadState = Callable[[str], bytes | None]
@@ -242,7 +242,7 @@ class LayerBuild:
         return secrets_for(self.options.grants, self._stages())
 
     def _spec(self, parent: ImageInfo, cache: str) -> ContainerSpec:
-        launch = ("/bin/sh", LAUNCHER)
+        launch = LAUNCH
         return ContainerSpec(
             name=build_container(self.layer.key),
             image=parent.id,

@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-import re
-import shutil
 import stat
-import subprocess
 import tarfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +17,7 @@ from typing import Protocol
 
 from agents_runner.core.container import LABEL
 from agents_runner.core.errors import WorkspaceError
+from agents_runner.workspace.host_programs import find_programs, libraries_of
 
 BASE_LABEL = LABEL + "base"
 """Says which base image we made; nothing is ever removed because of it."""
@@ -38,10 +36,7 @@ _WANTED = (
     "sha1sum sha256sum sleep sort split stat stty sync tac tail tar tee test timeout touch tr true truncate tsort "
     "tty uname uniq unlink wc whoami xargs yes"
 )
-_PATH = "/usr/bin:/bin:/usr/sbin:/sbin"
 _DEFAULT_LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64")
-_EXTRA_LIBRARIES = ("libnss_files.so.2", "libnss_dns.so.2", "libresolv.so.2")
-"""The C library loads these by name, so `ldd` does not know them; newer ones have them built in."""
 _LOCALE = "/usr/lib/locale/C.utf8"
 _MERGED = {"/bin/": "/usr/bin/", "/sbin/": "/usr/sbin/", "/lib/": "/usr/lib/", "/lib64/": "/usr/lib64/"}
 _FOLDERS = (
@@ -68,8 +63,6 @@ _TEXTS = {
     "etc/hosts": "",
     "etc/resolv.conf": "",
 }
-_LDD_LINE = re.compile(r"^\s+(?:(?P<wanted>\S+) => )?(?P<found>/.*?) \(0x[0-9a-f]+\)$", re.MULTILINE)
-_ELF = b"\x7fELF"
 _BLOCK = 1 << 20
 
 
@@ -98,7 +91,7 @@ def make_mini_base() -> MiniBase:
     """Read the host's programs and pack them. Raises WorkspaceError where there is no bash to pack."""
     programs = _find_programs()
     files, links = _lay_out_programs(programs)
-    libraries = _libraries_of(sorted(set(programs.values())))
+    libraries = libraries_of(sorted(set(programs.values())))
     for library in libraries:
         files[_inside(library)] = Path(library)
     links.update(_loader_links(libraries))
@@ -117,14 +110,7 @@ def import_mini_base(engine: BaseEngine) -> str:
 
 def _find_programs() -> dict[str, str]:
     """Names to the real files behind them; scripts and what the host lacks are left out."""
-    found: dict[str, str] = {}
-    for name in (*_NEEDED, *_WANTED.split()):
-        path = shutil.which(name, path=_PATH) or shutil.which(name)
-        if path is None:
-            continue
-        real = Path(path).resolve()
-        if _is_elf(real):
-            found[name] = str(real)
+    found = find_programs((*_NEEDED, *_WANTED.split()))
     for name in _NEEDED:
         if name not in found:
             raise WorkspaceError(
@@ -132,14 +118,6 @@ def _find_programs() -> dict[str, str]:
                 "Install bash, or set another base image in the environment.",
             )
     return found
-
-
-def _is_elf(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            return file.read(len(_ELF)) == _ELF
-    except OSError:
-        return False
 
 
 def _lay_out_programs(programs: Mapping[str, str]) -> tuple[dict[str, Path], dict[str, str]]:
@@ -152,38 +130,6 @@ def _lay_out_programs(programs: Mapping[str, str]) -> tuple[dict[str, Path], dic
         if own != name:
             links[f"usr/bin/{name}"] = own
     return files, {name: target for name, target in links.items() if name not in files}
-
-
-def _ldd(programs: Sequence[str]) -> str:
-    program = shutil.which("ldd", path=_PATH) or shutil.which("ldd")
-    if program is None:
-        raise WorkspaceError(
-            "The mini base image cannot be made: this machine has no ldd to name the libraries of its programs.",
-            "Install it (it comes with the C library), or set another base image in the environment.",
-        )
-    # Not `check`: a statically linked program makes ldd fail, and needs nothing.
-    done = subprocess.run(
-        [program, *programs],
-        capture_output=True,
-        text=True,
-        errors="surrogateescape",
-        check=False,
-        stdin=subprocess.DEVNULL,
-        timeout=60,
-        env={"LC_ALL": "C", "PATH": _PATH},
-    )
-    return done.stdout
-
-
-def _libraries_of(programs: Sequence[str]) -> list[str]:
-    """The paths, as the loader looks for them, of all libraries that these programs need, and the loader's own."""
-    text = _ldd(programs)
-    if text.count(":\n") < len(programs):  # a C library whose ldd takes one program at a time
-        text = "".join(_ldd([program]) for program in programs)
-    found = {path for match in _LDD_LINE.finditer(text) for path in match.groups() if path and path.startswith("/")}
-    beside = {Path(path).parent for path in found if Path(path).name.startswith("libc.so")}
-    found.update(str(folder / name) for folder in beside for name in _EXTRA_LIBRARIES)
-    return sorted(path for path in found if Path(path).is_file())
 
 
 def _loader_links(libraries: Iterable[str]) -> dict[str, str]:

@@ -1,9 +1,16 @@
-#!/bin/sh
+#!/bin/bash
+# shellcheck shell=bash
 # Called by a package manager's hooks while a layer is built with a package cache: keeps what was downloaded.
 set -u
 caches=${0%/*}
 caches=${caches%/*}/caches
 lists=/var/lib/apt/lists
+# shellcheck disable=SC2034  # in the functions
+tools=${0%/*}/tools
+
+for tool in mkdir ln cp rm; do
+    eval "$tool() { \"\$tools/ld.so\" --library-path \"\$tools/lib\" \"\$tools/bin/$tool\" \"\$@\"; }"
+done
 
 keep() { # USED KEPT
     mkdir -p "$2"

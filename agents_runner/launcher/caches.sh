@@ -1,4 +1,4 @@
-# shellcheck shell=sh
+# shellcheck shell=bash
 # Package managers keep their downloads in a volume while a layer is built: sourced by plan.sh, around the scripts.
 #
 # Only downloads that each manager checks by itself (signature, checksum) before it uses them; what a script installs,
@@ -6,30 +6,20 @@
 #
 # shellcheck disable=SC2154  # ar_in, ar_setup, ar_home are the launcher's
 ar_caches=${ar_in%/*}/caches
-ar_cache_own=$ar_caches/user-0
+ar_cache_shell="$ar_loader --library-path $ar_tools/lib $ar_tools/bin/bash -p $ar_in/cache-hook.sh"
 ar_apt_conf=/etc/apt/apt.conf.d/zz-agents-runner-cache
 ar_pacman_conf=/etc/pacman.conf
 ar_pacman_hook=/usr/share/libalpm/hooks/zz-agents-runner-cache.hook
 ar_cache_ready=''
 
-ar_cache_variables() {
-    [ -n "$ar_cache_ready" ] || return 0
-    [ "${PIP_CACHE_DIR+x}" ] || export PIP_CACHE_DIR="$ar_cache_own/pip"
-    [ "${npm_config_cache+x}" ] || export npm_config_cache="$ar_cache_own/npm"
-}
-
 ar_caches_on() {
-    for ar_tool in mkdir chown ln rm cp mv rmdir sed; do
-        if ! ar_has "$ar_tool"; then
-            ar_mark "note This image has no $ar_tool: nothing is kept in the package cache."
-            return 0
-        fi
-    done
+    ar_cache_own=$ar_caches/user-0
     [ "$ar_setup" = 0 ] || ar_cache_own=$ar_caches/user-$ar_setup
+    ar_no_links
     mkdir -p "$ar_cache_own/pip" "$ar_cache_own/npm" "$ar_cache_own/cargo" "$ar_cache_own/yay" || return 0
     chmod 0755 "$ar_caches" 2>/dev/null
     if [ "$ar_setup" != 0 ]; then
-        chown "$AR_UID:$AR_GID" "$ar_cache_own" "$ar_cache_own"/*
+        chown -h "$AR_UID:$AR_GID" "$ar_cache_own" "$ar_cache_own"/*
     fi
     ar_cache_ready=yes
     if [ -d "${ar_apt_conf%/*}" ]; then ar_apt_on; fi
@@ -37,6 +27,12 @@ ar_caches_on() {
     ar_cargo=${CARGO_HOME:-$ar_home/.cargo}
     ar_cache_link "$ar_cargo/registry" cache "$ar_cache_own/cargo"
     ar_cache_link "$ar_home/.cache" yay "$ar_cache_own/yay"
+}
+
+ar_no_links() { # the folder belongs to whoever runs the scripts, and root works in it
+    for ar_file in "$ar_cache_own"/*; do
+        [ ! -L "$ar_file" ] || rm -f "$ar_file"
+    done
 }
 
 # A script's `apt-get clean` or `pacman -Scc` empties the folder that is used, not the one that is kept; both are in
@@ -52,7 +48,7 @@ ar_fill() { # KEPT USED
 ar_apt_on() {
     ar_fill "$ar_caches/apt/kept" "$ar_caches/apt/used"
     mkdir -p "$ar_caches/apt/used/partial" "$ar_caches/apt/lists"
-    ar_hook="/bin/sh $ar_in/cache-hook.sh"
+    ar_hook=$ar_cache_shell
     cat >"$ar_apt_conf" <<CONF
 Dir::Cache::archives "$ar_caches/apt/used/";
 APT::Keep-Downloaded-Packages "true";
@@ -75,7 +71,7 @@ Target = *
 [Action]
 Description = Keeping the downloads for the next build...
 When = PreTransaction
-Exec = /bin/sh $ar_in/cache-hook.sh packages
+Exec = $ar_cache_shell packages
 HOOK
 }
 
@@ -100,16 +96,23 @@ $ar_made"
 ar_caches_off() { # nothing of it stays in the layer
     [ -n "$ar_cache_ready" ] || return 0
     if [ -f "$ar_apt_conf" ]; then
-        /bin/sh "$ar_in/cache-hook.sh" debs
+        $ar_cache_shell debs
         rm -f "$ar_apt_conf"
     fi
     if [ -f "$ar_pacman_hook" ]; then
-        /bin/sh "$ar_in/cache-hook.sh" packages
+        $ar_cache_shell packages
         rm -f "$ar_pacman_hook"
         sed -i "\|^CacheDir = $ar_caches/|d" "$ar_pacman_conf"
     fi
     if [ -L "$ar_home/.cache/yay" ]; then rm -f "$ar_home/.cache/yay"; fi
-    if [ -L "$ar_cargo/registry/cache" ]; then ar_cargo_off; fi
+    if [ -L "$ar_cargo/registry/cache" ]; then
+        if [ "$ar_setup" = 0 ]; then
+            ar_cargo_off
+        else
+            (ar_stage nothing cargo "$ar_cargo" "$ar_cache_own") </dev/null >/dev/null 2>&1
+        fi
+    fi
+    ar_no_links
     # What a script built belongs to its image; only what was downloaded is kept.
     rm -rf "$ar_cache_own/pip/wheels" "$ar_cache_own/npm/_npx" "$ar_cache_own/npm/_logs"
     rm -f "$ar_cache_own"/yay/*/*.pkg.tar*
@@ -139,7 +142,4 @@ ar_cargo_off() { # the crates that were used belong into the layer, as without a
             cp -p "$ar_file" "$ar_cargo/registry/cache/$ar_index/"
         fi
     done
-    if [ "$ar_setup" != 0 ] && [ -d "$ar_cargo/registry/cache" ]; then
-        chown -R "$AR_UID:$AR_GID" "$ar_cargo/registry/cache"
-    fi
 }

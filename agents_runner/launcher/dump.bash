@@ -15,6 +15,7 @@ while IFS= read -r -d '' entry; do
         continue
     fi
     [[ $name =~ ^[A-Za-z_][A-Za-z0-9_]*$ ]] || continue
+    name=${name#AGENTS_RUNNER_KEPT_}
     case $name in
         # What the shell and the engine set anew in every process is nobody's export.
         PWD | OLDPWD | SHLVL | _ | HOSTNAME | USER | LOGNAME | AGENTS_RUNNER* | BASHOPTS | SHELLOPTS) continue ;;

@@ -23,7 +23,11 @@ LAUNCHER = IN + "/launcher.sh"
 PROMPT = IN + "/prompt"
 CACHE_PROGRAMS = ("caches.sh", "cache-hook.sh")
 """Not among those below: what they do changes no image."""
-PROGRAMS = ("launcher.sh", "prelude.bash", "prelude.sh", "dump.bash")
+PROGRAMS = ("launcher.sh", "stage.sh", "prelude.bash", "prelude.sh", "dump.bash")
+_RESERVED = re.compile(
+    r"UID|EUID|PPID|GROUPS|S?RANDOM|SECONDS|LINENO|DIRSTACK|FUNCN\w*|HISTCMD|EPOCH\w*|BASH(?!_ENV$)\w*|SHELLOPTS|IFS"
+)
+"""Variables that mean something to the launcher's shell: it hands them on without having them itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +105,11 @@ def control_files(plan: LauncherPlan) -> dict[str, bytes]:
         for name, text in plan.agent.files.items():
             files[f"in/{name}"] = text.encode("utf-8")
         files["in/prompt"] = plan.prompt
+    variables = "\n".join(_variables(plan)) + "\n"
+    files["in/variables.sh"] = variables.encode("utf-8", "surrogateescape")
     files["in/plan.sh"] = _plan_script(plan).encode("utf-8", "surrogateescape")
+    # Where the launcher's tools are mounted; a mount point made by the engine would be root's.
+    files["in/tools/.mount"] = b""
     return files
 
 
@@ -110,20 +118,28 @@ def token_line(token: str) -> bytes:
     return f"{token}\n".encode("ascii")
 
 
-def _plan_script(plan: LauncherPlan) -> str:
-    lines = [
-        "# What this container is to do; read by launcher.sh.",
+def _variables(plan: LauncherPlan) -> list[str]:
+    """What is to be done for whom, and all variables; read by stage.sh as well, which does nothing of it itself."""
+    return [
+        "# What this container is to do; read by launcher.sh and stage.sh.",
         f"AR_UID={plan.uid}",
         f"AR_GID={plan.gid}",
         f"AR_IMAGE_USER={shlex.quote(plan.image_user)}",
         f"AR_IMAGE_HOME={shlex.quote(plan.image_home)}",
         f"AR_WORKSPACE={WORKSPACE_PATH}",
         f"AR_STAGE={'build' if plan.kind == 'build' else 'run'}",
+        f"AR_PROFILE={plan.profile}",
         f"AR_MOUNTED={shlex.quote(':'.join(plan.mounted))}",
         *_exporter("ar_plan_variables", plan.variables, first="ar_cache_variables" if plan.package_cache else ":"),
         *_exporter("ar_plan_fixed", plan.fixed),
         *_exporter("ar_plan_desktop", _desktop_variables(plan)),
         *_agent_exporter(plan),
+    ]
+
+
+def _plan_script(plan: LauncherPlan) -> str:
+    lines = [
+        *_variables(plan),
         *(('. "$ar_in/caches.sh"',) if plan.package_cache else ()),
         "ar_identity",
     ]
@@ -145,9 +161,13 @@ def _exporter(name: str, variables: Mapping[str, str], first: str = ":") -> list
     return [
         f"{name}() {{",
         f"    {first}",
-        *(f"    export {key}={_quote(value)}" for key, value in variables.items()),
+        *(f"    {_holder(key)}{_quote(value)}" for key, value in variables.items()),
         "}",
     ]
+
+
+def _holder(name: str) -> str:
+    return f"ar_reserve {name} " if _RESERVED.fullmatch(name) else f"export {name}="
 
 
 def _desktop_variables(plan: LauncherPlan) -> dict[str, str]:

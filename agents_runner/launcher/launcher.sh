@@ -1,24 +1,41 @@
-#!/bin/sh
-# The container's first process, of builds and of tasks: runs the stages in order, then becomes the agent.
+#!/bin/bash
+# The container's first process, of builds and of tasks: runs the stages in order, then becomes the agent's parent.
 #
-# Plain POSIX sh, built-in commands wherever they do: a minimal image may lack the rest.
-# It is started as root where it can be; plan.sh beside it says what to do.
+# It is started as root where it can be, by a shell of ours, and plan.sh beside it says what to do. As root it starts
+# programs of ours only (tools.py), by their path, and reads nothing that a script wrote: whatever others' words are
+# in runs behind stage.sh, which has no more rights than whoever wrote them.
 #
+# It alone holds the capability SETPCAP: the kernel keeps the memory and the open files of a process with more
+# capabilities from those with fewer, so root's scripts can neither look into it nor read its output.
+#
+# shellcheck shell=bash
 # shellcheck disable=SC2317,SC2329,SC2034  # plan.sh calls the functions; not every field of a passwd line is used
 set -u
 ar_in=${0%/*}
 ar_state=${ar_in%/*}/state
+ar_tools=$ar_in/tools
+ar_loader=$ar_tools/ld.so
+ar_hidden_loader=$ar_tools/ld-hidden.so  # what runs through it cannot be looked into by its own user
+ar_path=${PATH-}  # the image's own, for those who run behind stage.sh
+export PATH=/nowhere
 ar_carry=''  # the variables that the last script left behind
-ar_image_exports=/etc/agents-runner/exports.sh
 ar_secret_names=''      # those that the stage sees
 ar_secret_variables=''  # those of them that it gets as variables
 ar_desktop=''  # yes: there is a screen; no: it could not be installed or started
-ar_desktop_folder=/tmp/agents-runner-desktop
+ar_cache_own=''
+ar_shims=''
+ar_phase=''
+ar_groups=''
+ar_out='' ar_err='' ar_relays=''
+
+for ar_tool in find chown chmod mkdir rm rmdir ln cp mv sed sleep; do
+    eval "$ar_tool() { \"\$ar_loader\" --library-path \"\$ar_tools/lib\" \"\$ar_tools/bin/$ar_tool\" \"\$@\"; }"
+done
 
 # The token marks our own lines. It comes over standard input and is nowhere else, so that no script can forge one.
 ar_token=''
 if [ ! -e "$ar_state/begin" ] && [ ! -e "${ar_in%/*}/begun" ]; then
-    IFS= read -r ar_token || ar_token=''
+    IFS= read -r -t 600 ar_token || ar_token=''
 fi
 if [ -z "$ar_token" ]; then
     echo 'agents-runner: this container cannot be started a second time' >&2
@@ -39,10 +56,6 @@ ar_mark() {
 ar_die() { # SENTENCE: ends the container, the application shows the sentence
     ar_mark "error $*"
     exit 125
-}
-
-ar_has() {
-    command -v "$1" >/dev/null 2>&1
 }
 
 # --- who: the image's user, and the person that the agent's files belong to ------------------------------
@@ -108,14 +121,11 @@ ar_write_group() {
     printf 'agents-runner:x:%s:\n' "$AR_GID" >>/etc/group
 }
 
-ar_own() { # UID PATH...: what belongs to UID below the paths becomes the person's
+ar_own() { # UID PATH...: what belongs to UID below the paths becomes the person's; devices never do
     ar_old=$1
     shift
-    if ar_has find && ar_has chown; then
-        find "$@" -xdev -user "$ar_old" -exec chown -h "$AR_UID:$AR_GID" {} + 2>/dev/null
-    else
-        ar_mark 'note This image has no find or no chown: files of the set-up scripts may belong to root.'
-    fi
+    find "$@" -xdev -user "$ar_old" ! -type b ! -type c \
+        -exec "$ar_loader" --library-path "$ar_tools/lib" "$ar_tools/bin/chown" -h "$AR_UID:$AR_GID" {} + 2>/dev/null
     return 0
 }
 
@@ -128,6 +138,8 @@ ar_identity() {
     ar_name=$ar_iname
     if [ "$AR_UID" = 0 ]; then
         ar_name=root ar_setup=0
+        # Root without capabilities has no rights over another user's home.
+        if [ "$ar_iuid" != 0 ] && [ ! -O "$ar_home" ]; then ar_own "$ar_iuid" "$ar_home"; fi
     elif [ "$ar_iuid" = 0 ]; then
         # Set-up as root, the agent as the person; both have root's home, where the set-up puts things.
         ar_name=agents-runner ar_setup=0
@@ -149,90 +161,143 @@ ar_identity() {
             ar_own 0 "$ar_home"
         fi
     fi
-    ar_find_dropper
-    # A build's scripts write down there what they export.
-    [ "$ar_setup" = 0 ] || [ "$AR_STAGE" != build ] || chmod 1777 "$ar_state"
+    ar_find_groups
+    # Whoever runs the scripts writes down there what they exported; nobody can replace what another one wrote.
+    [ "$ar_setup" = 0 ] || chmod 1777 "$ar_state"
     ar_mark "home $ar_home"
 }
 
-ar_find_dropper() { # how to become the person; asked once
-    ar_dropper=none
-    [ "$AR_UID" != 0 ] || return 0
-    if ar_has setpriv; then
-        case $(setpriv --help 2>&1) in
-            *--init-groups*) ar_dropper=setpriv && return 0 ;;
+ar_find_groups() { # the numbers of the groups that the person's name is in
+    ar_groups=+$AR_GID
+    [ -r /etc/group ] || return 0
+    while IFS=: read -r ar_g_name ar_g_pw ar_g_gid ar_g_members; do
+        case ",$ar_g_members," in
+            *",$ar_name,"*) case $ar_g_gid in '' | *[!0-9]*) ;; *) ar_groups=$ar_groups,+$ar_g_gid ;; esac ;;
         esac
-    fi
-    for ar_tool in gosu su-exec; do
-        if ar_has "$ar_tool"; then
-            ar_dropper=$ar_tool
-            return 0
-        fi
-    done
-    if ar_has chroot; then
-        case $(chroot --help 2>&1) in
-            *--userspec*) ar_dropper=chroot && return 0 ;;
-        esac
-    fi
-    if ar_has runuser; then
-        ar_dropper=runuser
-    elif ar_has su; then
-        ar_dropper=su
-    else
-        ar_die "This image has no program to change the user; install util-linux or coreutils in it."
-    fi
+    done </etc/group
 }
 
-ar_as_person() { # COMMAND...: becomes it, as the person; never returns
-    # shellcheck disable=SC2016  # these are the inner shell's own parameters
-    case $ar_dropper in
-        none) exec "$@" ;;
-        setpriv) exec setpriv --reuid="$AR_UID" --regid="$AR_GID" --init-groups -- "$@" ;;
-        gosu | su-exec) exec "$ar_dropper" "$AR_UID:$AR_GID" "$@" ;;
-        chroot) exec chroot --userspec="$AR_UID:$AR_GID" / /bin/sh -c 'cd "$1" && shift && exec "$@"' sh "$PWD" "$@" ;;
-        runuser) exec runuser -u "$ar_name" -- "$@" ;;
-        su) exec su -m -s /bin/sh "$ar_name" -c 'exec "$@"' sh "$@" ;;
+# --- rights --------------------------------------------------------------------------------------------------
+
+ar_become() { # RIGHTS COMMAND...: becomes it, with these rights; never returns
+    ar_person=(--reuid="+$AR_UID" --regid="+$AR_GID" --groups="$ar_groups")
+    case $1 in
+        script) # of the cached preflight, of the run preflight, of the desktop's install
+            ar_rights=(--bounding-set=-setpcap --inh-caps=-setpcap)
+            if [ "$ar_setup" != 0 ]; then
+                ar_rights=("${ar_person[@]}" "${ar_rights[@]}")
+                [ "$AR_PROFILE,$ar_phase" != strict,preflight.run ] || ar_rights+=(--no-new-privs)
+            fi
+            ;;
+        agent) # and the desktop's services
+            ar_rights=("${ar_person[@]}")
+            [ "$AR_PROFILE" = sudo ] || ar_rights+=("${ar_nothing[@]}")
+            [ "$AR_PROFILE,$AR_UID" != sudo,0 ] || ar_rights=(--reuid=+0)
+            ;;
+        nothing) ar_rights=("${ar_person[@]}" "${ar_nothing[@]}") ;;
+    esac
+    shift
+    exec "$ar_loader" --library-path "$ar_tools/lib" "$ar_tools/bin/setpriv" "${ar_rights[@]}" -- "$@"
+}
+ar_nothing=(--bounding-set=-all --inh-caps=-all --ambient-caps=-all --no-new-privs)
+
+ar_stage() { # RIGHTS MODE WORDS...: becomes stage.sh with these rights, and what it is to know; never returns
+    ar_given=$1
+    shift
+    export AR_T_HOME="$ar_home" AR_T_CARRY="$ar_carry" AR_T_NAME="$ar_name" AR_T_SETUP="$ar_setup"
+    export AR_T_DESKTOP="$ar_desktop" AR_T_CACHES="$ar_cache_own" AR_T_SHIMS="$ar_shims"
+    export AR_T_SECRETS="$ar_secret_variables"
+    for ar_secret in $ar_secret_variables; do
+        eval "export AR_S_$ar_secret=\"\$ar_value_of_$ar_secret\""
+    done
+    export PATH="$ar_path"
+    case $1 in
+        agent) ar_hide "$ar_given" bash -p "$ar_in/stage.sh" "$@" ;;
+        *) ar_become "$ar_given" "$ar_loader" --library-path "$ar_tools/lib" "$ar_tools/bin/bash" -p "$ar_in/stage.sh" "$@" ;;
     esac
 }
 
-# --- variables ---------------------------------------------------------------------------------------------
+# The loader that nobody may read hides a process only from those who are as it is: when it starts, the rights must be
+# gone already, and they go with the program that comes after setpriv.
+ar_hide() { # RIGHTS PROGRAM WORDS...: becomes a program of ours that its own user cannot look into; never returns
+    ar_given=$1 ar_program=$2
+    shift 2
+    # shellcheck disable=SC2016  # the other shell's
+    ar_become "$ar_given" "$ar_loader" --library-path "$ar_tools/lib" "$ar_tools/bin/bash" -p -c 'exec "$@"' - \
+        "$ar_hidden_loader" --library-path "$ar_tools/lib" "$ar_tools/bin/$ar_program" "$@"
+}
 
-ar_environment() { # STAGE USER: everything the next program is to see
-    export HOME="$ar_home"
-    ar_plan_variables
-    if [ -n "$ar_carry" ]; then
-        # shellcheck disable=SC1090
-        . "$ar_carry"
-    elif [ -f "$ar_image_exports" ]; then
-        # shellcheck disable=SC1090
-        . "$ar_image_exports"
-    fi
-    ar_plan_fixed
-    for ar_secret in $ar_secret_variables; do
-        eval "export $ar_secret=\"\$ar_value_of_$ar_secret\""
+# Scripts have pipes of their own to write to: whoever can write to the container's output can read from it, too,
+# and with it the launcher's token.
+ar_relay() {
+    ar_hide nothing cat
+}
+
+ar_relays_on() {
+    exec {ar_out}> >(ar_relay)
+    ar_relays=$!
+    exec {ar_err}> >(ar_relay {ar_out}>&- >&2)
+    ar_relays="$ar_relays $!"
+}
+
+ar_relays_off() { # once the last of those who write has ended, or a fifth of a second later: some may stay
+    exec {ar_out}>&- {ar_err}>&-
+    exec {ar_never}<> <(:)
+    for ((ar_round = 0; ar_round < 100; ar_round++)); do
+        ar_open=''
+        for ar_pid in $ar_relays; do
+            ! kill -0 "$ar_pid" 2>/dev/null || ar_open=yes
+        done
+        [ -n "$ar_open" ] || break
+        read -r -t 0.002 -u "$ar_never" ar_line
     done
-    if [ "$ar_desktop" = yes ]; then
-        ar_plan_desktop
-        export DISPLAY="$ar_display"
-    fi
-    export AGENTS_RUNNER_STAGE="$1" USER="$2" LOGNAME="$2"
+    exec {ar_never}>&-
+    ar_relays=''
+}
+
+ar_others() { # sets ar_found to the processes beside the launcher, its relays and the engine's own
+    ar_found=()
+    for ar_pid in /proc/[0-9]*; do
+        ar_pid=${ar_pid#/proc/}
+        case " 1 $$ $ar_relays " in *" $ar_pid "*) continue ;; esac
+        # One that has ended and was not yet taken note of is no longer any.
+        IFS= read -r ar_line 2>/dev/null <"/proc/$ar_pid/stat" || continue
+        case ${ar_line##*) } in Z* | X*) continue ;; esac
+        ar_found+=("$ar_pid")
+    done
+}
+
+ar_end_others() { # what a stage left running ends with it
+    for ((ar_round = 0; ar_round < 200; ar_round++)); do
+        ar_others
+        [ "${#ar_found[@]}" != 0 ] || return 0
+        # Stopped all at once, so that none can start another while they are ended one by one.
+        kill -STOP -- -1 2>/dev/null
+        # shellcheck disable=SC2086  # numbers
+        [ -z "$ar_relays" ] || kill -CONT $ar_relays 2>/dev/null
+        ar_others
+        kill -KILL "${ar_found[@]}" 2>/dev/null
+        exec {ar_never}<> <(:)
+        read -r -t 0.005 -u "$ar_never" ar_line
+        exec {ar_never}>&-
+    done
+    ar_die 'What a stage left running could not be ended.'
 }
 
 # --- secrets -----------------------------------------------------------------------------------------------
 
 ar_read_secrets() { # STAGE NAME...: asks for their values, into variables that no program inherits
-    case $(command -v printf) in
-        */*) ar_die 'The shell of this image has no printf of its own, so secrets could be seen by others.' ;;
-    esac
     ar_newline='
 '
     ar_now
     ar_mark "secrets $1 $ar_clock"
     shift
+    # The application may be away; it answers once it is back, within a day.
+    ar_patience=86400
     for ar_secret in "$@"; do
         # What was sent twice, by an application that came back, is passed over.
         ar_line=''
-        while IFS= read -r ar_line && [ "$ar_line" != "=$ar_secret" ]; do :; done
+        while IFS= read -r -t "$ar_patience" ar_line && [ "$ar_line" != "=$ar_secret" ]; do :; done
         [ "$ar_line" = "=$ar_secret" ] || ar_die 'The secrets did not reach the container.'
         ar_value='' ar_between='' ar_line=''
         while IFS= read -r ar_line && [ "$ar_line" != . ]; do
@@ -281,55 +346,19 @@ ar_end() { # PHASE [STATUS]
     ar_mark "end $1 ${2:-0} $ar_clock"
 }
 
-ar_shell_of() { # KIND: which program runs a script without a #! of its own
-    case $1 in
-        default) if ar_has bash; then echo bash; else echo sh; fi ;;
-        *) echo "$1" ;;
-    esac
-}
-
-ar_become_script() { # KIND SCRIPT WORDS...: becomes the interpreter; never returns
-    ar_kind=$1 ar_script=$2
-    shift 2
-    # shellcheck disable=SC2016  # $1 is the inner shell's
-    case $ar_kind in
-        bash)
-            if [ "${BASH_ENV+x}" ]; then export AGENTS_RUNNER_BASH_ENV="$BASH_ENV"; fi
-            export BASH_ENV="$ar_in/prelude.bash"
-            set -- bash "$@" "$ar_script"
-            ;;
-        sh) set -- sh "$@" -c '. "$1"' "$ar_script" "$ar_in/prelude.sh" ;;
-        other) set -- "$@" "$ar_script" ;;
-    esac
-    ar_has "$1" || {
-        echo "agents-runner: the script asks for $1, which this image does not have" >&2
-        exit 127
-    }
-    if [ "$ar_setup" = 0 ]; then
-        exec "$@"
-    fi
-    ar_as_person "$@"
-}
-
 ar_script() { # NUMBER KIND WORDS...: runs scripts/NUMBER in a fresh shell, ends the container if it fails
-    ar_number=$1 ar_kind=$(ar_shell_of "$2")
-    shift 2
-    (
-        ar_who=$ar_name
-        [ "$ar_setup" != 0 ] || ar_who=root
-        ar_environment "$AR_STAGE" "$ar_who"
-        # What a script leaves behind is written down without the variables that are secrets.
-        export AGENTS_RUNNER_DUMP="$ar_state/$ar_number" AGENTS_RUNNER_HIDDEN="$ar_secret_variables"
-        cd "$HOME" 2>/dev/null || cd /
-        ar_become_script "$ar_kind" "$ar_in/scripts/$ar_number" "$@" </dev/null
-    )
+    ar_number=$1 ar_kind=$2
+    ar_relays_on
+    (ar_stage script script "$@") </dev/null >&"$ar_out" 2>&"$ar_err" {ar_out}>&- {ar_err}>&-
     ar_status=$?
+    [ "$ar_phase" = preflight.run ] || ar_end_others
+    ar_relays_off
     if [ -f "$ar_state/$ar_number.after" ]; then
         ar_carry=$ar_state/$ar_number.after
     elif [ "$ar_kind" != other ] && [ "$ar_status" = 0 ]; then
         ar_mark "lost-exports $ar_phase"
     fi
-    if [ "$ar_setup" = 0 ] && [ "$AR_UID" != 0 ]; then
+    if [ "$ar_setup" = 0 ]; then
         ar_give_back
     fi
     if [ "$ar_status" != 0 ]; then
@@ -338,35 +367,37 @@ ar_script() { # NUMBER KIND WORDS...: runs scripts/NUMBER in a fresh shell, ends
     fi
 }
 
+# By folder, never by path: others may write to the mounts meanwhile, and put a link where a folder was.
 ar_give_back() { # what root's script made in the home, and anew in the person's mounts, is the person's
-    ar_own 0 "$ar_home"
-    if ar_has find && ar_has chown && [ -n "$AR_MOUNTED" ]; then
-        ar_ifs=$IFS
-        IFS=:
-        set -f
-        # shellcheck disable=SC2086  # the paths are split at the colons on purpose
-        find $AR_MOUNTED -xdev -user 0 -cnewer "$ar_in/plan.sh" -exec chown -h "$AR_UID:$AR_GID" {} + 2>/dev/null
-        set +f
-        IFS=$ar_ifs
-    fi
+    [ "$AR_UID" = 0 ] || ar_own 0 "$ar_home"
+    [ -n "$AR_MOUNTED" ] || return 0
+    ar_ifs=$IFS
+    IFS=:
+    set -f
+    # shellcheck disable=SC2206  # the paths are split at the colons on purpose
+    ar_folders=($AR_MOUNTED)
+    set +f
+    IFS=$ar_ifs
+    # A file with several names may be another's as well, a device is nobody's, and nothing keeps root's rights.
+    ar_kept=$(find "${ar_folders[@]}" -xdev -cnewer "$ar_in/plan.sh" \( \
+        \( -type f -perm /6000 -execdir "$ar_loader" --library-path "$ar_tools/lib" "$ar_tools/bin/chmod" ug-s {} + \) , \
+        \( -user 0 \( -type d -o -type l -o -type p -o -type s -o -type f -links 1 \) -execdir \
+        "$ar_loader" --library-path "$ar_tools/lib" "$ar_tools/bin/chown" -h "$AR_UID:$AR_GID" {} + \) , \
+        \( -user 0 -type f -links +1 -printf . \) \) 2>/dev/null)
+    [ -z "$ar_kept" ] || [ "$AR_UID" = 0 ] ||
+        ar_mark "note ${#ar_kept} files with several names (hard links) that a script of root's left in the mounts still belong to root."
 }
 
 # --- the desktop: never a reason for a task to fail ---------------------------------------------------------
 
 ar_desktop_install() { # where no layer holds it: as the user of the set-up scripts
     ar_begin desktop.install
-    (
-        ar_who=$ar_name
-        [ "$ar_setup" != 0 ] || ar_who=root
-        ar_environment "$AR_STAGE" "$ar_who"
-        cd "$HOME" 2>/dev/null || cd /
-        set -- sh "$ar_in/desktop/install.sh"
-        exec </dev/null
-        [ "$ar_setup" != 0 ] || exec "$@"
-        ar_as_person "$@"
-    )
+    ar_relays_on
+    (ar_stage script install) </dev/null >&"$ar_out" 2>&"$ar_err" {ar_out}>&- {ar_err}>&-
     ar_status=$?
-    if [ "$ar_setup" = 0 ] && [ "$AR_UID" != 0 ]; then
+    ar_end_others
+    ar_relays_off
+    if [ "$ar_setup" = 0 ]; then
         ar_give_back
     fi
     [ "$ar_status" = 0 ] || ar_desktop=no
@@ -377,54 +408,21 @@ ar_desktop_start() { # the services, as the person; they stay when the stage end
     [ "$ar_desktop" != no ] || return 0
     ar_begin desktop
     mkdir -m 1777 /tmp/.X11-unix 2>/dev/null
-    (
-        ar_environment "$AR_STAGE" "$ar_name"
-        cd "$HOME" 2>/dev/null || cd /
-        exec </dev/null
-        ar_as_person sh "$ar_in/desktop/start.sh"
-    )
+    ar_relays_on
+    (ar_stage agent desktop) </dev/null >&"$ar_out" 2>&"$ar_err" {ar_out}>&- {ar_err}>&-
     ar_status=$?
+    ar_relays_off
     ar_desktop=no
-    if [ "$ar_status" = 0 ] && IFS= read -r ar_display <"$ar_desktop_folder/display"; then
-        ar_desktop=yes
-    fi
+    [ "$ar_status" != 0 ] || ar_desktop=yes
     ar_end desktop "$ar_status"
 }
 
-ar_agent_with_desktop() { # COMMAND...: the agent as a child, since what a screen shows at its end is wanted
-    # A shell makes its background children ignore these two; where env can undo that, it does.
-    if env --default-signal=INT,QUIT true 2>/dev/null; then
-        set -- env --default-signal=INT,QUIT "$@"
-    fi
-    (ar_as_person "$@") <"$ar_in/prompt" &
-    ar_pid=$!
-    for ar_signal in TERM INT HUP; do
-        # shellcheck disable=SC2064  # this signal, this process
-        trap "kill -$ar_signal $ar_pid 2>/dev/null" "$ar_signal"
-    done
-    while :; do
-        wait "$ar_pid"
-        ar_status=$?
-        # A signal that was passed on ends the waiting, not the agent.
-        kill -0 "$ar_pid" 2>/dev/null || break
-    done
-    (ar_as_person sh "$ar_in/desktop/picture.sh" "$ar_desktop_folder/last.png") >/dev/null 2>&1 </dev/null
-    exit "$ar_status"
-}
-
 ar_seed() { # FILE TARGET: a login file, copied below the home as the person's own
-    (
-        ar_target=$ar_home/$2
-        # shellcheck disable=SC2016
-        ar_as_person /bin/sh -c 'umask 077; mkdir -p "${2%/*}" && cat <"$1" >"$2"' sh "$ar_in/$1" "$ar_target" </dev/null
-    ) || ar_mark "note The login file $2 could not be copied into the container."
+    (ar_stage nothing seed "$1" "$2") </dev/null >/dev/null 2>&1 ||
+        ar_mark "note The login file $2 could not be copied into the container."
 }
 
 ar_volumes() { # PATH...: what a build wrote into the image's volumes is in no layer: the build must not count
-    if ! ar_has find; then
-        ar_mark 'error-volume'
-        exit 125
-    fi
     if [ -n "$(find "$@" -cnewer "$ar_state/begin" 2>/dev/null)" ]; then
         ar_mark 'error-volume'
         exit 125
@@ -464,23 +462,41 @@ ar_workspace() { # the folder is there, belongs to the person, and git trusts it
     printf '[safe]\n\tdirectory = %s\n' "$AR_WORKSPACE" >>/etc/gitconfig
 }
 
-ar_agent() { # COMMAND...: becomes the agent, as the person, in the workspace, with the prompt as its input
-    ar_environment "$AR_STAGE" "$ar_name"
-    for ar_secret in $ar_secret_names; do
-        unset "ar_value_of_$ar_secret"
-    done
-    ar_plan_agent
-    cd "$AR_WORKSPACE" || ar_die "The workspace $AR_WORKSPACE is not there."
-    if ! ar_has "$1"; then
-        ar_mark "agent-missing $1"
-        exit 127
+ar_sudo() { # what the profile says of it, for the agent
+    if [ "$AR_PROFILE" = sudo ]; then
+        if [ "$AR_UID" != 0 ] && [ -d /etc/sudoers.d ]; then
+            rm -f /etc/sudoers.d/zz-agents-runner
+            (umask 337 && printf '#%s ALL=(ALL:ALL) NOPASSWD: ALL\n' "$AR_UID" >/etc/sudoers.d/zz-agents-runner)
+        fi
+        return 0
     fi
+    mkdir -m 1777 "$ar_state/asked" 2>/dev/null
+    ar_shims=$ar_tools/shims/sudo:
+    [ ! -x /usr/bin/apt-get ] || ar_shims=$ar_shims$ar_tools/shims/debian:
+    [ ! -x /sbin/apk ] || ar_shims=$ar_shims$ar_tools/shims/alpine:
+    [ ! -x /usr/bin/pacman ] || ar_shims=$ar_shims$ar_tools/shims/arch:
+    [ ! -x /usr/bin/dnf ] || ar_shims=$ar_shims$ar_tools/shims/fedora:
+    # A login shell sets PATH anew.
+    if [ -d /etc/profile.d ]; then
+        # shellcheck disable=SC2016  # the other shell's PATH
+        printf 'PATH=%s$PATH\n' "$ar_shims" >/etc/profile.d/zz-agents-runner.sh
+    fi
+}
+
+ar_agent() { # COMMAND...: becomes the agent's parent, as the person; nothing of root's stays in the container
+    (ar_stage agent check "$1") </dev/null >/dev/null 2>&1
+    case $? in
+        0) ;;
+        3) ar_die "The workspace $AR_WORKSPACE is not there." ;;
+        *)
+            ar_mark "agent-missing $1"
+            exit 127
+            ;;
+    esac
+    ar_sudo
     ar_begin agent
-    if [ "$ar_desktop" = yes ]; then
-        ar_agent_with_desktop "$@"
-    fi
-    exec <"$ar_in/prompt"
-    ar_as_person "$@"
+    exec </dev/null
+    ar_stage agent agent "$@"
 }
 
 # shellcheck disable=SC1091

@@ -8,6 +8,11 @@ from dataclasses import dataclass
 
 from agents_runner.core.events import LogLine, Stream
 
+NEEDS_ROOT = "needs-root"
+"""What the agent's side may say without a token: a program that needs root failed. It is believed no more than the
+agent is, so it names one of ours, and leads to a sentence of ours."""
+ROOT_PROGRAMS = frozenset({"sudo", "apt", "apt-get", "apk", "pacman", "dnf"})
+_UNTRUSTED = f"\x1e- {NEEDS_ROOT} "
 MAX_LINE = 65536
 """Characters of one line; a longer one is cut into pieces, each but the last marked."""
 CUT = " [line cut]"
@@ -64,6 +69,9 @@ class OutputParser:
 
     def _line(self, stream: Stream, line: str) -> Iterator[LogLine | Mark]:
         line = line.removesuffix("\r")
+        if stream == "stdout" and line.startswith(_UNTRUSTED) and line[len(_UNTRUSTED) :] in ROOT_PROGRAMS:
+            yield Mark(word=NEEDS_ROOT, rest=line[len(_UNTRUSTED) :])
+            return
         before, mark, after = line.partition(self._mark) if self._mark and stream == "stdout" else (line, "", "")
         if before or not mark:
             yield from _pieces(stream, before)

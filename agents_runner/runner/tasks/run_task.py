@@ -53,14 +53,14 @@ from agents_runner.images.ensure import Ensured, Ensurer
 from agents_runner.images.planning import StartPlan, plan_image, plan_start
 from agents_runner.images.sharing import BuildCoordinator, SoloCoordinator
 from agents_runner.launcher.files import (
-    LAUNCHER,
     LauncherPlan,
     control_files,
     secrets_for,
     secrets_of,
     token_line,
 )
-from agents_runner.launcher.protocol import Mark, OutputParser, clocked
+from agents_runner.launcher.protocol import NEEDS_ROOT, Mark, OutputParser, clocked
+from agents_runner.launcher.tools import LAUNCH
 from agents_runner.runner.tasks.base_image import base_image
 from agents_runner.runner.tasks.desktop import DoorPort
 from agents_runner.runner.tasks.exit_messages import ending, stage_failed, with_tail
@@ -178,6 +178,8 @@ class _Run:
     """When the phase began, by the container's clock."""
     _first_clock: float | None = None
     _engine_away: bool = False
+    _wanted_root: set[str] = field(default_factory=set)
+    """Programs of ours that the agent's side named once already: it may say so as often as it likes."""
     _tail: deque[str] = field(default_factory=lambda: deque(maxlen=TAIL_LINES))
     _failed: StageFailed | AgentError | None = None
     _agent_began: bool = False
@@ -411,7 +413,7 @@ class _Run:
         return ContainerSpec(
             name=task_container(config.task_id),
             image=ensured.image_id,
-            entrypoint=("/bin/sh", LAUNCHER),
+            entrypoint=LAUNCH,
             user="0:0" if base.user else "",
             labels={
                 labels.CONTAINER_KIND: "task",
@@ -544,6 +546,12 @@ class _Run:
             self._home = mark.rest
         elif mark.word == "note":
             yield Notice(message=mark.rest)
+        elif mark.word == NEEDS_ROOT and mark.rest not in self._wanted_root:
+            self._wanted_root.add(mark.rest)
+            yield Notice(
+                message=f"The agent's {mark.rest} needs root, which the agent does not have.",
+                hint="Add what it wanted to the cached preflight, or choose the profile Sudo.",
+            )
         elif mark.word == "lost-exports":
             yield Notice(
                 message="A preflight script replaced its shell (exec), so what it exported is lost.",

@@ -12,6 +12,7 @@ import pytest
 
 from agents_runner.core.errors import WorkspaceError
 from agents_runner.images import mini_base
+from agents_runner.workspace import host_programs
 
 
 class OneImage:
@@ -121,7 +122,7 @@ def test_libraries_as_any_ldd_writes_them() -> None:
         "/bin/b:\n\t/lib/ld-musl-x86_64.so.1 (0x7f03)\n\tnot a dynamic executable\n"
     )
     found = {
-        path for match in mini_base._LDD_LINE.finditer(text) for path in match.groups() if path and path[0] == "/"
+        path for match in host_programs._LDD_LINE.finditer(text) for path in match.groups() if path and path[0] == "/"
     }
     assert found == {
         "/lib/x86_64-linux-gnu/libc.so.6",

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agents_runner.containers.tools import HostTools
 from agents_runner.launcher.exports import difference, parse_exports, render_exports, without_secret_values
 from agents_runner.launcher.files import program
 
@@ -141,6 +142,8 @@ def test_exported_functions_are_kept_aside(control: Path) -> None:
 def test_plain_sh(control: Path) -> None:
     script = control / "script"
     script.write_text("export A='it''s'\nB=2\nexit 3\n")
+    # What writes the variables down is a shell of ours, and nothing that the script lets its own programs load.
+    (control / "tools").symlink_to(HostTools(root=control / "host").folder())
     for shell in (shell for shell in ("dash", "busybox") if shutil.which(shell)):
         command = [shell, "sh"] if shell == "busybox" else [shell]
         env = {"PATH": os.environ["PATH"], "AGENTS_RUNNER_DUMP": str(control / "01")}
