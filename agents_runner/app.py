@@ -26,6 +26,7 @@ from agents_runner.images.sharing import FileLockCoordinator
 from agents_runner.runner.bench import StartupBench
 from agents_runner.runner.diagnostics import Diagnostics
 from agents_runner.runner.doctor import run_doctor
+from agents_runner.runner.images.leftovers import LeftoverService, RecordedWork
 from agents_runner.runner.images.maintenance import CacheMaintenance, WatchedEnvironments
 from agents_runner.runner.images.service import ImageService
 from agents_runner.runner.secret_service import EnvironmentsWithSecrets, SecretService
@@ -122,6 +123,20 @@ def build_services(
 
     in_background = partial(run_in_background, paths)
 
+    limits = settings.current()
+    coordinator = FileLockCoordinator(
+        root=paths.run / "builds", limit=limits.max_builds or os.cpu_count() or 1, failures=tasks.images
+    )
+    desktop = DesktopService(engine=engine, files=tasks)
+    owners = Owners(folder=paths.run / "owners")
+    leftovers = LeftoverService(
+        engine=engine,
+        run_dir=paths.run,
+        coordinator=coordinator,
+        work=RecordedWork(tasks=tasks, owners=owners),
+        instance=instance,
+    )
+
     keeper = CacheMaintenance(
         images=lambda: images,
         uses=tasks.images,
@@ -129,14 +144,8 @@ def build_services(
         environment_of=lambda task: tasks.get(task).environment_id,
         policy=lambda: settings.current().cache,
         background=in_background,
+        leftovers=leftovers,
     )
-
-    limits = settings.current()
-    coordinator = FileLockCoordinator(
-        root=paths.run / "builds", limit=limits.max_builds or os.cpu_count() or 1, failures=tasks.images
-    )
-    desktop = DesktopService(engine=engine, files=tasks)
-    owners = Owners(folder=paths.run / "owners")
 
     def make_runner(environment: Callable[[str], Environment]) -> TaskRunner:
         return TaskRunner(
@@ -189,6 +198,7 @@ def build_services(
         coordinator=coordinator,
         policy=lambda: settings.current().cache,
         after_build=keeper.built,
+        leftovers=leftovers,
         secret_values=secrets.values_of,
     )
     diagnostics = Diagnostics(

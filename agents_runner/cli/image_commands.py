@@ -120,6 +120,7 @@ def clean(services: Services, args: argparse.Namespace) -> int:
             {
                 "removed": list(report.removed),
                 "kept": [{"tag": one.tag, "why": one.why} for one in report.kept],
+                "leftovers": [{"kind": one.kind, "name": one.name} for one in report.leftovers],
                 "freed_bytes": report.freed_bytes,
                 "dry_run": report.dry_run,
             }
@@ -131,6 +132,8 @@ def clean(services: Services, args: argparse.Namespace) -> int:
 
 def _say_clean(report: CleanReport) -> None:
     would = "would remove" if report.dry_run else "removed"
+    for left in report.leftovers:
+        say(f"{would}  {left.kind} {left.name}: an ended process left it")
     for tag in report.removed:
         say(f"{would}  {tag}")
     for one in report.kept:

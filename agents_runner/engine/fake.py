@@ -475,6 +475,7 @@ class FakeEngine:
         self.volumes.setdefault(name, VolumeInfo(name=name, labels=dict(labels)))
 
     def remove_volume(self, name: str) -> None:
+        self._called("remove_volume")
         self.volumes.pop(name, None)
 
     def list_volumes(self, labels: Mapping[str, str]) -> list[VolumeInfo]:

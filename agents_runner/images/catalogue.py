@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from agents_runner.core import container as labels
@@ -67,10 +67,10 @@ def find(engine: Engine) -> tuple[CachedLayer, ...]:
     return tuple(one for one in find_all(engine) if one.named)
 
 
-def find_all(engine: Engine) -> tuple[CachedLayer, ...]:
-    """Like `find`, with the layers of ours that lost their tag."""
+def find_all(engine: Engine, leaving: frozenset[str] = frozenset()) -> tuple[CachedLayer, ...]:
+    """Like `find`, with the layers of ours that lost their tag; containers with the names `leaving` do not count."""
     listed = engine.list_images({labels.IMAGE_MANAGED: "true"})
-    users = _users(engine.list_containers({}))
+    users = _users(one for one in engine.list_containers({}) if one.name not in leaving)
     derived = _derived(listed)
     sizes = {image.id: image.size for image in listed}
     found = []
@@ -124,7 +124,7 @@ def _derived(listed: list[ImageInfo]) -> Mapping[str, tuple[str, ...]]:
     return {key: tuple(sorted(names)) for key, names in found.items()}
 
 
-def _users(containers: list[ContainerState]) -> Mapping[str, tuple[str, ...]]:
+def _users(containers: Iterable[ContainerState]) -> Mapping[str, tuple[str, ...]]:
     users: dict[str, list[str]] = {}
     for state in containers:
         users.setdefault(state.image_id, []).append(state.name)
@@ -189,13 +189,21 @@ def _children_first(going: list[CachedLayer]) -> list[CachedLayer]:
     return sorted(going, key=lambda one: (-len(_below(one, by_id)), one.tag))
 
 
-def clean(engine: Engine, *, wanted: Callable[[CachedLayer], str], dry_run: bool) -> Cleaned:
+def clean(
+    engine: Engine,
+    *,
+    wanted: Callable[[CachedLayer], str],
+    dry_run: bool,
+    leaving: frozenset[str] = frozenset(),
+) -> Cleaned:
     """Remove by exact tag, never by force; what the engine refuses to remove is kept and named.
 
-    Layers that lost their tag are asked for like the others, and go by their id.
+    Layers that lost their tag are asked for like the others, and go by their id. `leaving` are names of containers
+    that go as well.
     """
-    found = find_all(engine)
-    running = engine.list_containers({labels.CONTAINER_KIND: "build"})
+    found = find_all(engine, leaving)
+    builds = engine.list_containers({labels.CONTAINER_KIND: "build"})
+    running = [one for one in builds if one.name not in leaving]
     keys = frozenset(
         state.labels.get(labels.CONTAINER_KEY, "")
         for state in running
@@ -229,13 +237,20 @@ def _removed(engine: Engine, found: tuple[CachedLayer, ...], plan: Cleaned) -> C
     )
 
 
-def clean_caches(engine: Engine, *, wanted: Callable[[PackageCache], str], dry_run: bool) -> Cleaned:
-    """Remove by exact name, never by force; `wanted` says why one is to stay, or ""."""
+def clean_caches(
+    engine: Engine,
+    *,
+    wanted: Callable[[PackageCache], str],
+    dry_run: bool,
+    leaving: frozenset[str] = frozenset(),
+) -> Cleaned:
+    """Remove by exact name, never by force; `wanted` says why one is to stay, or ""; `leaving` as in `clean`."""
     removed: list[str] = []
     kept: list[Kept] = []
     freed = 0
     for one in find_caches(engine):
-        why = f"used by container {one.users[0]}" if one.users else wanted(one)
+        users = [name for name in one.users if name not in leaving]
+        why = f"used by container {users[0]}" if users else wanted(one)
         if not why and not dry_run:
             try:
                 engine.remove_volume(one.name)

@@ -41,6 +41,10 @@ class BuildCoordinator(Protocol):
 
     def is_claimed(self, key: str) -> bool: ...
 
+    def is_busy(self, key_start: str) -> bool:
+        """True if a build whose key begins like this is claimed or waited for; True where nobody can know."""
+        ...
+
     def has_waiters(self, key: str) -> bool:
         """True if somebody waits for the build; whoever asks does not wait."""
         ...
@@ -109,6 +113,10 @@ class FileLockCoordinator:
     def is_claimed(self, key: str) -> bool:
         return locks.is_taken(self.root / key / "builder")
 
+    def is_busy(self, key_start: str) -> bool:
+        keys = [folder.name for folder in self.root.glob(f"{key_start}*")]
+        return any(self.is_claimed(key) or self.has_waiters(key) for key in keys)
+
     def has_waiters(self, key: str) -> bool:
         found = False
         for path in (self.root / key).glob("waits-*"):
@@ -143,6 +151,9 @@ class SoloCoordinator:
         return contextlib.nullcontext()
 
     def is_claimed(self, _key: str) -> bool:
+        return True
+
+    def is_busy(self, _key_start: str) -> bool:
         return True
 
     def has_waiters(self, _key: str) -> bool:

@@ -18,6 +18,7 @@ from agents_runner.core.results import ImportReport, Listing, Problem
 from agents_runner.core.secrets import SecretGrant, SecretUse, SecretValues
 from agents_runner.core.settings import Settings
 from agents_runner.core.task import Task
+from agents_runner.images.leftovers import Leftover
 
 
 class ImportOffer(Protocol):
@@ -131,6 +132,8 @@ class CleanReport:
     kept: tuple[KeptImage, ...]
     freed_bytes: int
     dry_run: bool
+    leftovers: tuple[Leftover, ...] = ()
+    """What killed processes had left, and went (or would go) as well."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,11 +11,13 @@ from functools import partial
 from typing import Protocol
 
 from agents_runner.core.environment import Environment
-from agents_runner.core.errors import AgentsRunnerError, ImageMissing
-from agents_runner.core.events import Event, LayerDone, TaskResult
+from agents_runner.core.errors import AgentsRunnerError, ImageMissing, NotFound
+from agents_runner.core.events import Event, LayerDone, StateChanged, TaskResult, TaskState
 from agents_runner.core.results import Listing
 from agents_runner.core.settings import CachePolicy
+from agents_runner.images.leftovers import Leftover
 from agents_runner.images.retention import DAY_S
+from agents_runner.runner.images.leftovers import LeftoversPort, NoLeftovers
 from agents_runner.runner.images.refreshing import refreshable
 from agents_runner.runner.services import CleanReport, EnvironmentsPort, PlannedImage
 
@@ -55,6 +57,7 @@ class CacheMaintenance:
     policy: Callable[[], CachePolicy]
     background: Callable[[tuple[str, ...]], None]
     """Starts the command line with these words in a process that outlives this one."""
+    leftovers: LeftoversPort = field(default_factory=NoLeftovers)
     prebuild_after_s: float = PREBUILD_AFTER_S
     _jobs: queue.SimpleQueue[object] = field(default_factory=queue.SimpleQueue)
     _layers: dict[str, list[LayerDone]] = field(default_factory=dict)
@@ -62,12 +65,18 @@ class CacheMaintenance:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _thread: threading.Thread | None = None
     _closed: bool = False
+    _tidy_each: bool = False
+    """Whether to look for leftovers after each task, as the window does, and not only once."""
+    _tidied: bool = False
 
     # -- what is told to it, on any thread -------------------------------------------------------------
 
     def listen(self, task_id: str, batch: tuple[Event, ...]) -> None:
         """A listener of the task runner's."""
         for event in batch:
+            if isinstance(event, TaskResult) or event == StateChanged(state=TaskState.RUNNING):
+                # Not before: what is looked for costs a start nothing.
+                self._tidy_soon(again=isinstance(event, TaskResult))
             if isinstance(event, LayerDone):
                 with self._lock:
                     self._layers.setdefault(task_id, []).append(event)
@@ -79,10 +88,13 @@ class CacheMaintenance:
 
     def built(self) -> None:
         """A build outside of a task made something: what it superseded may go."""
+        self._tidy_soon()
         self._do(self._collect)
 
     def started(self) -> None:
         """The window was opened."""
+        self._tidy_each = True
+        self._tidy_soon()
         self._do(self._collect)
         self._do(self._refresh_all)
 
@@ -151,6 +163,38 @@ class CacheMaintenance:
         if built:
             self._collect()
         self._refresh(self.environments.get(environment_id))
+
+    def _tidy_soon(self, *, again: bool = False) -> None:
+        with self._lock:
+            if self._tidied and not (again and self._tidy_each):
+                return
+            self._tidied = True
+        self._do(self._tidy)
+
+    def _tidy(self) -> None:
+        """Remove what killed processes left; a build that somebody may still want goes on, with a process for it."""
+        found = self.leftovers.find()
+        usable = [one for one in found if one.usable and self._is_wanted(one)]
+        taken = {one.container for one in usable}
+        removed = self.leftovers.remove(one for one in found if one.container not in taken)
+        for environment_id in sorted({one.environment for one in usable}):
+            self.background(("build", environment_id))
+        if removed:
+            log.info("removed %d things that ended processes had left", len(removed))
+
+    def _is_wanted(self, one: Leftover) -> bool:
+        """True for a build within its limit whose layer its environment lacks as it stands now."""
+        try:
+            environment = self.environments.get(one.environment)
+            if not environment.cache_container_build or one.age_s >= environment.build_timeout_s:
+                return False
+            planned = self.images().plan(environment)
+        except (NotFound, ImageMissing):
+            return False
+        missing = [
+            layer.key for layer, state in zip(planned.plan.layers, planned.states, strict=True) if state == "miss"
+        ]
+        return one.key in missing
 
     def _collect(self) -> None:
         report = self.images().collect()

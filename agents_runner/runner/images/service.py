@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -27,6 +27,7 @@ from agents_runner.images.packagecaches import KIND, PackageCache, find_caches
 from agents_runner.images.planning import plan_image, plan_start
 from agents_runner.images.retention import DAY_S, GRACE_S, OTHERS, UsageKnowledge, reasons_to_keep
 from agents_runner.images.sharing import BuildCoordinator, SoloCoordinator
+from agents_runner.runner.images.leftovers import LeftoversPort, NoLeftovers
 from agents_runner.runner.images.refreshing import due, refreshable
 from agents_runner.runner.services import CachedImage, CleanReport, CleanRequest, DesktopPlan, KeptImage, PlannedImage
 from agents_runner.runner.tasks.base_image import base_image
@@ -62,6 +63,7 @@ class ImageService:
     policy: Callable[[], CachePolicy] = CachePolicy
     after_build: Callable[[], None] = lambda: None
     """Called after a build that made something."""
+    leftovers: LeftoversPort = field(default_factory=NoLeftovers)
     clock: Callable[[], float] = time.time
 
     def plan(self, environment: Environment) -> PlannedImage:
@@ -216,7 +218,13 @@ class ImageService:
         def cache_wanted(one: PackageCache) -> str:
             return OTHERS if foreign(one.instance) else cache_rule(one)
 
-        return self._cleaned(engine, wanted, cache_wanted, dry_run=request.dry_run)
+        left = self.leftovers.find()
+        if not request.dry_run:
+            left = self.leftovers.remove(left)
+        # First, since containers hold images; in a preview they count as gone.
+        leaving = frozenset(one.name for one in left if one.kind == "container")
+        report = self._cleaned(engine, wanted, cache_wanted, dry_run=request.dry_run, leaving=leaving)
+        return replace(report, leftovers=left)
 
     def _cache_rule(self, older_than_days: float | None, unused_only: bool) -> Callable[[PackageCache], str]:
         """Why a package cache stays: pure once made."""
@@ -291,9 +299,10 @@ class ImageService:
         cache_wanted: Callable[[PackageCache], str] = lambda _one: "it was not asked for",
         *,
         dry_run: bool,
+        leaving: frozenset[str] = frozenset(),
     ) -> CleanReport:
-        images = catalogue.clean(engine, wanted=wanted, dry_run=dry_run)
-        caches = catalogue.clean_caches(engine, wanted=cache_wanted, dry_run=dry_run)
+        images = catalogue.clean(engine, wanted=wanted, dry_run=dry_run, leaving=leaving)
+        caches = catalogue.clean_caches(engine, wanted=cache_wanted, dry_run=dry_run, leaving=leaving)
         report = catalogue.Cleaned(
             removed=images.removed + caches.removed,
             kept=images.kept + caches.kept,

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from agents_runner.core.environment import Environment
 from agents_runner.core.errors import EngineUnreachable, ImageMissing
-from agents_runner.core.events import LayerDone, TaskResult, TaskState
+from agents_runner.core.events import LayerDone, Phase, PhaseStarted, StateChanged, TaskResult, TaskState
 from agents_runner.core.imageplan import ImagePlan
 from agents_runner.core.results import Listing
 from agents_runner.core.settings import CachePolicy
+from agents_runner.images.leftovers import Leftover
 from agents_runner.runner.images.maintenance import CacheMaintenance, WatchedEnvironments
 from agents_runner.runner.services import CleanReport, PlannedImage
 from agents_runner.store.database import Database
@@ -30,10 +32,14 @@ class Images:
     hit: bool = True
     error: Exception | None = None
 
+    key: str = ""
+    """Of the only layer that an environment has, where it has one."""
+
     def plan(self, environment: Environment) -> PlannedImage:
         if self.error:
             raise self.error
-        plan = ImagePlan(base_ref="b", base_id="sha256:1")
+        layers = (SimpleNamespace(key=self.key),) if self.key else ()
+        plan = ImagePlan(base_ref="b", base_id="sha256:1", layers=layers)  # type: ignore[arg-type]
         return PlannedImage(plan=plan, states=("hit" if self.hit else "miss",), at_start=())
 
     def collect(self) -> CleanReport:
@@ -63,8 +69,24 @@ class Store:
 
 
 @dataclass
+class Leftovers:
+    there: list[Leftover] = field(default_factory=list)
+    looks: int = 0
+
+    def find(self) -> tuple[Leftover, ...]:
+        self.looks += 1
+        return tuple(self.there)
+
+    def remove(self, found: Iterable[Leftover]) -> tuple[Leftover, ...]:
+        gone = tuple(found)
+        self.there = [one for one in self.there if one not in gone]
+        return gone
+
+
+@dataclass
 class World:
     uses: ImageUses
+    leftovers: Leftovers = field(default_factory=Leftovers)
     images: Images = field(default_factory=Images)
     store: Store = field(default_factory=Store)
     policy: CachePolicy = field(default_factory=CachePolicy)
@@ -83,6 +105,7 @@ class World:
             environment_of=lambda _task: "e",
             policy=lambda: self.policy,
             background=background,
+            leftovers=self.leftovers,
             prebuild_after_s=after_s,
         )
 
@@ -197,3 +220,56 @@ def test_an_engine_that_is_away_ends_nothing(world: World, monkeypatch: pytest.M
     keeper.started()
     keeper.close()
     assert world.began == [("build", "e", "--refresh")]
+
+
+def left(name: str, *, key: str = "", usable: bool = False, age_s: float = 0.0, kind: str = "container") -> Leftover:
+    return Leftover(kind=kind, name=name, container="box", key=key, environment="e", usable=usable, age_s=age_s)  # type: ignore[arg-type]
+
+
+def test_m1_a_window_looks_for_leftovers_at_its_start_and_after_each_task(world: World) -> None:
+    world.leftovers.there = [left("box"), left("box-1", kind="folder")]
+    keeper = world.keeper()
+    keeper.started()
+    for task in ("t", "u"):
+        keeper.listen(task, (StateChanged(state=TaskState.RUNNING), ended("debian")))
+    keeper.close()
+    assert world.leftovers.there == []
+    assert world.leftovers.looks == 3
+
+
+def test_m1_a_command_looks_once_and_not_before_its_agent_runs(world: World) -> None:
+    keeper = world.keeper()
+    keeper.listen("t", (StateChanged(state=TaskState.PREPARING), PhaseStarted(phase=Phase.START)))
+    assert world.leftovers.looks == 0
+    keeper.listen("t", (StateChanged(state=TaskState.RUNNING),))
+    keeper.listen("t", (ended("debian"),))
+    keeper.close()
+    assert world.leftovers.looks == 1
+
+
+def test_m1_a_left_build_whose_layer_is_missing_is_taken_up_with_its_folder(world: World) -> None:
+    world.images.hit = False
+    world.images.key = "k"
+    there = [left("box", key="k", usable=True, age_s=60), left("box-1", kind="folder")]
+    world.leftovers.there = list(there)
+    keeper = world.keeper()
+    keeper.started()
+    keeper.close()
+    assert world.leftovers.there == there
+    assert world.began[0] == ("build", "e")
+
+
+@pytest.mark.parametrize("why", ["hit", "other layer", "too old", "failed", "no base"])
+def test_m1_a_left_build_that_nobody_has_a_use_for_goes(world: World, why: str) -> None:
+    world.images.hit = why == "hit"
+    world.images.key = "k"
+    if why == "no base":
+        world.images.error = ImageMissing("gone")
+    key = "another" if why == "other layer" else "k"
+    age = ENV.build_timeout_s if why == "too old" else 60
+    world.leftovers.there = [left("box", key=key, usable=why != "failed", age_s=age)]
+    keeper = world.keeper()
+    keeper.started()
+    keeper.close()
+    assert world.leftovers.there == []
+    assert ("build", "e") not in world.began

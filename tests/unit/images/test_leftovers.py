@@ -1,0 +1,223 @@
+"""M1: what killed processes left is found and goes; what somebody has, waits for or may come back to stays."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from agents_runner.core import container as labels
+from agents_runner.core.container import ContainerSpec, build_container, task_container
+from agents_runner.core.errors import EngineRefused
+from agents_runner.engine.fake import Console, FakeEngine
+from agents_runner.images import leftovers
+from agents_runner.images.sharing import FileLockCoordinator, SoloCoordinator
+from agents_runner.store.database import Database
+from agents_runner.store.image_uses import ImageUses
+from agents_runner.store.paths import Paths
+from tests.support.waiting import until
+
+OURS, THEIRS = "0123456789ab", "ba9876543210"
+KEY = "a1" * 32
+TASK = "00112233aabb"
+
+
+@dataclass
+class Work:
+    at_work: set[str] = field(default_factory=set)
+    over: set[str] = field(default_factory=set)
+    wanted: set[str] = field(default_factory=set)
+
+    def is_at_work(self, task_id: str) -> bool:
+        return task_id in self.at_work
+
+    def is_over(self, task_id: str) -> bool:
+        return task_id in self.over
+
+    def wanted_environments(self) -> frozenset[str]:
+        return frozenset(self.wanted)
+
+
+@dataclass
+class World:
+    engine: FakeEngine
+    run_dir: Path
+    coordinator: FileLockCoordinator
+    go: threading.Event
+    work: Work = field(default_factory=Work)
+
+    def build(self, key: str = KEY, *, instance: str = OURS, name: str = "", state: str = "exited") -> str:
+        """A build's container: `created`, `running`, `exited` well, or `failed`."""
+        values = {
+            labels.CONTAINER_KIND: "build",
+            labels.CONTAINER_KEY: key,
+            labels.CONTAINER_NAME: build_container(key),
+            labels.CONTAINER_ENVIRONMENT: "e",
+            labels.CONTAINER_INSTANCE: instance,
+        }
+        return self._made(name or build_container(key), values, state)
+
+    def task(self, task_id: str = TASK, *, state: str = "exited") -> str:
+        values = {
+            labels.CONTAINER_KIND: "task",
+            labels.CONTAINER_TASK: task_id,
+            labels.CONTAINER_NAME: task_container(task_id),
+            labels.CONTAINER_INSTANCE: OURS,
+        }
+        return self._made(task_container(task_id), values, state)
+
+    def _made(self, name: str, values: dict[str, str], state: str) -> str:
+        made = self.engine.create(ContainerSpec(name=name, image="base", command=(state,), labels=values))
+        if state != "created":
+            self.engine.start(made)
+        if state in ("exited", "failed"):
+            until(lambda: self.engine.containers[made].state.ended)
+        return name
+
+    def folder(self, container: str, part: str = "0a1b2c3d") -> str:
+        name = f"{container[:48]}-{part}"
+        (self.run_dir / name / "in").mkdir(parents=True)
+        return name
+
+    def volume(self, container: str, *, instance: str = OURS, kind: str = "control") -> str:
+        name = f"{container[:48]}-0a1b2c3d"
+        self.engine.create_volume(name, {labels.CONTAINER_KIND: kind, labels.CONTAINER_INSTANCE: instance})
+        return name
+
+    def find(self) -> tuple[leftovers.Leftover, ...]:
+        return leftovers.find(self.engine, self.run_dir, coordinator=self.coordinator, work=self.work, instance=OURS)
+
+    def names(self) -> list[tuple[str, str]]:
+        return [(one.kind, one.name) for one in self.find()]
+
+    def remove(self) -> list[tuple[str, str]]:
+        gone = leftovers.remove(self.engine, self.run_dir, self.find(), coordinator=self.coordinator)
+        return [(one.kind, one.name) for one in gone]
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    go = threading.Event()
+
+    def program(spec: ContainerSpec, console: Console) -> int:
+        if spec.command == ("running",):
+            while not (go.wait(0.01) or console.stopped.is_set()):
+                pass
+        return int(spec.command == ("failed",))
+
+    engine = FakeEngine(program)
+    engine.add_image("base")
+    run_dir = tmp_path / "run"
+    run_dir.mkdir()
+    database = Database(Paths(config=tmp_path, data=tmp_path))
+    coordinator = FileLockCoordinator(root=run_dir / "builds", limit=2, failures=ImageUses(database=database))
+    yield World(engine, run_dir, coordinator, go)
+    go.set()
+    database.close()
+
+
+@pytest.mark.parametrize("state", ["created", "running", "exited", "failed"])
+def test_m1_a_build_that_nobody_looks_after_is_left_with_all_that_belongs_to_it(world: World, state: str) -> None:
+    box = world.build(state=state)
+    folder, volume = world.folder(box), world.volume(box)
+    (found, *_) = world.find()
+    assert found.usable is (state in ("running", "exited"))
+    assert (found.key, found.environment) == (KEY, "e")
+    assert world.remove() == [("container", box), ("folder", folder), ("volume", volume)]
+    assert world.engine.containers == {}
+    assert world.engine.volumes == {}
+    assert [one.name for one in world.run_dir.iterdir()] == ["builds"]
+    assert world.find() == ()
+
+
+def test_m1_a_build_that_is_claimed_or_waited_for_stays_whole(world: World) -> None:
+    box = world.build(state="running")
+    world.folder(box)
+    world.volume(box)
+    with world.coordinator.claim(KEY):
+        assert world.find() == ()
+    with world.coordinator.waiting(KEY):
+        assert world.find() == ()
+    assert len(world.find()) == 3
+
+
+def test_m1_whoever_comes_for_a_build_between_the_look_and_the_removal_keeps_it(world: World) -> None:
+    world.build(state="running")
+    found = world.find()
+    with world.coordinator.waiting(KEY):
+        assert leftovers.remove(world.engine, world.run_dir, found, coordinator=world.coordinator) == ()
+    with world.coordinator.claim(KEY):
+        assert leftovers.remove(world.engine, world.run_dir, found, coordinator=world.coordinator) == ()
+    assert len(world.engine.containers) == 1
+
+
+def test_m1_a_container_of_the_same_name_that_was_made_meanwhile_stays(world: World) -> None:
+    box = world.build()
+    found = world.find()
+    world.engine.remove(box)
+    world.build(state="running")
+    leftovers.remove(world.engine, world.run_dir, found, coordinator=world.coordinator)
+    assert [one.spec.name for one in world.engine.containers.values()] == [box]
+
+
+def test_m1_a_build_that_a_task_may_come_back_to_stays(world: World) -> None:
+    """Of a task that waits, or that was left on purpose: the next start takes it up."""
+    box = world.build(state="running")
+    world.folder(box)
+    world.work.wanted = {"e"}
+    assert world.find() == ()
+
+
+def test_m1_nothing_of_others_is_ever_seen(world: World) -> None:
+    """Another installation's, a container that inherited our labels, and volumes of other kinds."""
+    world.build(instance=THEIRS)
+    world.build("b2" * 32, name="somebodys")
+    world.volume(build_container(KEY), instance=THEIRS)
+    world.volume(build_container("c3" * 32), kind="packages")
+    for name in ("builds", "owners", "caches", "somebodys-folder", "agents-runner-build-x", "window"):
+        (world.run_dir / name).mkdir()
+    (world.run_dir / f"agents-runner-build-{KEY[:28]}-0a1b2c3d").symlink_to(world.run_dir / "owners")
+    assert world.find() == ()
+    nobody = leftovers.find(world.engine, world.run_dir, coordinator=world.coordinator, work=world.work, instance="")
+    assert nobody == ()
+
+
+def test_m1_folders_without_a_container_go_unless_somebody_is_about_to_make_it(world: World) -> None:
+    build, task = world.folder(build_container(KEY)), world.folder(task_container(TASK))
+    volume = world.volume(build_container(KEY))
+    with world.coordinator.claim(KEY):
+        world.work.at_work = {TASK}
+        assert world.find() == ()
+        world.work.at_work = set()
+        assert world.names() == [("folder", task)]
+    assert world.remove() == [("folder", build), ("folder", task), ("volume", volume)]
+
+
+def test_m1_a_tasks_container_goes_only_once_its_task_and_its_process_are_over(world: World) -> None:
+    box = world.task()
+    folder = world.folder(box)
+    assert world.find() == (), "nobody knows what became of it"
+    world.work.at_work = {TASK}
+    assert world.find() == ()
+    world.work = Work(over={TASK})
+    assert world.remove() == [("container", box), ("folder", folder)]
+    world.task(state="running")
+    assert world.find() == (), "what runs is stopped by nobody's clean-up"
+
+
+def test_m1_what_cannot_be_removed_stays_for_the_next_time(world: World) -> None:
+    box = world.build()
+    folder = world.folder(box)
+    world.volume(box)
+    world.engine.failures.append(("remove_volume", EngineRefused("volume is in use")))
+    assert world.remove() == [("container", box), ("folder", folder)]
+    assert [kind for kind, _ in world.names()] == ["volume"]
+
+
+def test_m1_where_nobody_can_know_who_builds_nothing_goes(world: World) -> None:
+    world.folder(world.build())
+    found = leftovers.find(world.engine, world.run_dir, coordinator=SoloCoordinator(), work=world.work, instance=OURS)
+    assert found == ()
