@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import secrets
 import shutil
 import subprocess
 import tempfile
@@ -15,11 +16,12 @@ import docker.errors
 import pytest
 
 from agents_runner.core.errors import EngineError
-from agents_runner.engine.docker_engine import DockerEngine, connect
-from agents_runner.images.mini_base import import_mini_base
+from agents_runner.engine.docker_engine import DockerEngine
+from agents_runner.images.mini_base import CHANGES, make_mini_base
 from tests.support import sweep
 from tests.support.cli import Cli
 from tests.support.debian import debian_base as have_debian_base
+from tests.support.guests import GuestEngine, Homes, neighbour
 from tests.support.nothing_skipped import pytest_runtest_makereport  # noqa: F401  # a hook of the whole suite
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -28,34 +30,58 @@ KEPT = ("agents-runner-mini:", "agents-runner-test-debian:")
 
 
 @pytest.fixture(scope="session")
-def engine() -> Iterator[DockerEngine]:
-    """The real engine. Where there is none, the skip says how to start one."""
+def homes(tmp_path_factory: pytest.TempPathFactory) -> Homes:
+    """The homes that this session made; the rest of what is in an engine is other people's."""
+    return Homes(tmp_path_factory.getbasetemp())
+
+
+@pytest.fixture(scope="session")
+def engine(homes: Homes) -> Iterator[GuestEngine]:
+    """The real engine, without what others have on it. Where there is none, the skip says how to start one."""
+    found = GuestEngine(homes)
     try:
-        found = connect()
+        found.info()
     except EngineError as error:
+        found.close()
         pytest.skip(f"{error} (bash scripts/test.sh starts one)")
     client = docker.from_env()
     alone = os.environ.get("CI") == "true"
     if alone:
         sweep.remove_leftovers(client, KEPT)
-    before = sweep.look(client)
+    before = sweep.look(client, homes)
     state = os.environ.get("AGENTS_RUNNER_TEST_STATE")
     if state:
         sweep.save(before, state)
+    found.base = session_base(found)
     try:
-        yield found
+        with neighbour(client, found.base) as theirs:
+            yield found
+            sweep.remove_new(client, before, homes)
+            assert theirs.missing() == [], "what others have must be there as it was"
     finally:
-        sweep.remove_new(client, before)
-        after = sweep.look(client)
+        sweep.remove_new(client, before, homes)
+        sweep.remove_base(found.base)
+        after = sweep.look(client, homes)
         client.close()
         found.close()
-    # What is not ours is as it was: nothing removed, nothing left behind.
-    assert sweep.foreign_differences(before, after, KEPT, alone=alone) == []
+    # What is not ours is as it was: nothing removed, nothing left behind. Where a person works beside the tests,
+    # what comes and goes meanwhile is the person's affair.
+    if alone:
+        assert sweep.foreign_differences(before, after, KEPT, alone=True) == []
+
+
+def session_base(engine: DockerEngine) -> str:
+    """The mini base under a name and with an id of this session's own: no layer is shared with a person's."""
+    base = make_mini_base()
+    name = secrets.token_hex(6)
+    ref = f"{sweep.SESSION_BASE}{name}"
+    engine.import_image(base.blocks(), ref, (*CHANGES, f"LABEL {sweep.SESSION_LABEL}={name}"))
+    return ref
 
 
 @pytest.fixture(scope="session")
-def mini_base(engine: DockerEngine) -> str:
-    return import_mini_base(engine)
+def mini_base(engine: GuestEngine) -> str:
+    return engine.base
 
 
 @pytest.fixture(scope="session")
@@ -95,7 +121,7 @@ def ordinary_user(engine: DockerEngine) -> Iterator[pwd.struct_passwd]:
 
 
 @pytest.fixture
-def user_folder(ordinary_user: pwd.struct_passwd) -> Iterator[Path]:
+def user_folder(ordinary_user: pwd.struct_passwd, homes: Homes) -> Iterator[Path]:
     """A folder that belongs to the ordinary user, outside of pytest's own, which only root may enter."""
     folder = Path(tempfile.mkdtemp(prefix="agents-runner-user-", dir="/var/tmp"))
     folder.chmod(0o755)
@@ -103,6 +129,7 @@ def user_folder(ordinary_user: pwd.struct_passwd) -> Iterator[Path]:
     try:
         yield folder
     finally:
+        homes.look()
         shutil.rmtree(folder, ignore_errors=True)
 
 

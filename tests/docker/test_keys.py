@@ -70,7 +70,7 @@ def test_another_image_behind_the_base_tag_is_a_miss(
 ) -> None:
     base = engine.find_image(mini_base)
     assert base is not None
-    moving = "agents-runner-mini:moving-test"
+    moving = "agents-runner-test-moving:1"
     engine.tag(base.id, moving)
     try:
         name = make_environment(base_image=moving, cached_preflight_script="echo 1 >/one\n")

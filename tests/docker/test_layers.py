@@ -34,7 +34,7 @@ def parent(request: pytest.FixtureRequest, mini_base: str) -> Iterator[str]:
     """Images of every configuration that a parent may have."""
     tar = docker_export(mini_base)
     changes = [word for change in request.param for word in ("--change", change)]
-    ref = f"agents-runner-mini:parent-{abs(hash(str(request.param)))}"
+    ref = f"agents-runner-test-parent:{abs(hash(str(request.param)))}"
     docker("import", *changes, "-", ref, data=tar)
     yield ref
     docker("rmi", ref)
@@ -121,7 +121,7 @@ def test_a_secret_is_not_carried_over_and_said_so(make_environment: MakeEnvironm
 def test_what_is_written_into_a_volume_of_the_base_is_not_baked(
     make_environment: MakeEnvironment, cli: Cli, mini_base: str
 ) -> None:
-    ref = "agents-runner-mini:volume-test"
+    ref = "agents-runner-test-volume:1"
     docker("import", "--change", "VOLUME /data", "-", ref, data=docker_export(mini_base))
     try:
         writes = make_environment(

@@ -10,12 +10,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
-from agents_runner.app import build_services
 from agents_runner.core.container import CONTAINER_INSTANCE, CONTAINER_KIND
 from agents_runner.core.container import build_container as name_of
 from agents_runner.engine.docker_engine import DockerEngine
+from agents_runner.runner.services import Services
 from agents_runner.store.paths import Paths
 from tests.docker.conftest import MakeEnvironment
 from tests.support.cli import Cli
@@ -62,7 +60,7 @@ def build_key(cli: Cli, name: str) -> str:
 
 
 def test_m1_after_forty_kills_in_builds_the_next_start_leaves_nothing(
-    engine: DockerEngine, make_environment: MakeEnvironment, cli: Cli
+    engine: DockerEngine, make_environment: MakeEnvironment, cli: Cli, services: Services, workspace: Path
 ) -> None:
     """Kills in every moment between the control folder and the layer, in builds that work, fail and last."""
     scripts = {
@@ -70,12 +68,15 @@ def test_m1_after_forty_kills_in_builds_the_next_start_leaves_nothing(
         "fails": "echo {n} > /opt/made; sleep 0.2; exit 3\n",
         "lasts": "echo {n} > /opt/made; sleep 600\n",
     }
+    for kind in scripts:
+        make_environment(kind)
     choice = random.Random(7)
     for number in range(KILLS):
         kind = tuple(scripts)[number % 3]
+        environment = services.environments.get(kind)
         script = scripts[kind].replace("{n}", str(number))
-        make_environment(kind, edit=number >= len(scripts), cached_preflight_script=script)
-        name = name_of(build_key(cli, kind))
+        environment = services.environments.save(environment.model_copy(update={"cached_preflight_script": script}))
+        name = name_of(services.images.plan(environment).plan.layers[-1].key)
         moments: tuple[Callable[[], object], ...] = (
             lambda: control(cli.home),
             lambda name=name: engine.inspect(name),  # type: ignore[misc]
@@ -85,19 +86,18 @@ def test_m1_after_forty_kills_in_builds_the_next_start_leaves_nothing(
         killed(cli, choice.choice(moments), *words)
     before = ours(engine, cli.home)
     assert before[0], "the kills left something to tidy"
-    assert before[2]
+    for kind in scripts:
+        environment = services.environments.get(kind)
+        services.environments.save(environment.model_copy(update={"cached_preflight_script": ""}))
 
     make_environment("other", cached_preflight_script="")
-    assert cli("run", "other", "echo ran", "--json").log[-1] == "ran"
-
-    # The last state of each environment may be taken up; whoever does so ends by itself, or is ended here.
-    until(lambda: len(ours(engine, cli.home)[0]) <= len(scripts), timeout=60)
-    for kind in scripts:
-        make_environment(kind, edit=True, cached_preflight_script="")
-    listed = cli("clean", "--dry-run", "--json").json
-    assert listed["dry_run"]
-    cli("clean", "--json")
-    until(lambda: ours(engine, cli.home) == ([], [], []), timeout=60)
+    start = begun(cli, "run", "other", "while [ ! -e go ]; do sleep 0.1; done")
+    try:
+        until(lambda: not any("build" in name for kind in ours(engine, cli.home) for name in kind), timeout=120)
+    finally:
+        (workspace / "go").touch()
+        assert start.wait(60) == 0
+    assert ours(engine, cli.home) == ([], [], [])
 
 
 def test_m1_clean_lists_what_was_left_and_removes_just_that(
@@ -131,27 +131,3 @@ def test_m1_clean_lists_what_was_left_and_removes_just_that(
         os.killpg(alive.pid, signal.SIGINT)
         alive.wait()
     until(lambda: ours(engine, cli.home) == ([], [], []), timeout=30)
-
-
-def test_m1_a_finished_build_of_a_killed_application_is_taken_up_at_the_next_start(
-    engine: DockerEngine, make_environment: MakeEnvironment, cli: Cli, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its minutes are not thrown away: the layer is there without a second build."""
-    name = make_environment(cached_preflight_script="date +%s%N > /opt/made; sleep 1\n")
-    box = name_of(build_key(cli, name))
-    killed(cli, lambda: (found := engine.inspect(box)) and found.running, "build", name)
-    until(lambda: (found := engine.inspect(box)) and found.ended)
-    left = engine.inspect(box)
-    assert left is not None
-    services = build_services()
-    try:
-        services.window_opened()
-        until(lambda: cli("plan", name, "--json").json["layers"][0]["state"] == "hit", timeout=60)
-    finally:
-        services.close()
-    until(lambda: ours(engine, cli.home) == ([], [], []), timeout=30)
-    tag = cli("plan", name, "--json").json["image"]
-    image = engine.find_image(tag)
-    assert image is not None
-    assert image.created >= left.created
-    assert "built" not in [one.get("result") for one in cli("build", name, "--json").json["layers"]]

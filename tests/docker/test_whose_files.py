@@ -30,10 +30,10 @@ git init -q repo && git -C repo status --short
 
 def with_user(mini_base: str, user: str) -> str:
     """The mini base with a user 1000 in it, and this one as the image's user."""
-    ref = f"agents-runner-mini:user-{user.replace(':', '-') or 'none'}"
+    ref = f"agents-runner-test-user:{user.replace(':', '-') or 'none'}"
     change = ["--change", f"USER {user}"] if user else []
-    docker("import", "-", "agents-runner-mini:user-part", data=docker_export(mini_base))
-    made = docker("create", "agents-runner-mini:user-part", "/bin/bash", "-c", ADD_USER).strip()
+    docker("import", "-", "agents-runner-test-user:part", data=docker_export(mini_base))
+    made = docker("create", "agents-runner-test-user:part", "/bin/bash", "-c", ADD_USER).strip()
     docker("start", "-a", made)
     docker(
         "import",
@@ -43,7 +43,7 @@ def with_user(mini_base: str, user: str) -> str:
         data=subprocess.run(["docker", "export", made], capture_output=True, check=True).stdout,
     )
     docker("rm", made)
-    docker("rmi", "agents-runner-mini:user-part")
+    docker("rmi", "agents-runner-test-user:part")
     return ref
 
 

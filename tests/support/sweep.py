@@ -14,7 +14,9 @@ from typing import Any
 import docker
 import docker.errors
 
+from agents_runner.core import container as labels
 from agents_runner.core.container import CONTAINER_NAME, IMAGE_BASE, IMAGE_MANAGED, IMAGE_REF, VOLUME_NAME
+from tests.support.guests import Homes, is_others
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,17 +36,25 @@ TEST_BASES = "agents-runner-test-"
 """Base images that tests make carry this in front of their names, and nobody else's do."""
 TEST_LABEL = "agents-runner.test"
 """On the containers and images that tests make by hand."""
+SESSION_BASE = TEST_BASES + "mini:"
+"""The smallest base image, made anew for each session, so that no layer upon it is ever shared with a person."""
+SESSION_LABEL = "agents-runner.session"
+"""On that image: it gives it an id of its own."""
 MINI = "agents-runner-mini:"
-"""The application's smallest base image, which most tests build upon."""
-BUILT_UPON = (TEST_BASES, MINI)
+"""The application's smallest base image. People's demos stand on it."""
 
 
 def _tags(image: dict[str, Any]) -> list[str]:
     return image.get("RepoTags") or [UNTAGGED]
 
 
-def look(client: docker.DockerClient) -> Seen:
+def look(client: docker.DockerClient, homes: Homes | None = None) -> Seen:
+    """What there is; with `homes` without the containers and volumes of other installations."""
     api = client.api
+
+    def shown(one: dict[str, Any]) -> bool:
+        return homes is None or not is_others(one.get("Labels") or {}, homes)
+
     images, ours = [], []
     volumes = api.volumes()["Volumes"] or []
     for image in api.images():
@@ -55,18 +65,43 @@ def look(client: docker.DockerClient) -> Seen:
             (ours if mine else images).append(f"{image['Id']} {tag}")
     return Seen(
         ours=tuple(sorted(ours + [one["Name"] for one in volumes if _is_cache(one)])),
-        containers=tuple(sorted(one["Id"] for one in api.containers(all=True))),
+        containers=tuple(sorted(one["Id"] for one in api.containers(all=True) if shown(one))),
         images=tuple(sorted(images)),
-        volumes=tuple(sorted(one["Name"] for one in volumes if not _is_cache(one))),
+        volumes=tuple(sorted(one["Name"] for one in volumes if not _is_cache(one) and shown(one))),
         networks=tuple(sorted(one["Id"] for one in api.networks())),
     )
 
 
-def remove_new(client: docker.DockerClient, before: Seen) -> None:
-    """Remove our containers and images that were not there before; foreign ones are left for the check to find."""
-    _remove_containers(client, before, _is_ours)
-    _remove_caches(client, before)
-    _remove_images(client, set(before.ours))
+def remove_new(client: docker.DockerClient, before: Seen, homes: Homes) -> None:
+    """Remove what the session made and left: containers, caches, control volumes and layers of its homes.
+
+    Of things without a home (made by a test with its own hands) those that stand on a base of the tests. Whatever
+    another installation made meanwhile is a person's, and not touched.
+    """
+    bases = {image["Id"] for image in client.api.images() for tag in _tags(image) if tag.startswith(TEST_BASES)}
+    _remove_containers(
+        client,
+        before,
+        lambda one: _is_ours(one) and _is_of(homes, one.get("Labels"), on_a_base=one["ImageID"] in bases),
+    )
+    _remove_volumes(client, before, homes)
+    _remove_images(client, set(before.ours), lambda values: _is_of(homes, values))
+
+
+def _is_of(homes: Homes, values: dict[str, str] | None, *, on_a_base: bool = False) -> bool:
+    values = values or {}
+    names = (labels.CONTAINER_INSTANCE, labels.IMAGE_INSTANCE, labels.VOLUME_INSTANCE)
+    instance = next((values[name] for name in names if values.get(name)), "")
+    return homes.have(instance) if instance else on_a_base or _is_of_a_test(values)
+
+
+def _remove_volumes(client: docker.DockerClient, before: Seen, homes: Homes) -> None:
+    for one in client.api.volumes()["Volumes"] or []:
+        values = one.get("Labels") or {}
+        known = one["Name"] in before.ours or one["Name"] in before.volumes
+        if not known and (_is_cache(one) or values.get(labels.CONTAINER_KIND)) and _is_of(homes, values):
+            with contextlib.suppress(docker.errors.APIError):
+                client.api.remove_volume(one["Name"])
 
 
 def _is_ours(container: dict[str, Any]) -> bool:
@@ -82,8 +117,10 @@ def _remove_containers(client: docker.DockerClient, before: Seen, wanted: Callab
 
 
 def _remove_caches(client: docker.DockerClient, before: Seen) -> None:
+    """Those that say no home: a killed test's. Those of a home go with its own `clean`."""
     for one in client.api.volumes()["Volumes"] or []:
-        if _is_cache(one) and one["Name"] not in before.ours:
+        nobodys = not (one.get("Labels") or {}).get(labels.VOLUME_INSTANCE)
+        if _is_cache(one) and nobodys and one["Name"] not in before.ours:
             with contextlib.suppress(docker.errors.APIError):
                 client.api.remove_volume(one["Name"])
 
@@ -93,16 +130,16 @@ def _is_cache(volume: dict[str, Any]) -> bool:
     return bool((volume.get("Labels") or {}).get(VOLUME_NAME) == volume["Name"])
 
 
-def _remove_images(client: docker.DockerClient, before: set[str], *, of_tests: bool = False) -> None:
-    """Remove our images that were not there before; or (`of_tests`) of these only what stands on a test's base."""
+def _remove_images(client: docker.DockerClient, before: set[str], wanted: Callable[[dict[str, str]], bool]) -> None:
+    """Remove those of the application's images that were not there before and whose labels are wanted."""
     for _ in range(20):
         gone = False
         for image in client.api.images(filters={"label": f"{IMAGE_MANAGED}=true"}):
-            labels = image.get("Labels") or {}
-            if of_tests and not _is_of_a_test(labels):
+            values = image.get("Labels") or {}
+            if not wanted(values):
                 continue
             for tag in _tags(image):
-                mine = tag in (UNTAGGED, labels.get(IMAGE_REF))
+                mine = tag in (UNTAGGED, values.get(IMAGE_REF))
                 if mine and f"{image['Id']} {tag}" not in before:
                     with contextlib.suppress(docker.errors.APIError):
                         client.api.remove_image(image["Id"] if tag == UNTAGGED else tag, noprune=False)
@@ -120,10 +157,10 @@ def remove_leftovers(client: docker.DockerClient, kept: Iterable[str], spared: S
     """
     before = spared or Seen(containers=(), images=(), ours=(), volumes=(), networks=())
     # A container that was made of an image's id, as builds are, does not say the tag.
-    bases = {image["Id"] for image in client.api.images() for tag in _tags(image) if tag.startswith(BUILT_UPON)}
+    bases = {image["Id"] for image in client.api.images() for tag in _tags(image) if tag.startswith(TEST_BASES)}
     _remove_containers(client, before, lambda one: one["ImageID"] in bases or _is_of_a_test(one.get("Labels")))
     _remove_caches(client, before)
-    _remove_images(client, set(before.ours), of_tests=True)
+    _remove_images(client, set(before.ours), _is_of_a_test)
     images = set(before.images)
     for image in client.api.images():
         for tag in _tags(image):
@@ -138,10 +175,10 @@ def remove_leftovers(client: docker.DockerClient, kept: Iterable[str], spared: S
                     client.api.remove_image(image["Id"])
 
 
-def _is_of_a_test(labels: dict[str, str] | None) -> bool:
+def _is_of_a_test(values: dict[str, str] | None) -> bool:
     """Whether the tests made it by hand, or upon one of their base images."""
-    labels = labels or {}
-    return TEST_LABEL in labels or labels.get(IMAGE_BASE, "").startswith(BUILT_UPON)
+    values = values or {}
+    return TEST_LABEL in values or values.get(IMAGE_BASE, "").startswith(TEST_BASES)
 
 
 def _is_a_moved_tag(tag: str) -> bool:
@@ -188,7 +225,7 @@ def main(folder: str) -> None:
     before = Seen(**{name: tuple(value) for name, value in json.loads(path.read_text()).items()})
     client = docker.from_env()
     try:
-        remove_new(client, before)
+        remove_new(client, before, Homes(Path(folder)))
     finally:
         client.close()
 
