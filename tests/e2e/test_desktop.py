@@ -21,6 +21,7 @@ from tests.e2e.desktops import CACHED, RFB, Built, Desk, RunningTask, greeting, 
 from tests.support.browser import Browser
 from tests.support.cli import Cli
 from tests.support.docker_program import docker
+from tests.support.processes import command_lines
 from tests.support.waiting import until
 
 BLUE = (0x12, 0x34, 0x56)
@@ -415,6 +416,12 @@ def test_s4_foreign_hosts_and_origins_are_refused(watched: RunningTask) -> None:
         assert answer(port, path) == 404
 
 
+EVERY_PROCESS = """for process in /proc/[0-9]*; do
+    cat "$process/cmdline" "$process/environ" 2>/dev/null || [ ! -d "$process" ] || exit 1
+done"""
+"""A process may end between the look and the reading; one that is there and cannot be read is a failure."""
+
+
 def test_s4_the_token_is_in_no_log_label_argument_or_variable(watched: RunningTask) -> None:
     greeting(watched.url(), token_of(watched.url()))
     tokens = [watched.keys["control"], watched.keys["view"]]
@@ -426,17 +433,14 @@ def test_s4_the_token_is_in_no_log_label_argument_or_variable(watched: RunningTa
 
     places = {
         "inspect": docker("inspect", watched.container),
-        "processes inside": inside("cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ"),
+        "processes inside": inside(EVERY_PROCESS),
         "files inside": inside("cat /run/agents-runner/in/plan.sh /tmp/agents-runner-desktop/*.log"),
         "the container's log": docker("logs", watched.container),
         "the task": json.dumps(watched.show()) + "\n".join(watched.log()),
-        "processes outside": "".join(
-            path.read_bytes().decode("utf-8", "replace")
-            for path in Path("/proc").glob("[0-9]*/cmdline")
-            if path.exists()
-        ),
+        "processes outside": b"".join(command_lines()).decode("utf-8", "replace"),
     }  # fmt: skip
     assert "AGENTS_RUNNER_DESKTOP_URL=http://127.0.0.1:" in places["the task"]
+    assert all("sh\0" in places[what] for what in ("processes inside", "processes outside"))
     for what, text in places.items():
         assert not any(token in text for token in tokens), what
     holders = [path for path in home.rglob("*") if path.is_file() and tokens[0].encode() in path.read_bytes()]

@@ -19,6 +19,9 @@ from agents_runner.engine.endpoint import resolve
 
 USER_FOLDERS = ("/var/tmp", "agents-runner-user-")
 """Where the homes of the ordinary user are, and how their folders' names begin."""
+OURS = ("io.agents-runner.", "agents-runner.")
+"""How the names of the application's and of the tests' labels begin."""
+ALONE = os.environ.get("CI") == "true"
 _INSTANCE = re.compile(rb"[0-9a-f]{12}\s*\Z")
 
 
@@ -76,13 +79,19 @@ class GuestEngine(DockerEngine):
 
     def list_containers(self, labels: Mapping[str, str], *, running_only: bool = False) -> list[ContainerState]:
         found = super().list_containers(labels, running_only=running_only)
-        return [one for one in found if not is_others(one.labels, self._homes)]
+        return [one for one in found if self._is_shown(one.labels, asked=labels)]
 
     def list_images(self, labels: Mapping[str, str] | None = None) -> list[ImageInfo]:
-        return [one for one in super().list_images(labels) if not is_others(one.labels, self._homes)]
+        return [one for one in super().list_images(labels) if self._is_shown(one.labels, asked=labels)]
 
     def list_volumes(self, labels: Mapping[str, str]) -> list[VolumeInfo]:
-        return [one for one in super().list_volumes(labels) if not is_others(one.labels, self._homes)]
+        return [one for one in super().list_volumes(labels) if self._is_shown(one.labels, asked=labels)]
+
+    def _is_shown(self, values: Mapping[str, str], *, asked: Mapping[str, str] | None) -> bool:
+        """Without a question by label, what bears none of ours is a person's; in CI nobody is beside the tests."""
+        if is_others(values, self._homes):
+            return False
+        return bool(asked) or ALONE or any(name.startswith(OURS) for name in values)
 
 
 class Neighbour:
