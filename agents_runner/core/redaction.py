@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
 import re
 import threading
 from collections.abc import Iterable, Iterator
 from urllib.parse import quote
 
+from agents_runner.core.unescape import Unescaped, unescaped
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+"""What a line may hold in the middle of a secret without a person seeing it."""
 MASK = "***"
 MIN_SECRET = 6
 """Shorter values are not looked for: they would blank ordinary text."""
@@ -31,16 +36,30 @@ def _base64_forms(raw: bytes) -> Iterator[str]:
                 yield inner
 
 
-def _forms(secret: str) -> set[str]:
-    """The secret as it stands, its lines, and the encodings in which it commonly turns up."""
-    raw = secret.encode("utf-8", "surrogateescape")
-    quoted = json.dumps(secret)[1:-1]
-    forms = {secret, secret.strip(), quote(raw, safe=""), quoted, json.dumps(secret, ensure_ascii=False)[1:-1]}
-    forms |= {secret.replace("'", "'\\''"), *_base64_forms(raw)}
+def _plain_forms(secret: str) -> set[str]:
+    """The secret as it stands, and its lines."""
+    forms = {secret, secret.strip(), _CONTROL.sub("", secret)}
     # A secret of several lines is never on one line of a log: each of them is looked for by itself.
-    lines = [line.strip() for line in re.split(r"[\r\n]+", secret) if not _ARMOUR.match(line.strip())]
+    lines = [line.strip() for line in re.split(r"[\r\n\0]+", secret) if not _ARMOUR.match(line.strip())]
     forms |= {"".join(lines), *lines}
     return {form for form in forms if len(form) >= MIN_SECRET}
+
+
+def _forms(secret: str) -> set[str]:
+    """The secret as it stands, its lines, and the encodings in which it commonly turns up.
+
+    Others that are made of escapes are found by taking the escapes away (`core.unescape`); those that are here are
+    also found where a program breaks them over lines.
+    """
+    raw = secret.encode("utf-8", "surrogateescape")
+    quoted = json.dumps(secret)[1:-1]
+    url = quote(raw, safe="")
+    forms = {url, re.sub("%..", lambda match: match[0].lower(), url), url.replace("%20", "+")}
+    forms |= {quoted, quoted.replace("/", "\\/"), json.dumps(secret, ensure_ascii=False)[1:-1]}
+    # As the shells print it: `set` and `export -p` of several, `declare -p`, `printf %q`.
+    forms |= {secret.replace("'", "'\\''"), secret.replace("'", "'\"'\"'"), re.sub(r'([\\"$`])', r"\\\1", secret)}
+    forms |= {re.sub(r"([^A-Za-z0-9_@%+=:./~#-])", r"\\\1", secret), html.escape(secret), *_base64_forms(raw)}
+    return {form for form in forms if len(form) >= MIN_SECRET} | _plain_forms(secret)
 
 
 def secret_forms(secrets: Iterable[str]) -> tuple[str, ...]:
@@ -49,9 +68,17 @@ def secret_forms(secrets: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(found, key=lambda form: (-len(form), form)))
 
 
+def _plain_of(secrets: Iterable[str]) -> tuple[str, ...]:
+    return tuple({form for one in secrets if len(one) >= MIN_SECRET for form in _plain_forms(one)})
+
+
 def contains_secret(text: str, secrets: Iterable[str]) -> bool:
     """True if any secret of at least `MIN_SECRET` characters is in the text, plain or encoded."""
-    return any(form in text for form in secret_forms(secrets))
+    secrets = tuple(secrets)
+    plain = _plain_of(secrets)
+    return any(form in text for form in secret_forms(secrets)) or any(
+        form in decoded.text for decoded in unescaped(text) for form in plain
+    )
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:
@@ -70,7 +97,9 @@ class Redactor:
     """
 
     def __init__(self, secrets: Iterable[str], glue: str = "") -> None:
+        secrets = tuple(secrets)
         self._forms = secret_forms(secrets)
+        self._plain = _plain_of(secrets)
         self._glue = glue
         self._open: dict[str, set[tuple[int, int]]] = {}
         """For each stream: which form its last line ended in, and how many of its characters were there."""
@@ -86,7 +115,7 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """One text by itself."""
-        return _masked(text, self._found(text))
+        return _masked(text, self.found_in(text))
 
     def line(self, stream: str, line: str) -> str:
         """The next line of a stream."""
@@ -96,17 +125,19 @@ class Redactor:
         body = line[: -len(self._glue)] if glued else line
         # Colours in the middle of a secret must not hide it; a line that is masked loses them.
         bare = _ANSI.sub("", body) if "\x1b" in body else body
-        spans = self._found(bare) + self._over_lines(stream, bare)
+        bare = bare if bare.isprintable() else _CONTROL.sub("", bare)
+        spans = self.found_in(bare) + self._over_lines(stream, bare)
         return (_masked(bare, spans) if spans else body) + (self._glue if glued else "")
 
-    def _found(self, text: str) -> list[Span]:
-        spans: list[Span] = []
-        for form in self._forms:
-            at = text.find(form)
-            while at >= 0:
-                spans.append((at, at + len(form)))
-                at = text.find(form, at + 1)
+    def found_in(self, text: str) -> list[Span]:
+        """Where in a text secrets are, plain or encoded: start and end of each."""
+        spans = _places(text, self._forms)
+        for decoded in unescaped(text) if self._forms else ():
+            spans += self._behind_escapes(decoded)
         return spans
+
+    def _behind_escapes(self, decoded: Unescaped) -> list[Span]:
+        return [decoded.span(start, stop) for start, stop in _places(decoded.text, self._plain)]
 
     def _over_lines(self, stream: str, line: str) -> list[Span]:
         """Where the line goes on with what the last one began, and where it begins what the next may go on with."""
@@ -166,6 +197,16 @@ class KnownSecrets:
 
     def __repr__(self) -> str:
         return f"KnownSecrets({len(self._values)} values)"
+
+
+def _places(text: str, forms: Iterable[str]) -> list[Span]:
+    spans: list[Span] = []
+    for form in forms:
+        at = text.find(form)
+        while at >= 0:
+            spans.append((at, at + len(form)))
+            at = text.find(form, at + 1)
+    return spans
 
 
 def _masked(text: str, spans: list[Span]) -> str:
