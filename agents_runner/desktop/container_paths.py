@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from agents_runner.core.task_plan import CONTROL_PATH
+from agents_runner.launcher.tools import through_loader
 
 FOLDER = "/tmp/agents-runner-desktop"
 """Private folder of the person's: the VNC server's socket, logs, the display's name, the last picture."""
@@ -13,6 +14,21 @@ CONNECT = ("socat", "STDIO", f"UNIX-CONNECT:{FOLDER}/vnc.sock,retry=250,interval
 PICTURE = ("/bin/sh", SCRIPTS + "/picture.sh", "-")
 """A PNG of the screen on standard output; status 3 where there is no desktop."""
 PNG = b"\x89PNG\r\n\x1a\n"
+
+
+ROOT = "0:0"
+"""Who starts a command of `as_person`."""
+
+
+def as_person(user: str, argv: tuple[str, ...]) -> tuple[str, ...]:
+    """The command as `user` (`uid:gid`) without any right, as the agent has none: what it runs may be the agent's.
+
+    It is to be started as `ROOT`: only root can give up the rights that a program could otherwise get back by sudo.
+    """
+    uid, _, gid = user.partition(":")
+    who = (f"--reuid=+{uid}", f"--regid=+{gid}", "--clear-groups")
+    nothing = ("--bounding-set=-all", "--inh-caps=-all", "--ambient-caps=-all", "--no-new-privs")
+    return (*through_loader("setpriv"), *who, *nothing, "--", *argv)
 
 
 def is_picture(data: bytes | None) -> bool:

@@ -177,7 +177,10 @@ class Door:
     def _show(self, viewer: ServerConnection, access: Access) -> None:
         try:
             asked = self._asking.submit(
-                self._engine.connect_in, self._container, container_paths.CONNECT, user=self._user
+                self._engine.connect_in,
+                self._container,
+                container_paths.as_person(self._user, container_paths.CONNECT),
+                user=container_paths.ROOT,
             )
             pipe = asked.result()
         except (AgentsRunnerError, RuntimeError):

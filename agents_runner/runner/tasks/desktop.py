@@ -44,7 +44,12 @@ class TaskFiles(Protocol):
 
 def take_picture(engine: Engine, container: str, user: str, timeout: float = PICTURE_TIMEOUT_S) -> bytes:
     """A PNG of a running container's screen. Raises NoDesktop, EngineError."""
-    ran = engine.run_in(container, container_paths.PICTURE, user=user, timeout=timeout)
+    ran = engine.run_in(
+        container,
+        container_paths.as_person(user, container_paths.PICTURE),
+        user=container_paths.ROOT,
+        timeout=timeout,
+    )
     if ran.exit_code or not container_paths.is_picture(ran.stdout) or len(ran.stdout) > MAX_PICTURE:
         said = ran.stderr.decode("utf-8", "replace").strip().splitlines()
         raise NoDesktop(

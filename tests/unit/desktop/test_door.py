@@ -38,6 +38,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeEngine]:
     made.start("box")
     # The stand-in greets as a VNC server does, and then says back what it hears.
     monkeypatch.setattr(container_paths, "CONNECT", ("sh", "-c", "printf 'RFB 003.008\\n'; exec cat"))
+    monkeypatch.setattr(container_paths, "as_person", lambda _user, argv: argv)
     yield made
     made.close()
 

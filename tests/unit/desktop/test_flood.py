@@ -48,6 +48,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeEngine]:
     made.create(ContainerSpec(name="box", image="base:1"))
     made.start("box")
     monkeypatch.setattr(container_paths, "CONNECT", ("sh", "-c", "printf 'RFB 003.008\\n'; exec cat"))
+    monkeypatch.setattr(container_paths, "as_person", lambda _user, argv: argv)
     yield made
     made.close()
 
