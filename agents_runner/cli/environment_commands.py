@@ -15,6 +15,7 @@ from agents_runner.core.field_values import apply_assignments
 from agents_runner.core.migrate import model_data
 from agents_runner.core.profile import OFFER
 from agents_runner.core.repository_url import shown_fields
+from agents_runner.core.variables import remarks_on
 from agents_runner.runner.services import Services
 from agents_runner.workspace.folders import real_path
 
@@ -58,6 +59,8 @@ def _saved(services: Services, environment: Environment, base: Environment | Non
         say_json(shown_fields(model_data(saved)))
     else:
         say(f"{saved.name} ({saved.id})")
+        for remark in remarks_on(saved.env_vars):
+            say(f"!! {remark}")
         if saved.cache_container_build and saved.single_script and saved.run_preflight_script.strip():
             say("!! Caching is on, but the cached preflight is empty: move the slow installs there.")
     return 0

@@ -7,6 +7,19 @@ from collections.abc import Mapping
 
 from agents_runner.core.errors import InvalidInput
 
+_TELLING = {
+    "PATH": "replaces the image's search path: programs that are not in these folders are not found",
+    "PYTHONPATH": "makes every Python program load modules from these folders first",
+    "PYTHONSTARTUP": "makes Python run a file when it begins",
+    "NODE_OPTIONS": "changes how every Node.js program starts",
+    "PERL5OPT": "changes how every Perl program starts",
+    "RUBYOPT": "changes how every Ruby program starts",
+}
+_TELLING_PREFIXES = (
+    ("LD_", "makes the loader change what every program loads"),
+    ("BASH_FUNC_", "defines a function in every Bash"),
+    ("GIT_CONFIG", "changes what git is set to"),
+)
 RESERVED_PREFIX = "AGENTS_RUNNER"
 MAX_VALUE_BYTES = 120_000
 """Linux refuses one variable over 131,072 bytes, name and sign included; the rest is headroom."""
@@ -47,6 +60,21 @@ def check_variable(name: str, value: str) -> None:
             "Put it into a file and mount that.",
             field=field,
         )
+
+
+def remarks_on(variables: Mapping[str, str]) -> tuple[str, ...]:
+    """A sentence for each variable that changes which programs run or what they load, and for whom it holds.
+
+    They are taken: the launcher's own programs do not look at them.
+    """
+    found: list[str] = []
+    for name in variables:
+        what = _TELLING.get(name) or next((said for prefix, said in _TELLING_PREFIXES if name.startswith(prefix)), "")
+        if what:
+            found.append(
+                f"{name} {what}. It holds for your scripts and the agent, not for the application's own programs."
+            )
+    return tuple(found)
 
 
 def check_variables(variables: Mapping[str, str]) -> None:
