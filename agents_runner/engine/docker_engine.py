@@ -27,6 +27,7 @@ from agents_runner.core.container import (
 )
 from agents_runner.core.errors import (
     ContainerMissing,
+    EngineError,
     EngineRefused,
     EngineTimeout,
     EngineTooNew,
@@ -52,6 +53,8 @@ CONTROL_TIMEOUT_S = 120
 LONG_TIMEOUT_S = 3600
 LOOK_TIMEOUT_S = 20
 LOOKS = 6
+BRIDGE = "agents-runner0"
+"""The interface of the application's network on the engine's machine; at most 15 characters."""
 """An engine that is slow has as long for a look as for anything else, on a new connection each time."""
 FOLLOW_TIMEOUT_S = LOOK_TIMEOUT_S
 FILE_TIMEOUT_S = 30.0
@@ -407,6 +410,38 @@ class DockerEngine:
             said = client._result(client._get(client._url("/system/df"), params={"type": "volume"}), json=True)
         sizes = {one["Name"]: int((one.get("UsageData") or {}).get("Size", -1)) for one in said.get("Volumes") or []}
         return {name: size for name, size in sizes.items() if size >= 0}
+
+    def ensure_network(self, name: str, labels: Mapping[str, str]) -> None:
+        if self._has_network(name, labels):
+            return
+        options = {
+            "com.docker.network.bridge.enable_icc": "false",
+            # A network's name is not unique, its interface's is: of two that are made at once one is refused.
+            "com.docker.network.bridge.name": BRIDGE,
+        }
+        try:
+            with self._call("make a network") as client:
+                client.create_network(
+                    name, driver="bridge", options=options, labels=dict(labels), check_duplicate=True
+                )
+        except EngineError:
+            # Another process was quicker, or the answer was lost.
+            if not self._has_network(name, labels):
+                raise
+
+    def _has_network(self, name: str, labels: Mapping[str, str]) -> bool:
+        found = [
+            one for one in self._asked("list networks", lambda c: c.networks(names=[name])) if one["Name"] == name
+        ]
+        if any((one.get("Labels") or {}).items() >= dict(labels).items() for one in found):
+            return True
+        if found:
+            raise EngineRefused(f"There is a network {name} that is not the application's.", "Rename it.")
+        return False
+
+    def remove_network(self, name: str) -> None:
+        with self._call("remove a network") as client, contextlib.suppress(docker.errors.NotFound):
+            client.remove_network(name)
 
     def close(self) -> None:
         with self._lock:

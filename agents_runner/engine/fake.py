@@ -222,6 +222,7 @@ class FakeEngine:
         self.pullable: dict[str, ImageInfo] = {}
         self.containers: dict[str, _Container] = {}
         self.volumes: dict[str, VolumeInfo] = {}
+        self.networks: dict[str, dict[str, str]] = {}
         self.failures: list[tuple[str, Exception]] = []
         self.calls: list[str] = []
         self.insiders: list[Callable[[tuple[str, ...]], Ran | None]] = []
@@ -483,6 +484,16 @@ class FakeEngine:
 
     def volume_sizes(self) -> Mapping[str, int]:
         return dict.fromkeys(self.volumes, 1000)
+
+    def ensure_network(self, name: str, labels: Mapping[str, str]) -> None:
+        self._called("ensure_network")
+        if self.networks.setdefault(name, dict(labels)) != dict(labels):
+            raise EngineRefused(f"There is a network {name} of somebody else.")
+
+    def remove_network(self, name: str) -> None:
+        if any(one.spec.network == name for one in self.containers.values()):
+            raise EngineRefused(f"The network {name} is in use.")
+        self.networks.pop(name, None)
 
     def close(self) -> None:
         for container in list(self.containers):

@@ -233,6 +233,18 @@ class Engine(Protocol):
         """Name to bytes of all volumes that the engine can measure; takes it a while."""
         ...
 
+    # networks
+    def ensure_network(self, name: str, labels: Mapping[str, str]) -> None:
+        """Have a bridge of this name with these labels, whose containers do not reach each other; once, whoever asks.
+
+        Raises EngineRefused where another's network has the name, or no addresses are left.
+        """
+        ...
+
+    def remove_network(self, name: str) -> None:
+        """Remove it; nothing happens if it is gone. Raises EngineRefused while a container is on it."""
+        ...
+
     def close(self) -> None: ...
 
 

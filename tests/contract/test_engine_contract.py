@@ -8,10 +8,11 @@ from dataclasses import replace
 
 import pytest
 
-from agents_runner.core.container import CommitSpec, ContainerSpec
+from agents_runner.core.container import NETWORK_KIND, CommitSpec, ContainerSpec
 from agents_runner.core.errors import (
     ContainerMissing,
     EngineError,
+    EngineRefused,
     EngineTimeout,
     FileRefused,
     ImageMissing,
@@ -251,3 +252,14 @@ def test_a_file_above_the_limit_is_refused(port: tuple[Engine, str]) -> None:
     assert engine.get_file(made, "/etc/contract/file", limit=5) == b"12345"
     with pytest.raises(FileRefused):
         engine.get_file(made, "/etc/contract/file", limit=4)
+
+
+def test_a_network_is_made_once_and_goes_when_nothing_uses_it(port: tuple[Engine, str]) -> None:
+    engine, _ = port
+    kind = {NETWORK_KIND: "contract"}
+    engine.ensure_network("agents-runner-apart", kind)
+    engine.ensure_network("agents-runner-apart", kind)
+    with pytest.raises(EngineRefused):
+        engine.ensure_network("agents-runner-apart", {NETWORK_KIND: "another"})
+    engine.remove_network("agents-runner-apart")
+    engine.remove_network("agents-runner-apart")

@@ -64,6 +64,7 @@ from agents_runner.launcher.tools import LAUNCH
 from agents_runner.runner.tasks.base_image import base_image
 from agents_runner.runner.tasks.desktop import DoorPort
 from agents_runner.runner.tasks.exit_messages import ending, stage_failed, with_tail
+from agents_runner.runner.tasks.isolation import network_for
 from agents_runner.runner.tasks.limits import Limits
 from agents_runner.runner.tasks.redacting import redacted
 from agents_runner.runner.tasks.sweeping import Sweeper, sweep_time
@@ -184,6 +185,7 @@ class _Run:
     _failed: StageFailed | AgentError | None = None
     _agent_began: bool = False
     _home: str = "/root"
+    _network: str = ""
     _made_at: float | None = None
     """When its container was made; None while there is none."""
     _login: dict[str, bytes] = field(default_factory=dict)
@@ -294,6 +296,9 @@ class _Run:
     ) -> Generator[Event, None, None]:
         yield StateChanged(state=TaskState.STARTING)
         yield self._begin(Phase.START)
+        self._network, notice = network_for(self.tools.engine, self.config)
+        if notice is not None:
+            yield notice
         yield from self._screen.open(ensured)
         try:
             yield from self._made(base, ensured, mounts)
@@ -427,6 +432,7 @@ class _Run:
             resources=config.resources,
             init=True,
             platform=config.platform,
+            network=self._network,
             memory_folders=(SECRETS_PATH,) if secrets else (),
             stdin=True,
             stdin_stays=True,
