@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
 import os
 import secrets
+import stat
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -28,6 +31,8 @@ from agents_runner.core.task_plan import WORKSPACE_PATH, AgentLaunch, DockerRunn
 from agents_runner.workspace.folders import MountRules, resolve_input, resolve_mount, resolve_workspace
 
 DESKTOP_SHM_MB = 1024
+MAX_INPUT_BYTES = 2 * 10**9
+"""How large a declared input may be: each is read before every start."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,6 +136,13 @@ def _checks_of(host: Host) -> tuple[Check, ...]:
 def _check_inputs(environment: Environment, host: Host) -> None:
     for path in environment.cache_inputs:
         resolve_input(path, field="cache_inputs", state_dir=host.state_dir)
+        with contextlib.suppress(OSError, RuntimeError):
+            if Path(path).expanduser().stat().st_size > MAX_INPUT_BYTES:
+                raise InvalidInput(
+                    f"{path} is larger than {MAX_INPUT_BYTES // 10**9} GB, too large to be read before each start.",
+                    "Name a smaller file that changes with it.",
+                    field="cache_inputs",
+                )
 
 
 def _rules(environment: Environment, host: Host) -> MountRules:
@@ -169,7 +181,16 @@ def _input_files(environment: Environment) -> dict[str, str]:
     found: dict[str, str] = {}
     for path in environment.cache_inputs:
         try:
-            found[path] = hashlib.sha256(Path(path).expanduser().read_bytes()).hexdigest()
+            found[path] = _digest(Path(path).expanduser())
         except OSError:
             found[path] = "absent"
     return found
+
+
+def _digest(path: Path) -> str:
+    """SHA-256 of an ordinary file, read in pieces; a pipe or a device is not waited for. Raises OSError."""
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(handle, "rb") as file:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "no ordinary file")
+        return hashlib.file_digest(file, "sha256").hexdigest()
