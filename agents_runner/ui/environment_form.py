@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from PySide6.QtCore import Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QObject, Qt, QTimer, Signal, Slot
 from PySide6.QtWidgets import (
     QFileDialog,
     QFormLayout,
@@ -260,8 +260,20 @@ class EnvironmentForm(QWidget):
     @Slot()
     def _changed(self) -> None:
         if not self._showing:
+            self._forgive(self.sender())
             self.edited.emit()
             self.preflight.refresh(self.state())
+
+    def _forgive(self, editor: QObject | None) -> None:
+        """What was wrong with a field's old value says nothing about the one that is being typed."""
+        for field in self._fields.values():
+            if field.editor is editor and field.error.text():
+                field.show_error("")
+
+    def still_wrong(self, name: str) -> bool:
+        """False once a person has changed the field of this problem."""
+        field = self._field(name)
+        return field is None or bool(field.error.text())
 
     @Slot(bool)
     def _caching_toggled(self, on: bool) -> None:

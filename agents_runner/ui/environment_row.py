@@ -6,7 +6,7 @@ from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPen, QPixmap
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
-from agents_runner.ui.models import BADGE_ROLE, DETAIL_ROLE, WARNING_ROLE
+from agents_runner.ui.models import BADGE_ROLE, DETAIL_ROLE, UNSAVED, WARNING_ROLE
 from agents_runner.ui.theme import current_tokens
 from agents_runner.ui.tokens import GRID
 
@@ -41,7 +41,14 @@ class EnvironmentDelegate(QStyledItemDelegate):
             width = self._badge(painter, bottom, str(index.data(role) or ""), QColor(shown))
             bottom.setRight(bottom.right() - width)
         name, detail = str(index.data(Qt.ItemDataRole.DisplayRole)), str(index.data(DETAIL_ROLE) or "")
-        self._text(painter, top, name, tokens.on_selection if selected else tokens.text)
+        color = tokens.on_selection if selected else tokens.text
+        if name.endswith(UNSAVED):
+            # At the end of the row, where no name that is too long takes it away.
+            name, mark = name.removesuffix(UNSAVED), UNSAVED.strip()
+            width = painter.fontMetrics().horizontalAdvance(mark) + GRID // 2
+            self._text(painter, QRect(top.right() - width + 1, top.top(), width, top.height()), mark, color)
+            top.setRight(top.right() - width - GRID // 2)
+        self._text(painter, top, name, color)
         font = painter.font()
         font.setPixelSize(12)
         painter.setFont(font)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from PySide6.QtCore import QModelIndex, Qt, Signal, Slot
-from PySide6.QtGui import QKeySequence, QShortcut
+from PySide6.QtCore import QModelIndex, Qt, QTimer, Signal, Slot
+from PySide6.QtGui import QHideEvent, QKeySequence, QShortcut, QShowEvent
 from PySide6.QtWidgets import QListView, QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
 from agents_runner.core.checks import FieldProblem
@@ -27,6 +27,8 @@ from agents_runner.ui.tokens import GRID
 from agents_runner.ui.widgets import Banner, EmptyPage, button, page_layout, plain, row, tip
 
 NEW_NAME = "New environment"
+LOOK_AGAIN_MS = 5000
+"""The files are read again this often while the page is seen: the command line may make environments as well."""
 READ_ONLY = (
     "This environment was written by a newer version of Agents Runner: it can be run and duplicated, not changed."
 )
@@ -52,6 +54,7 @@ class EnvironmentsPage(QWidget):
         self._environments: dict[str, Environment] = {}
         self._read_only: frozenset[str] = frozenset()
         self._drafts: dict[str, FormState] = {}
+        self._before_import: dict[str, FormState] = {}
         self._problems: dict[str, Problems] = {}
         self.shown_problems: tuple[Problem, ...] = ()
         """Problems of files that this page names."""
@@ -60,6 +63,12 @@ class EnvironmentsPage(QWidget):
         self._notes: tuple[str, ...] = ()
         self._elsewhere: tuple[str, ...] = ()
         self._loaded_once = False
+        self._listing: Listing | None = None
+        self._reloads = 0
+        self._looks = Latest(jobs)
+        self._timer = QTimer(self)
+        self._timer.setInterval(LOOK_AGAIN_MS)
+        self._timer.timeout.connect(self.look_again)
         self._lay_out()
         # Nothing can be typed before there is something to type it into.
         self.form.setEnabled(False)
@@ -126,7 +135,9 @@ class EnvironmentsPage(QWidget):
         self._save.clicked.connect(self.save)
         self._run = button("&Run...", "run-environment")
         self._run.clicked.connect(self._run_clicked)
-        self._revert = button("Re&vert", "revert-environment", hint="Back to what was saved")
+        self._revert = button(
+            "Re&vert", "revert-environment", hint="Back to what was saved, or to what was there before an import"
+        )
         self._revert.clicked.connect(self.revert)
         self._delete = button("D&elete", "delete-environment", "danger")
         self._delete.clicked.connect(self.delete)
@@ -143,14 +154,28 @@ class EnvironmentsPage(QWidget):
 
     def reload(self, select: str = "") -> None:
         self._select_after = select or self._select_after
+        self._reloads += 1
         self.load_agents()
         self._jobs.run(self._services.environments.list, self._loaded, self._failed)
+
+    @Slot()
+    def look_again(self) -> None:
+        """Take in what other processes did to the files; what is shown and typed stays, if they did nothing."""
+        number = self._reloads
+
+        def found(listing: Listing) -> None:
+            # What was read before a save of ours would show the old values once more.
+            if number == self._reloads and listing != self._listing:
+                self._loaded(listing)
+
+        self._looks.run(self._services.environments.list, found, lambda _error: None)
 
     def load_agents(self) -> None:
         self._jobs.run(self._services.agents, self.form.set_agents)
 
     def _loaded(self, listing: Listing) -> None:
         self._loaded_once = True
+        self._listing = listing
         self._environments = {environment.id: environment for environment in listing.environments}
         self._read_only = listing.read_only
         self.shown_problems = listing.problems
@@ -242,13 +267,16 @@ class EnvironmentsPage(QWidget):
             self._current, lambda old: replace(old, name=name, color=color, warning=warning, edited=edited)
         )
         self._said.setText("")
+        kept = tuple(one for one in self._problems.get(self._current, ()) if self.form.still_wrong(one.field))
+        self._problems[self._current] = kept
         self._buttons()
+        self.refresh_plan()
 
     def _buttons(self) -> None:
         edited = self._current in self._drafts
         saved = self._current in self._environments
         self._save.setEnabled(edited)
-        self._revert.setEnabled(edited and saved)
+        self._revert.setEnabled(edited and (saved or self._current in self._before_import))
         self._run.setEnabled(saved and not edited)
         self._run.setToolTip(tip("Start a task in this environment" if saved and not edited else "Save it first"))
         self._delete.setEnabled(self._current not in self._read_only)
@@ -277,7 +305,10 @@ class EnvironmentsPage(QWidget):
         (self.list if self._stack.currentIndex() == 0 else self._empty.act).setFocus()
 
     def refresh_plan(self) -> None:
-        """Ask again what the next start of the selected one finds."""
+        """Ask again what the next start of the selected one finds; it would not be true of what is not saved."""
+        if self._current in self._drafts and self._current in self._environments:
+            self.plan.show_edited()
+            return
         self.plan.show_plan(self._environments.get(self._current))
 
     # -- actions -----------------------------------------------------------------------------------
@@ -302,10 +333,16 @@ class EnvironmentsPage(QWidget):
 
     @Slot()
     def revert(self) -> None:
+        """Back to what was saved; of what never was, to what it was before an import."""
+        before = self._before_import.pop(self._current, None)
         if self._current in self._environments:
             self._drafts.pop(self._current, None)
-            self._problems.pop(self._current, None)
-            self._fill(self._current)
+        elif before is not None:
+            self._drafts[self._current] = before
+        else:
+            return
+        self._problems.pop(self._current, None)
+        self._fill(self._current)
 
     @Slot()
     def save(self) -> None:
@@ -339,6 +376,7 @@ class EnvironmentsPage(QWidget):
             self._refused(key, problems)
             return
         self._problems.pop(key, None)
+        self._before_import.pop(key, None)
         if self._drafts.get(key) == draft:
             del self._drafts[key]
         if key == self._current:
@@ -430,12 +468,23 @@ class EnvironmentsPage(QWidget):
     def _imported(self, state: FormState) -> None:
         self._offers = ()
         self.form.offer.show_text("")
+        self._before_import[self._current] = self.form.state()
         self.form.change_to(state)
 
     @Slot(bool)
     def _test(self, fresh: bool) -> None:
         if self._current in self._environments and self._current not in self._drafts:
             self.test_requested.emit(self._current, fresh)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        if self._loaded_once:
+            self.look_again()
+        self._timer.start()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        super().hideEvent(event)
+        self._timer.stop()
 
     @Slot()
     def _run_clicked(self) -> None:

@@ -13,6 +13,7 @@ from agents_runner.ui.reader import Reader
 from agents_runner.ui.theme import current_tokens
 from agents_runner.ui.widgets import set_up_code
 
+NO_OUTPUT = "No output yet."
 MAX_LINES = 20_000
 MAX_SHOWN = 4_000
 """Characters of one line that are shown; the whole line is in the log file."""
@@ -67,9 +68,7 @@ class LogView(Reader):
 
     def __init__(self) -> None:
         super().__init__()
-        set_up_code(
-            self, "task-log", "Marks: ! the program's error stream, # the application itself.", "No output yet."
-        )
+        set_up_code(self, "task-log", "Marks: ! the program's error stream, # the application itself.", NO_OUTPUT)
         self.setReadOnly(True)
         self.setMaximumBlockCount(MAX_LINES)
         self.setAccessibleName("Log")

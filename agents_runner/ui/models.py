@@ -36,6 +36,8 @@ COLORS = {
     "orange": "#ea580c",
     "lime": "#65a30d",
 }
+UNSAVED = "  •"
+"""Behind the name of an environment with changes that are not saved."""
 GLYPHS = {
     TaskState.QUEUED: "○",
     TaskState.PREPARING: "◔",
@@ -132,7 +134,7 @@ class EnvironmentList(QAbstractListModel):
         row = self._rows[index.row()]
         unsaved = (f", {row.warning}" if row.warning else "") + (", not saved" if row.edited else "")
         values: dict[int, Callable[[], Any]] = {
-            Role.DisplayRole: lambda: f"{row.name}{'  •' if row.edited else ''}",
+            Role.DisplayRole: lambda: f"{row.name}{UNSAVED if row.edited else ''}",
             Role.ToolTipRole: lambda: tip(f"{row.name}\n{row.detail}, {row.badge or 'not cached'}{unsaved}"),
             Role.AccessibleTextRole: lambda: f"{row.name}, {row.detail}, {row.badge or 'not cached'}{unsaved}",
             Role.DecorationRole: lambda: color_dot(row.color),

@@ -58,6 +58,11 @@ class PlanLine(ElidedLabel):
             lambda error: self._failed(environment, error),
         )
 
+    def show_edited(self) -> None:
+        """Of an environment that was changed and not saved: nobody knows yet."""
+        self._asked = None
+        self._say("Not saved. Save to see what the next start does.")
+
     def _planned(self, environment: Environment, planned: PlannedImage) -> None:
         if environment is self._asked:
             ready = planned.hit and planned.states and not planned.notice

@@ -29,7 +29,7 @@ from agents_runner.ui.desktop_tab import DesktopTab
 from agents_runner.ui.failure import FailurePanel
 from agents_runner.ui.jobs import Jobs, Latest
 from agents_runner.ui.live import Joint
-from agents_runner.ui.log_view import MAX_LINES, LogView, shown_paragraphs, shown_text
+from agents_runner.ui.log_view import MAX_LINES, NO_OUTPUT, LogView, shown_paragraphs, shown_text
 from agents_runner.ui.models import state_role, state_text
 from agents_runner.ui.phase_grid import PhaseGrid
 from agents_runner.ui.reader import Reader, ReaderTab
@@ -48,6 +48,7 @@ from agents_runner.ui.widgets import (
 )
 
 Lines = tuple[tuple[str, str], ...]
+NO_MESSAGES = "What the agent says appears here."
 STOPPED = "Stopped. Run again starts the same once more."
 _POLL_MS = 1000
 _FLUSH_TRIES = 20
@@ -111,7 +112,7 @@ class TaskPage(QWidget):
         self.phases = PhaseGrid()
         self.log = LogView()
         self.messages = Reader()
-        set_up_code(self.messages, "task-messages", "", "What the agent says appears here.")
+        set_up_code(self.messages, "task-messages", "", NO_MESSAGES)
         self.messages.setReadOnly(True)
         self.messages.setAccessibleName("Agent")
         self.messages.setMaximumBlockCount(MAX_LINES)
@@ -287,12 +288,17 @@ class TaskPage(QWidget):
         self.state.setText(state_text(task.state))
         set_role(self.state, state_role(task.state))
         facts = [f"environment {task.environment_name}", f"agent {task.agent or 'none'}", f"task {task.id}"]
-        facts += [f"exit code {task.exit_code}"] if task.exit_code is not None else []
+        if task.exit_code is not None and task.state is not TaskState.CANCELLED:
+            facts.append(f"exit code {task.exit_code}")
         self._facts.set_text("  ·  ".join(facts))
         self._image.set_text(f"image {task.image}")
         self._image.setVisible(bool(task.image))
         self.notice.show_text("\n".join(dict.fromkeys(task.notices)))
         self.failure.show_task(task)
+        self.log.setPlaceholderText("This task printed nothing." if task.state.final else NO_OUTPUT)
+        self.messages.setPlaceholderText(
+            "The agent reported nothing. What it printed is in the log." if task.state.final else NO_MESSAGES
+        )
         self._enable(self.stop, not task.state.final and self._stop_asked != task.id)
         self._enable(self.again, task.state.final)
         self.phases.show_task(task)

@@ -80,4 +80,7 @@ def phase_word(task: Task, record: PhaseRecord) -> str:
         return "stopped" if task.state.final else "running"
     if record.cache:
         return str(record.cache)
-    return "failed" if record.ok is False else ""
+    if record.ok is False:
+        # A task that was stopped in it: nothing went wrong.
+        return "stopped" if task.state is TaskState.CANCELLED else "failed"
+    return ""

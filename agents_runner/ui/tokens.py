@@ -211,7 +211,9 @@ def _tables(t: Tokens) -> str:
     QListView, QTableView {{ padding: 0; outline: none; gridline-color: {t.line}; }}
     QListView:focus, QTableView:focus {{ border: 2px solid {t.accent}; padding: 0; margin: 0; }}
     QTableView::item {{ padding: 0 4px; border: none; }}
-    QListView::item:selected, QTableView::item:selected {{ background: {t.selection}; color: {t.on_selection}; }}
+    QListView::item:selected {{ background: {t.selection}; color: {t.on_selection}; }}
+    /* Without a colour: a selected row's state keeps its own, see `OwnColors`. */
+    QTableView::item:selected {{ background: {t.selection}; }}
     QHeaderView {{ background: {t.panel}; }}
     QHeaderView::section {{
         background: {t.panel}; color: {t.muted}; border: none; border-bottom: 1px solid {t.line}; padding: 6px 6px;

@@ -6,8 +6,8 @@ import html
 import re
 from collections.abc import Sequence
 
-from PySide6.QtCore import QEvent, QObject, QSize, Qt, Signal
-from PySide6.QtGui import QFontDatabase, QResizeEvent
+from PySide6.QtCore import QEvent, QModelIndex, QObject, QPersistentModelIndex, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QFontDatabase, QPalette, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QFrame,
@@ -18,6 +18,8 @@ from PySide6.QtWidgets import (
     QPushButton,
     QScrollArea,
     QSizePolicy,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
     QTableView,
     QVBoxLayout,
     QWidget,
@@ -269,6 +271,18 @@ class QuietWheel(QObject):
         return False
 
 
+class OwnColors(QStyledItemDelegate):
+    """A text that its model colours keeps the colour while its row is selected."""
+
+    def initStyleOption(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> None:
+        super().initStyleOption(option, index)
+        color = index.data(Qt.ItemDataRole.ForegroundRole)
+        if isinstance(color, QColor):
+            palette = option.palette
+            palette.setColor(QPalette.ColorRole.HighlightedText, color)
+            option.palette = palette
+
+
 def table_view(name: str, label: str) -> QTableView:
     view = QTableView()
     set_up_table(view, name, label)
@@ -282,6 +296,7 @@ def set_up_table(view: QTableView, name: str, label: str) -> None:
     view.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
     view.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
     view.setShowGrid(False)
+    view.setItemDelegate(OwnColors(view))
     view.setTabKeyNavigation(False)
     view.setWordWrap(False)
     view.verticalHeader().hide()

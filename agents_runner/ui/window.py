@@ -191,6 +191,8 @@ class MainWindow(QMainWindow):
             self.settings.reload()
         elif number == ENVIRONMENTS:
             self.environments.refresh_plan()
+        elif number == NEW_TASK:
+            self.environments.look_again()
 
     @Slot(int)
     def go(self, number: int) -> None:

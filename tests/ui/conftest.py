@@ -11,6 +11,7 @@ from pytestqt.qtbot import QtBot
 from agents_runner.ui.application import application
 from agents_runner.ui.theme import Theme
 from agents_runner.ui.window import MainWindow
+from tests.support.qt_threads import foreign_calls
 from tests.ui.driver import Driver
 from tests.ui.fakes import FakeWorld
 
@@ -29,6 +30,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def qapp_args() -> list[str]:
     """A screen that has room for every size that a test asks for; without more words it is 800 x 800."""
     return ["agents-runner", "-platform", f"offscreen:configfile={HERE / 'screen.json'}"]
+
+
+@pytest.fixture(autouse=True)
+def s16_no_foreign_calls() -> Iterator[None]:
+    """Only the window's own thread touches its objects, in every test of the window."""
+    with foreign_calls() as found:
+        yield
+    assert found == []
 
 
 @pytest.fixture
