@@ -28,6 +28,7 @@ from agents_runner.ui.widgets import (
     button,
     code_editor,
     fit_columns,
+    fit_columns_to_rows,
     page_layout,
     plain,
     row,
@@ -193,6 +194,7 @@ class ImagesPage(QWidget):
         self._banner.show_text("")
         if self.model.rows != list(images):
             self.model.set_rows(images)
+            fit_columns_to_rows(self.view, stretch=0)
             self._rebuild.setEnabled(False)
             self._detail.set_text("Select an image to see all of its name." if images else "")
         self._stack.setCurrentIndex(0 if images else 1)

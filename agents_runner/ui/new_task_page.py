@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt, Signal, Slot
-from PySide6.QtGui import QKeySequence, QShortcut, QTextCursor
+from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import QFormLayout, QPlainTextEdit, QStackedWidget, QVBoxLayout, QWidget
 
 from agents_runner.core.environment import Environment
@@ -15,6 +15,7 @@ from agents_runner.runner.services import Services, TaskRequest
 from agents_runner.ui.environment_editors import combo
 from agents_runner.ui.jobs import Jobs
 from agents_runner.ui.models import color_dot
+from agents_runner.ui.recent_prompts import RecentPrompts, replace_text
 from agents_runner.ui.tokens import GRID
 from agents_runner.ui.widgets import Banner, EmptyPage, Field, button, exact_text, page_layout, plain, row
 
@@ -47,8 +48,9 @@ class NewTaskPage(QWidget):
         self.agent.addItem("The environment's", OWN)
         self.prompt = QPlainTextEdit()
         self.prompt.setObjectName("task-prompt")
-        self.prompt.setPlaceholderText("What is the agent to do?")
+        self.prompt.setPlaceholderText("What is the agent to do? (The arrow up brings back the last prompts.)")
         self.prompt.setTabChangesFocus(True)
+        self._recent = RecentPrompts(self.prompt, self._services, self._jobs)
         self._fields = {
             "environment": Field(self.environment, "Environment"),
             "agent": Field(self.agent, "Agent"),
@@ -127,6 +129,7 @@ class NewTaskPage(QWidget):
             self.select(environment_id)
 
     def focus_first(self) -> None:
+        self._recent.load()
         (self.prompt if self._stack.currentIndex() == 0 else self._empty.act).setFocus()
 
     @Slot()
@@ -169,7 +172,8 @@ class NewTaskPage(QWidget):
 
     def _submitted(self, task: Task) -> None:
         self._under_way(False)
-        _clear(self.prompt)
+        self._recent.add(exact_text(self.prompt))
+        replace_text(self.prompt, "")
         self.submitted.emit(task)
 
     def _wrong(self, environment_id: str, error: AgentsRunnerError) -> None:
@@ -189,10 +193,3 @@ class NewTaskPage(QWidget):
         if self._broken is not None:
             self._banner.show_text("")
             self.mend.emit(*self._broken)
-
-
-def _clear(editor: QPlainTextEdit) -> None:
-    """Take the text out in a way that Ctrl+Z brings back; `clear` would forget it."""
-    cursor = QTextCursor(editor.document())
-    cursor.select(QTextCursor.SelectionType.Document)
-    cursor.removeSelectedText()

@@ -315,6 +315,17 @@ def fit_columns(view: QTableView, samples: Sequence[str], *, stretch: int) -> No
     view.horizontalHeader().setSectionResizeMode(stretch, QHeaderView.ResizeMode.Stretch)
 
 
+def fit_columns_to_rows(view: QTableView, *, stretch: int, most: int = GRID * 24) -> None:
+    """Make each column as wide as its words and its heading, up to `most` pixels; column `stretch` takes the rest."""
+    view.ensurePolished()
+    header = view.horizontalHeader()
+    for column in range(header.count()):
+        if column != stretch:
+            view.setColumnWidth(
+                column, min(most, max(view.sizeHintForColumn(column), header.sectionSizeHint(column)))
+            )
+
+
 def page_layout(page: QWidget) -> QVBoxLayout:
     layout = QVBoxLayout(page)
     layout.setContentsMargins(GRID * 2, GRID * 2, GRID * 2, GRID * 2)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
-from PySide6.QtCore import QRect
+from PySide6.QtCore import QRect, Qt
 from PySide6.QtGui import QColor, QImage
 from PySide6.QtWidgets import QComboBox, QLabel, QListView, QTableView
 
@@ -15,7 +17,8 @@ from agents_runner.core.task import Task
 from agents_runner.ui.application import application
 from agents_runner.ui.models import state_color
 from agents_runner.ui.theme import Theme
-from agents_runner.ui.window import ENVIRONMENTS, NEW_TASK, TASKS
+from agents_runner.ui.window import ENVIRONMENTS, IMAGES, NEW_TASK, TASKS
+from tests.ui import fakes
 from tests.ui.driver import Driver
 from tests.ui.fakes import BuildUntil, FakeWorld, Offer, ending
 
@@ -238,3 +241,21 @@ def test_the_mark_of_what_is_not_saved_outlives_a_long_name(driver: Driver) -> N
     driver.click("revert-environment")
     driver.settle()
     assert end() == before
+
+
+def test_columns_of_images_are_as_wide_as_their_words(driver: Driver, world: FakeWorld) -> None:
+    shop = replace(
+        fakes.image(1), step="environment", created=time.time(), own_size=94 * 1024 - 1, seconds_saved=3599.0
+    )
+    world.images.images = (shop, fakes.image(2))
+    driver.window.resize(1400, 900)
+    driver.page(IMAGES)
+    driver.settle()
+    view = driver.find("image-list", QTableView)
+    model, header = view.model(), view.horizontalHeader()
+    for column in range(1, model.columnCount()):
+        words = [str(model.index(row, column).data()) for row in range(model.rowCount())]
+        words.append(str(model.headerData(column, Qt.Orientation.Horizontal)))
+        needed = max(view.fontMetrics().horizontalAdvance(word) for word in words) + 8
+        assert header.sectionSize(column) >= needed, words
+    assert header.sectionSize(0) > 300
