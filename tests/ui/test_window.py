@@ -109,7 +109,7 @@ def test_every_control_has_a_name_a_word_and_the_tab_key(driver: Driver, world: 
 def test_tab_walks_the_form_from_top_to_bottom(driver: Driver) -> None:
     driver.find("env-name").setFocus()
     walked = []
-    for _ in range(12):
+    for _ in range(13):
         walked.append(driver.focused().objectName())
         driver.keys(Key.Key_Tab)
     wanted = [
@@ -119,6 +119,7 @@ def test_tab_walks_the_form_from_top_to_bottom(driver: Driver) -> None:
         "env-base-image",
         "env-agent",
         "env-workspace-kind",
+        "env-profile",
         "env-cache-container",
         "env-preflight-enabled",
         "env-desktop",
