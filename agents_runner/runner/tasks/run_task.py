@@ -71,6 +71,7 @@ from agents_runner.runner.tasks.sweeping import Sweeper, sweep_time
 from agents_runner.runner.tasks.task_screen import DESKTOP_PHASES, TaskScreen
 from agents_runner.workspace.folders import check_unmoved
 from agents_runner.workspace.git import Clone
+from agents_runner.workspace.owner import foreign_owner
 
 TAIL_LINES = 20
 STOP_GRACE_S = 5.0
@@ -258,6 +259,9 @@ class _Run:
         if isinstance(workspace, FolderWorkspace):
             live = Mount(source=workspace.path, target=WORKSPACE_PATH)
             check_unmoved(live)
+            notice = foreign_owner(workspace.path)
+            if notice is not None:
+                yield notice
             return (live, *self.config.mounts)
         if isinstance(workspace, GitWorkspace):
             folder = self.tools.workspaces / self.config.task_id
