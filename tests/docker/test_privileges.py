@@ -109,7 +109,7 @@ def test_h1_not_over_two_tasks_either(
     assert gifts(work) == []
 
 
-@pytest.mark.parametrize("name", ["LD_PRELOAD", "LD_LIBRARY_PATH", "BASH_ENV", "ENV", "PATH"])
+@pytest.mark.parametrize("name", ["LD_PRELOAD", "LD_LIBRARY_PATH", "LD_AUDIT", "PATH"])
 def test_h1_a_variable_of_the_environment_reaches_no_program_of_roots(
     make_environment: MakeEnvironment, user_cli: Cli, work: Path, tool_image: str, name: str
 ) -> None:
@@ -125,7 +125,7 @@ def test_h1_a_variable_of_the_environment_reaches_no_program_of_roots(
         run_preflight_script="true\n",
     )
     done = user_cli("run", made, f'echo "is ${name}"', "--json")
-    assert f"is {value}" in done.log
+    assert any(line.startswith("is ") and line.endswith(value) for line in done.log)
     assert not (work / "was-root").exists()
 
 
