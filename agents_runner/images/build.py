@@ -49,6 +49,8 @@ from agents_runner.launcher.protocol import Mark, OutputParser
 from agents_runner.launcher.tools import LAUNCH
 
 TAIL_LINES = 20
+LEFT_ALONE_S = 20
+"""How long after its limit a build that no application follows any more ends by itself, in seconds."""
 ReadState = Callable[[str], bytes | None]
 """Reads a file that the launcher left in its state folder."""
 HARMLESS_COMMAND = ("/bin/sh",)
@@ -233,6 +235,7 @@ class LayerBuild:
             volumes=parent.volumes,
             package_cache=bool(cache),
             secrets=self._secrets(),
+            limit_s=self.options.timeout_s + LEFT_ALONE_S,
         )
 
     def _stages(self) -> tuple[Stage, ...]:

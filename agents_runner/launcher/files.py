@@ -72,6 +72,8 @@ class LauncherPlan:
     """Those that any of its stages may see; when one begins, its values come on standard input, in this order."""
     package_cache: bool = False
     """A volume for package managers' downloads is mounted; see caches.sh."""
+    limit_s: int = 0
+    """Seconds after which the launcher ends everything by itself, 0 for never."""
     desktop: DesktopStart | None = None
     profile: Profile = NEW_PROFILE
     """What the agent may do; no build asks for it, so that it is in no layer's key."""
@@ -141,6 +143,7 @@ def _plan_script(plan: LauncherPlan) -> str:
     lines = [
         *_variables(plan),
         *(('. "$ar_in/caches.sh"',) if plan.package_cache else ()),
+        *((f"ar_limit {plan.limit_s}",) if plan.limit_s else ()),
         "ar_identity",
     ]
     if plan.kind == "task":

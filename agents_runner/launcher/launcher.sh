@@ -429,6 +429,15 @@ ar_volumes() { # PATH...: what a build wrote into the image's volumes is in no l
     fi
 }
 
+ar_limit() { # SECONDS: of a build, that it has an end also where no application is left to see to it
+    (
+        ar_token=''
+        exec </dev/null >/dev/null 2>&1
+        sleep "$1"
+        kill -KILL -- -1
+    ) &
+}
+
 # The engine could list what changed, in a third of a second for a Debian image and in seconds for a large one.
 ar_nothing_left() { # what lies in our folder and not below a mount would end up in the layer
     ar_root=${ar_in%/*} ar_mounts=:

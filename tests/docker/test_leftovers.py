@@ -93,7 +93,7 @@ def test_m1_after_forty_kills_in_builds_the_next_start_leaves_nothing(
     make_environment("other", cached_preflight_script="")
     start = begun(cli, "run", "other", "while [ ! -e go ]; do sleep 0.1; done")
     try:
-        until(lambda: not any("build" in name for kind in ours(engine, cli.home) for name in kind), timeout=120)
+        until(lambda: not any("build" in name for kind in ours(engine, cli.home) for name in kind), timeout=300)
     finally:
         (workspace / "go").touch()
         assert start.wait(60) == 0
@@ -131,3 +131,17 @@ def test_m1_clean_lists_what_was_left_and_removes_just_that(
         os.killpg(alive.pid, signal.SIGINT)
         alive.wait()
     until(lambda: ours(engine, cli.home) == ([], [], []), timeout=30)
+
+
+def test_m1_a_build_ends_at_its_limit_though_no_application_ever_comes_back(
+    engine: DockerEngine, make_environment: MakeEnvironment, cli: Cli
+) -> None:
+    """Also one that starts processes in the background and does not listen to signals."""
+    script = "trap '' TERM INT HUP; (trap '' TERM; sleep 600) & echo began; sleep 600\n"
+    name = make_environment(cached_preflight_script=script, build_timeout_s="1")
+    box = name_of(build_key(cli, name))
+    killed(cli, lambda: (found := engine.inspect(box)) and found.running, "build", name)
+    state = until(lambda: (found := engine.inspect(box)) and found.ended and found, timeout=300)
+    assert state.exit_code != 0
+    cli("clean")
+    assert ours(engine, cli.home) == ([], [], [])
