@@ -102,7 +102,7 @@ def main() -> int:
         try:
             result = _measure(services, args.base or _debian(services), workspace, args.runs)
         finally:
-            services.close()
+            services.system.close()
     if args.json:
         print(json.dumps(result))
     else:

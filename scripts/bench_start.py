@@ -25,7 +25,7 @@ def main() -> None:
     with benching.bench_services() as (services, engine):
         base = benching.base_image(engine, args.base)
         env = environment(base, PACKAGES if args.base == "debian" else MINI, run="export TASK=1\n")
-        work = services.bench_startup(env, args.runs)
+        work = services.system.bench_startup(env, args.runs)
         while True:
             try:
                 item = next(work)

@@ -47,7 +47,7 @@ def bench_services() -> Iterator[tuple[Services, DockerEngine]]:
             yield services, engine
         finally:
             services.images.remove(frozenset(one.tag for one in services.images.list()) - before)
-            services.close()
+            services.system.close()
             engine.close()
 
 

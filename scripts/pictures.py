@@ -221,10 +221,10 @@ def world(*, empty: bool = False) -> fakes.FakeWorld:
     made.add("Unsplit", run_preflight_script=LEGACY, preflight_script="echo older\n", color="sky")
     made.add("Careless", cache_container_build=True, cached_preflight_script=CARELESS, color="slate")
     made.add("Long script", cache_container_build=True, cached_preflight_script=LONG_SCRIPT, color="teal")
-    made.offers = (fakes.Offer(),)
-    made.test_preflight = True
+    made.environments.offers = (fakes.Offer(),)
+    made.runner.tests_scripts = True
     own = CustomAgent(argv=("mytool", "--file", "{prompt_file}"))
-    made.theme = Settings(theme="light", agents={"mine": own})
+    made.settings.saved = Settings(theme="light", agents={"mine": own})
     made.add("Scratch", agent="shell", color="amber")
     kept = made.add(
         "Private registry",
@@ -463,7 +463,7 @@ def main() -> None:
                 continue
             theme = "dark" if dark else "light"
             path = folder / f"{name}-{theme}.png"
-            made.theme = made.theme.model_copy(update={"theme": theme})
+            made.settings.saved = made.settings.saved.model_copy(update={"theme": theme})
             write_snapshot(
                 made.services(),
                 path,

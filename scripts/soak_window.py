@@ -118,7 +118,7 @@ def main() -> None:
             "MiB per 100 tasks": round(slope, 2),
         }
         window.shut_down()
-        services.close()
+        services.system.close()
     show(found, as_json=args.json)
 
 

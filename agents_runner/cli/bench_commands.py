@@ -14,7 +14,7 @@ from agents_runner.runner.services import Services, StartupFigures
 def startup(services: Services, args: argparse.Namespace) -> int:
     """Progress goes to standard error, so that the figures stand alone."""
     lines = EventLines(to=sys.stderr)
-    work = services.bench_startup(services.environments.get(args.environment), args.runs)
+    work = services.system.bench_startup(services.environments.get(args.environment), args.runs)
     while True:
         try:
             item = next(work)

@@ -24,7 +24,7 @@ def demo(services: Services, args: argparse.Namespace) -> int:
 
     runs = run_demo(services, show)
     if args.picture:
-        services.picture(Path(args.picture), runs[-1].environment_id)
+        services.system.picture(services, Path(args.picture), runs[-1].environment_id)
     if args.json:
         say_json({"event": "demo", "runs": [{"name": run.name, "phases": run.phases} for run in runs]})
         return max(run.exit_code for run in runs)
@@ -33,7 +33,7 @@ def demo(services: Services, args: argparse.Namespace) -> int:
     cold, cached = runs[0], runs[-1]
     say()
     say(f"The cached start took {cached.to_agent:.2f} s, the cold one {cold.to_agent:.2f} s.")
-    folder = services.demo_folder()
+    folder = services.system.demo_folder()
     if folder is not None:
         say(f"What the agent wrote is in {folder / 'agents-runner-demo.txt'}")
     if args.picture:

@@ -52,7 +52,7 @@ def _assigned(environment: Environment | None, fields: dict[str, Any], sets: lis
 
 
 def _saved(services: Services, environment: Environment, base: Environment | None, args: argparse.Namespace) -> int:
-    for problem in services.check_environment(environment):
+    for problem in services.environments.check(environment):
         raise problem.error()
     saved = services.environments.save(environment, base)
     if args.json:
@@ -106,7 +106,7 @@ def show(services: Services, args: argparse.Namespace) -> int:
 
 
 def export(services: Services, args: argparse.Namespace) -> int:
-    say(services.export_environment(args.name).rstrip("\n"))
+    say(services.environments.export(args.name).rstrip("\n"))
     return 0
 
 

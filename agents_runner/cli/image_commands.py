@@ -143,7 +143,7 @@ def _say_clean(report: CleanReport) -> None:
 
 
 def doctor(services: Services, args: argparse.Namespace) -> int:
-    checks = services.doctor()
+    checks = services.system.doctor()
     good = all(check.ok is not False for check in checks)
     if args.json:
         say_json(

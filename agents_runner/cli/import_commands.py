@@ -45,7 +45,7 @@ def _import_own(services: Services, args: argparse.Namespace, path: Path) -> int
     """A file of this program, or of an older one."""
     if args.name:
         refuse_taken(services, args.name)
-    report = services.import_environments(path, name=args.name, dry_run=args.dry_run)
+    report = services.environments.import_file(path, name=args.name, dry_run=args.dry_run)
     made = [allowing(environment, args.allow_mounts) for environment in report.environments]
     if args.allow_mounts and not args.dry_run:
         made = [services.environments.save(environment) for environment in made]
@@ -63,7 +63,7 @@ def _import_found(
     environment = allowing(environment_of(draft, args.name, taken), args.allow_mounts)
     notes = list(draft.notes)
     # Taken over as it is: what would stop a task is said now, and again when it is edited or run.
-    notes += [problem.text for problem in services.check_environment(environment)]
+    notes += [problem.text for problem in services.environments.check(environment)]
     notes += [f"There is {other.describe} as well; import it by its own name." for other in others]
     if not args.dry_run:
         environment = services.environments.save(environment)

@@ -105,7 +105,7 @@ def _with_services(args: argparse.Namespace, services: Services, *, as_json: boo
         try:
             _tell_problems(services, told, as_json=as_json)
         finally:
-            services.close()
+            services.system.close()
 
 
 def _tell_problems(services: Services, told: set[Problem], *, as_json: bool) -> None:
@@ -123,7 +123,7 @@ def _take_up(services: Services, args: argparse.Namespace) -> None:
         # Without an engine, or with a full disk, there is nothing to take up; the command itself says what it
         # cannot do.
         with contextlib.suppress(EngineError, StoreError):
-            services.recover(False)
+            services.runner.recover(here=False)
 
 
 def _report(error: AgentsRunnerError, *, as_json: bool) -> None:

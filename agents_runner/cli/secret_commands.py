@@ -22,11 +22,11 @@ def secret(services: Services, args: argparse.Namespace) -> int:
 
 def _set(services: Services, args: argparse.Namespace) -> int:
     environment = services.environments.get(args.name)
-    settings = services.settings()
+    settings = services.settings.load()
     storage = args.storage or settings.secret_storage
     value = _value(args.secret)
     if storage != settings.secret_storage:
-        services.save_settings(settings.model_copy(update={"secret_storage": storage}), settings)
+        services.settings.save(settings.model_copy(update={"secret_storage": storage}), settings)
     note = services.secrets.set(environment.id, args.secret, value, _use(args, environment.secret_uses))
     stages = next(
         one.stages for one in services.environments.get(environment.id).secret_grants if one.name == args.secret

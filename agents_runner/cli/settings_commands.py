@@ -13,10 +13,10 @@ from agents_runner.runner.services import Services
 
 def settings(services: Services, args: argparse.Namespace) -> int:
     pairs = assignments(args.sets)
-    found = services.settings()
+    found = services.settings.load()
     if pairs:
         base, found = found, with_settings(found, pairs)
-        services.save_settings(found, base)
+        services.settings.save(found, base)
     if args.json:
         say_json(model_data(found))
         return 0

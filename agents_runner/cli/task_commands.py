@@ -39,7 +39,7 @@ def run(services: Services, args: argparse.Namespace) -> int:
     say_profile_offer(environment)
     request = TaskRequest(environment_id=environment.id, prompt=_prompt(args.prompt), agent=args.agent)
     if args.detach:
-        task = services.detach(request)
+        task = services.runner.detach(request)
         if args.json:
             say_json({"task": task.id, "state": task.state})
         else:
@@ -58,7 +58,7 @@ def follow(services: Services, request: TaskRequest, *, as_json: bool) -> int:
 def work(services: Services, args: argparse.Namespace) -> int:
     """Run a task that was recorded by `run --detach`, without printing."""
     with _listening(services) as events:
-        services.resume(args.id)
+        services.runner.resume(args.id)
         while not isinstance(event := events.get(), TaskResult):
             pass
     return event.exit_code
@@ -182,7 +182,7 @@ def logs(services: Services, args: argparse.Namespace) -> int:
                 printed.say(stream, line)
         if over or not args.follow:
             return 0
-        services.wait(_POLL_S)
+        services.system.wait(_POLL_S)
 
 
 def stop(services: Services, args: argparse.Namespace) -> int:
@@ -190,7 +190,7 @@ def stop(services: Services, args: argparse.Namespace) -> int:
     if not task.state.final:
         services.runner.stop(task.id)
         while not (task := services.tasks.get(task.id)).state.final:
-            services.wait(_POLL_S)
+            services.system.wait(_POLL_S)
     if args.json:
         say_json(task_json(task))
     else:

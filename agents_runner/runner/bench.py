@@ -7,8 +7,9 @@ import secrets
 import statistics
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from dataclasses import dataclass
+from typing import Protocol
 
 from agents_runner.core import container as labels
 from agents_runner.core.container import ContainerSpec
@@ -16,15 +17,22 @@ from agents_runner.core.environment import Environment, GitWorkspace, NoWorkspac
 from agents_runner.core.errors import AgentsRunnerError, EngineError, InvalidInput
 from agents_runner.core.events import Event, LogLine, Phase, PhaseStarted, TaskResult, TaskState
 from agents_runner.engine.port import Engine, EngineFactory
-from agents_runner.runner.services import ImagesPort, RunnerPort, StartupFigures, TaskRequest
+from agents_runner.runner.ports import Clock
+from agents_runner.runner.services import ImagesPort, StartupFigures, TaskRequest
+from agents_runner.runner.task_service import TaskRunnerFactory
+from agents_runner.runner.tasks.task_runner import TaskRunner
 
 BYTE = "agents-runner-bench"
 """What both the bare container and the agent print first."""
 PROMPT = f"echo {BYTE}\n"
 DECISIONS_A_RUN = 10
 _CONTAINER = "agents-runner-bench-"
-BenchRunner = Callable[[Callable[[str], Environment]], RunnerPort]
-"""Makes a task runner of its own from a look-up of environments by id."""
+
+
+class TaskRecords(Protocol):
+    """Where finished tasks are recorded."""
+
+    def delete(self, task_id: str) -> None: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,10 +41,9 @@ class StartupBench:
 
     engine: EngineFactory
     images: ImagesPort
-    runner: BenchRunner
-    forget: Callable[[str], None]
-    """Removes a finished task's record."""
-    clock: Callable[[], float] = time.perf_counter
+    runners: TaskRunnerFactory
+    tasks: TaskRecords
+    clock: Clock = time.perf_counter
 
     def run(self, environment: Environment, runs: int) -> Generator[Event | str, None, StartupFigures]:
         """Yields the events of the first build and a line for each run.
@@ -56,7 +63,7 @@ class StartupBench:
             )
         yield from self.images.build(cached)
         image = self.images.plan(cached).plan.image
-        runner = self.runner({one.id: one for one in (cached, uncached)}.__getitem__)
+        runner = self.runners.make({one.id: one for one in (cached, uncached)}.__getitem__)
         bare: list[float] = []
         hits: list[float] = []
         misses: list[float] = []
@@ -104,7 +111,7 @@ class StartupBench:
             engine.remove(made)
         return took
 
-    def _task(self, runner: RunnerPort, environment: Environment) -> float:
+    def _task(self, runner: TaskRunner, environment: Environment) -> float:
         """Seconds from the click to the first byte of the agent; the task's rest is waited for."""
         first = _First(self.clock)
         stop = runner.subscribe(first.listen)
@@ -116,7 +123,7 @@ class StartupBench:
         finally:
             stop()
             with contextlib.suppress(AgentsRunnerError):
-                self.forget(task)
+                self.tasks.delete(task)
         result = first.result
         if first.at is None or result is None or result.state is not TaskState.SUCCEEDED:
             raise AgentsRunnerError(
@@ -135,7 +142,7 @@ class StartupBench:
 class _First:
     """Hears when the agent's first line came, and how the task ended."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Clock) -> None:
         self.at: float | None = None
         self.result: TaskResult | None = None
         self.ended = threading.Event()

@@ -55,7 +55,7 @@ class DemoRun:
 
 def demo_environment(services: Services) -> Environment:
     """The Demo environment, made if it is not there; what a person changed in it stays."""
-    base = services.import_demo_base()
+    base = services.system.import_demo_base()
     try:
         environment = services.environments.get(DEMO_ID)
     except NotFound:
@@ -77,7 +77,7 @@ def demo_environment(services: Services) -> Environment:
 
 
 def _workspace(services: Services) -> Workspace:
-    folder = services.demo_folder()
+    folder = services.system.demo_folder()
     return FolderWorkspace(path=str(folder)) if folder is not None else NoWorkspace()
 
 

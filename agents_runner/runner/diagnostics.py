@@ -9,7 +9,8 @@ from typing import Protocol
 
 from agents_runner.core.errors import AgentsRunnerError
 from agents_runner.core.results import Problem
-from agents_runner.runner.services import EnvironmentsPort, TasksPort
+from agents_runner.runner.environment_service import EnvironmentFiles
+from agents_runner.runner.services import TasksPort
 
 
 class ProblemList(Protocol):
@@ -26,7 +27,7 @@ class Diagnostics:
     found: ProblemList
     set_aside: tuple[Path, ...]
     """Folders that damaged files are moved to."""
-    environments: EnvironmentsPort
+    environments: EnvironmentFiles
     tasks: TasksPort
 
     def look(self) -> tuple[Problem, ...]:

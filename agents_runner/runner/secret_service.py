@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
 from agents_runner.core.checks import FieldProblem
 from agents_runner.core.environment import Environment
-from agents_runner.core.errors import InvalidInput, NotFound, StoreError
+from agents_runner.core.errors import InvalidInput, NotFound
 from agents_runner.core.redaction import MIN_SECRET
-from agents_runner.core.results import Listing
 from agents_runner.core.secrets import (
     FIELD,
     SecretGrant,
@@ -20,9 +18,7 @@ from agents_runner.core.secrets import (
     check_secret_name,
     check_secret_value,
 )
-from agents_runner.runner.services import EnvironmentsPort, ShownSecret
-
-log = logging.getLogger(__name__)
+from agents_runner.runner.services import ShownSecret
 
 
 class ValueStore(Protocol):
@@ -33,13 +29,42 @@ class ValueStore(Protocol):
     def delete(self, environment_id: str, name: str) -> None: ...
 
 
+class SecretEnvironments(Protocol):
+    """What this needs of environments; see `runner.services.EnvironmentsPort`."""
+
+    def get(self, name_or_id: str) -> Environment: ...
+    def save(self, environment: Environment, base: Environment | None = None) -> Environment: ...
+    def check(self, environment: Environment) -> tuple[FieldProblem, ...]: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecretReader:
+    """The only way by which values leave: for a task or a build that is about to begin."""
+
+    values: ValueStore
+
+    def values_of(self, environment_id: str, grants: Iterable[SecretGrant]) -> SecretValues:
+        """The values. Raises InvalidInput at `secrets` for the first one that has none."""
+        found: dict[str, str] = {}
+        for grant in grants:
+            value = self.values.get(environment_id, grant.name)
+            if value is None:
+                raise InvalidInput(
+                    f"The secret {grant.name} has no value.",
+                    f"Set it in the environment's secrets, or with "
+                    f"`agents-runner env secret set {environment_id} {grant.name}`.",
+                    field=FIELD,
+                )
+            found[grant.name] = value
+        return SecretValues(found)
+
+
 @dataclass(frozen=True, kw_only=True)
 class SecretService:
     """See `runner.services.SecretsPort`."""
 
-    environments: EnvironmentsPort
+    environments: SecretEnvironments
     values: ValueStore
-    check_environment: Callable[[Environment], tuple[FieldProblem, ...]]
 
     def list(self, name_or_id: str) -> tuple[ShownSecret, ...]:
         environment = self.environments.get(name_or_id)
@@ -60,7 +85,7 @@ class SecretService:
         there = name in environment.secrets
         changed = _with_use(environment, name, use)
         if changed != environment:
-            for problem in self.check_environment(changed):
+            for problem in self.environments.check(changed):
                 if problem.field == FIELD:
                     raise problem.error()
         self.values.set(environment.id, name, value)
@@ -86,64 +111,9 @@ class SecretService:
         changed = environment.model_copy(update={"secrets": names_left, "secret_uses": uses})
         self.environments.save(changed, environment)
 
-    def values_of(self, environment_id: str, grants: Iterable[SecretGrant]) -> SecretValues:
-        found: dict[str, str] = {}
-        for grant in grants:
-            value = self.values.get(environment_id, grant.name)
-            if value is None:
-                raise InvalidInput(
-                    f"The secret {grant.name} has no value.",
-                    f"Set it in the environment's secrets, or with "
-                    f"`agents-runner env secret set {environment_id} {grant.name}`.",
-                    field=FIELD,
-                )
-            found[grant.name] = value
-        return SecretValues(found)
-
 
 def _with_use(environment: Environment, name: str, use: SecretUse | None) -> Environment:
     """With the name, and with the use if one is given; one that is there keeps its own otherwise."""
     names = environment.secrets if name in environment.secrets else (*environment.secrets, name)
     uses = environment.secret_uses if use is None else {**environment.secret_uses, name: use}
     return environment.model_copy(update={"secrets": names, "secret_uses": uses})
-
-
-@dataclass(frozen=True, kw_only=True)
-class EnvironmentsWithSecrets:
-    """`EnvironmentsPort` over another one: values whose names or environments go are removed with them."""
-
-    environments: EnvironmentsPort
-    values: ValueStore
-
-    def list(self) -> Listing:
-        return self.environments.list()
-
-    def get(self, name_or_id: str) -> Environment:
-        return self.environments.get(name_or_id)
-
-    def save(self, environment: Environment, base: Environment | None = None) -> Environment:
-        before = self._names(environment.id)
-        saved = self.environments.save(environment, base)
-        for name in before - set(saved.secrets):
-            self._forget(saved.id, name)
-        return saved
-
-    def delete(self, environment_id: str) -> None:
-        names = self._names(environment_id)
-        self.environments.delete(environment_id)
-        for name in names:
-            self._forget(environment_id, name)
-
-    def _names(self, environment_id: str) -> set[str]:
-        try:
-            found = self.environments.get(environment_id)
-        except NotFound:
-            return set()
-        return set(found.secrets) if found.id == environment_id else set()
-
-    def _forget(self, environment_id: str, name: str) -> None:
-        try:
-            self.values.delete(environment_id, name)
-        except StoreError as error:
-            # The environment is saved or gone; what is left is a value that nothing refers to.
-            log.warning("the value of %s of %s could not be removed: %s", name, environment_id, error)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -11,11 +11,10 @@ from typing import Any, Literal, Protocol
 from agents_runner.core.checks import FieldProblem
 from agents_runner.core.container import EngineInfo
 from agents_runner.core.environment import Environment
-from agents_runner.core.errors import NoDesktop
 from agents_runner.core.events import Event
 from agents_runner.core.imageplan import ImagePlan
 from agents_runner.core.results import ImportReport, Listing, Problem
-from agents_runner.core.secrets import SecretGrant, SecretUse, SecretValues
+from agents_runner.core.secrets import SecretUse
 from agents_runner.core.settings import Settings
 from agents_runner.core.task import Task
 from agents_runner.images.leftovers import Leftover
@@ -195,6 +194,22 @@ class EnvironmentsPort(Protocol):
         """Move its file to the trash folder beside the others."""
         ...
 
+    def check(self, environment: Environment) -> tuple[FieldProblem, ...]:
+        """Everything that would stop a task: mounts, ports, variables, paths; needs no engine."""
+        ...
+
+    def export(self, name_or_id: str) -> str:
+        """Its file as text. Raises NotFound."""
+        ...
+
+    def import_file(self, path: Path, *, name: str = "", dry_run: bool = False) -> ImportReport:
+        """Make environments of a file that this program or an older one wrote. Raises NotFound, InvalidInput."""
+        ...
+
+    def discover(self, folder: Path) -> Sequence[ImportOffer]:
+        """What a folder holds that an environment can be filled from, the best first. Never raises."""
+        ...
+
 
 class SecretsPort(Protocol):
     """Secrets of environments, by the environment's name or id. A keyring may take seconds: never on the window's
@@ -210,10 +225,6 @@ class SecretsPort(Protocol):
 
     def delete(self, name_or_id: str, name: str) -> None:
         """Remove the value and the name."""
-        ...
-
-    def values_of(self, environment_id: str, grants: Iterable[SecretGrant]) -> SecretValues:
-        """The values for a task. Raises InvalidInput at `secrets` for the first one that has none."""
         ...
 
 
@@ -255,6 +266,23 @@ class RunnerPort(Protocol):
 
     def submit(self, request: TaskRequest) -> Task:
         """Check, record and queue a task. Raises InvalidInput at its field, NotFound."""
+        ...
+
+    @property
+    def tests_scripts(self) -> bool:
+        """Whether a request of the kind `test` can be submitted."""
+        ...
+
+    def detach(self, request: TaskRequest) -> Task:
+        """Like `submit`, but in a process of its own that outlives this one."""
+        ...
+
+    def resume(self, task_id: str) -> None:
+        """Start a task that was recorded by `detach`, or take up one whose process died."""
+        ...
+
+    def recover(self, *, here: bool) -> tuple[str, ...]:
+        """Take up the tasks of processes that died, on threads of this one or apart; returns their ids."""
         ...
 
     def stop(self, task_id: str) -> None:
@@ -311,16 +339,6 @@ class DesktopPort(Protocol):
         ...
 
 
-class NoDesktops:
-    """A `DesktopPort` where there is none."""
-
-    def address(self, task_id: str, *, view_only: bool = False) -> DesktopAddress:
-        raise NoDesktop(f"Task {task_id} has no desktop.")
-
-    def picture(self, task_id: str) -> Picture:
-        raise NoDesktop(f"Task {task_id} has no desktop.")
-
-
 class ImagesPort(Protocol):
     """Planning, building and cleaning of cached images; each call talks to the engine."""
 
@@ -343,16 +361,60 @@ class ImagesPort(Protocol):
         ...
 
 
-class ImportEnvironments(Protocol):
-    """Reads environments from a file that this program or an older one wrote."""
+class SettingsPort(Protocol):
+    """The settings on disk, and the agents that they and the application know. Quick enough for a worker thread."""
 
-    def __call__(self, path: Path, *, name: str = "", dry_run: bool = False) -> ImportReport: ...
+    def load(self) -> Settings:
+        """As they are saved now; where they cannot be read, the defaults."""
+        ...
+
+    def save(self, settings: Settings, base: Settings | None = None) -> None:
+        """Write them; what somebody else changed since `base` is kept. Raises InvalidInput, StoreError."""
+        ...
+
+    def agents(self) -> tuple[str, ...]:
+        """Names of the agents that can be chosen, built-in first."""
+        ...
 
 
-class SaveSettings(Protocol):
-    """Writes the settings; what somebody else changed since `base` is kept."""
+class SystemPort(Protocol):
+    """What is neither an environment nor a task."""
 
-    def __call__(self, settings: Settings, base: Settings | None = None) -> None: ...
+    def engine_info(self) -> EngineInfo:
+        """Raises an EngineError that names the cause and the cure."""
+        ...
+
+    def doctor(self) -> tuple[Check, ...]:
+        """All that is worth a look before the first run. Never raises."""
+        ...
+
+    def bench_startup(self, environment: Environment, runs: int) -> Generator[Event | str, None, StartupFigures]:
+        """Measure starts of an environment; yields events of a build and lines, returns the figures."""
+        ...
+
+    def import_demo_base(self) -> str:
+        """Make the demo's base image if it is not there; returns its name."""
+        ...
+
+    def demo_folder(self) -> Path | None:
+        """The folder that the demonstration works in, made if it is not there."""
+        ...
+
+    def picture(self, services: Services, path: Path, environment_id: str) -> None:
+        """Write a PNG of the window with the environment of this id selected."""
+        ...
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass on this thread."""
+        ...
+
+    def window_opened(self) -> None:
+        """Start what is done once in a while: collecting and refreshing, on a thread of its own."""
+        ...
+
+    def close(self) -> None:
+        """Stop running tasks and end every thread; takes 5 s at most."""
+        ...
 
 
 class DiagnosticsPort(Protocol):
@@ -393,49 +455,17 @@ class NoDiagnostics:
 
 @dataclass(frozen=True, kw_only=True)
 class Services:
-    """Everything a front end needs; made in `app`, closed by whoever made it."""
+    """Everything a front end needs; made in `app`, closed (`system.close`) by whoever made it."""
 
     environments: EnvironmentsPort
+    secrets: SecretsPort
     tasks: TasksPort
     runner: RunnerPort
     images: ImagesPort
-    secrets: SecretsPort
-    agents: Callable[[], tuple[str, ...]]
-    """Names of the agents that can be chosen, built-in first."""
-    settings: Callable[[], Settings]
-    save_settings: SaveSettings
-    engine_info: Callable[[], EngineInfo]
-    """Raises an EngineError that names the cause and the cure."""
-    check_environment: Callable[[Environment], tuple[FieldProblem, ...]]
-    """Everything that would stop a task: mounts, ports, variables, paths."""
-    doctor: Callable[[], tuple[Check, ...]]
-    import_environments: ImportEnvironments
-    export_environment: Callable[[str], str]
-    """An environment's file as text, by name or id."""
-    detach: Callable[[TaskRequest], Task]
-    """Like `runner.submit`, but in a process of its own that outlives this one."""
-    resume: Callable[[str], None]
-    """Start a task that was recorded by `detach`, or take up one whose process died."""
-    bench_startup: Callable[[Environment, int], Generator[Event | str, None, StartupFigures]]
-    """Measure starts of an environment, so many times; yields events of a build and lines, returns the figures."""
-    import_demo_base: Callable[[], str]
-    """Make the demo's base image if it is not there; returns its name."""
-    picture: Callable[[Path, str], None]
-    """Write a PNG of the window with the environment of this id selected."""
-    wait: Callable[[float], None]
-    close: Callable[[], None]
-    desktop: DesktopPort = NoDesktops()
+    desktop: DesktopPort
+    settings: SettingsPort
+    system: SystemPort
     diagnostics: DiagnosticsPort = NoDiagnostics()
-    demo_folder: Callable[[], Path | None] = lambda: None
-    """The folder that the demonstration works in, made if it is not there."""
-    recover: Callable[[bool], tuple[str, ...]] = lambda _here: ()
-    """Take up the tasks of processes that died, on threads of this one (True) or apart; returns their ids."""
-    window_opened: Callable[[], None] = lambda: None
-    """Starts what is done once in a while: collecting and refreshing, on a thread of its own."""
-    discover: Callable[[Path], Sequence[ImportOffer]] | None = None
-    """What a folder holds that an environment can be filled from; None: nothing is ever offered."""
-    test_preflight: Callable[[Environment, bool], Task] | None = None
-    """Run both preflights as a task without an agent; True: fresh, without any cached image."""
 
 
 __all__ = [
@@ -449,7 +479,6 @@ __all__ = [
     "DiagnosticsPort",
     "EnvironmentsPort",
     "ImagesPort",
-    "ImportEnvironments",
     "ImportOffer",
     "ImportReport",
     "KeptImage",
@@ -461,8 +490,10 @@ __all__ = [
     "RunnerPort",
     "SecretsPort",
     "Services",
+    "SettingsPort",
     "ShownSecret",
     "StartupFigures",
+    "SystemPort",
     "TaskRequest",
     "TasksPort",
 ]

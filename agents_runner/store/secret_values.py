@@ -173,13 +173,26 @@ class FileSecrets:
                     os.unlink(path)  # noqa: PTH108 - one call for the file and a link in its place
 
 
+class Chosen(Protocol):
+    """The part of the settings that says where values are kept."""
+
+    @property
+    def secret_storage(self) -> Storage: ...
+
+
+class StorageChoice(Protocol):
+    """The settings as they are saved now."""
+
+    def load(self) -> Chosen: ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class ChosenSecrets:
     """Writes where the settings say; finds and removes values in both places, so that a change loses none."""
 
     keyring: SecretStore
     file: SecretStore
-    storage: Callable[[], Storage]
+    settings: StorageChoice
     known: KnownSecrets = field(default_factory=KnownSecrets)
     """Told every value that comes by."""
 
@@ -213,4 +226,8 @@ class ChosenSecrets:
         here.delete(environment_id, name)
 
     def _order(self) -> tuple[SecretStore, SecretStore]:
-        return (self.keyring, self.file) if self.storage() == "keyring" else (self.file, self.keyring)
+        return (
+            (self.keyring, self.file)
+            if self.settings.load().secret_storage == "keyring"
+            else (self.file, self.keyring)
+        )

@@ -171,7 +171,7 @@ class EnvironmentsPage(QWidget):
         self._looks.run(self._services.environments.list, found, lambda _error: None)
 
     def load_agents(self) -> None:
-        self._jobs.run(self._services.agents, self.form.set_agents)
+        self._jobs.run(self._services.settings.agents, self.form.set_agents)
 
     def _loaded(self, listing: Listing) -> None:
         self._loaded_once = True
@@ -281,9 +281,7 @@ class EnvironmentsPage(QWidget):
         self._run.setToolTip(tip("Start a task in this environment" if saved and not edited else "Save it first"))
         self._delete.setEnabled(self._current not in self._read_only)
         self.form.secrets.show_saved(self._environments.get(self._current))
-        self.form.preflight.set_testable(
-            possible=self._services.test_preflight is not None, ready=saved and not edited
-        )
+        self.form.preflight.set_testable(possible=self._services.runner.tests_scripts, ready=saved and not edited)
 
     def edited_names(self) -> list[str]:
         """Names of the environments with changes that are not saved."""
@@ -366,7 +364,7 @@ class EnvironmentsPage(QWidget):
         )
 
     def _checked_and_saved(self, environment: Environment, base: Environment | None) -> Problems:
-        problems = self._services.check_environment(environment)
+        problems = self._services.environments.check(environment)
         if not problems:
             self._services.environments.save(environment, base)
         return problems
@@ -444,8 +442,7 @@ class EnvironmentsPage(QWidget):
         """Look what the folder holds; only an offer comes of it."""
         self._offers = ()
         self.form.offer.show_text("")
-        discover = self._services.discover
-        if discover is None or not folder:
+        if not folder:
             return
         key = self._current
 
@@ -454,7 +451,7 @@ class EnvironmentsPage(QWidget):
                 self._offers = tuple(offers)
                 self.form.offer.show_text(offer_text(self._offers))
 
-        self._discoveries.run(lambda: discover(Path(folder)), found)
+        self._discoveries.run(lambda: self._services.environments.discover(Path(folder)), found)
 
     @Slot()
     def _import(self) -> None:

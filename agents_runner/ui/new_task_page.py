@@ -90,7 +90,7 @@ class NewTaskPage(QWidget):
         return body
 
     def load_agents(self) -> None:
-        self._jobs.run(self._services.agents, self._set_agents)
+        self._jobs.run(self._services.settings.agents, self._set_agents)
 
     def set_environments(self, environments: Sequence[Environment]) -> None:
         chosen = self._wanted or self.environment.currentData() or ""

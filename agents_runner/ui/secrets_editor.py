@@ -270,9 +270,9 @@ class SecretsEditor(QWidget):
             return
 
         def to_file() -> None:
-            settings = services.settings()
+            settings = services.settings.load()
             if settings.secret_storage != "file":
-                services.save_settings(settings.model_copy(update={"secret_storage": "file"}), settings)
+                services.settings.save(settings.model_copy(update={"secret_storage": "file"}), settings)
 
         def choose_file() -> None:
             jobs.run(to_file, lambda _: self._keep(name, value), lambda failed: self._said.setText(str(failed)))
@@ -285,7 +285,7 @@ class SecretsEditor(QWidget):
                 )
                 ask(self, "secret-file", "Secrets", text, yes="Use a &file", no="Ca&ncel", on_yes=choose_file)
 
-        jobs.run(lambda: services.settings().secret_storage, offer)
+        jobs.run(lambda: services.settings.load().secret_storage, offer)
 
 
 class ValueDialog(QDialog):

@@ -88,7 +88,7 @@ class SettingsPage(QWidget):
 
     def reload(self) -> None:
         self._said.setText("")
-        self._jobs.run(self._services.settings, self._loaded, self._failed)
+        self._jobs.run(self._services.settings.load, self._loaded, self._failed)
 
     def focus_first(self) -> None:
         if self._form.isEnabled():
@@ -196,11 +196,11 @@ class SettingsPage(QWidget):
         self._jobs.run(lambda: self._write(changes, agents), self._written, self._failed)
 
     def _write(self, changes: tuple[tuple[str, str], ...], agents: dict[str, CustomAgent] | None) -> Settings:
-        base = self._services.settings()
+        base = self._services.settings.load()
         settings = with_settings(base, changes)
         if agents is not None:
             settings = with_agents(settings, agents)
-        self._services.save_settings(settings, base)
+        self._services.settings.save(settings, base)
         return settings
 
     def _written(self, settings: Settings) -> None:

@@ -196,7 +196,7 @@ class TaskPage(QWidget):
         for _ in range(_FLUSH_TRIES):
             if len(lines) >= counted:
                 break
-            self._services.wait(_FLUSH_S)
+            self._services.system.wait(_FLUSH_S)
             more, position = self._services.tasks.log_from(task.id, position)
             lines += more
         return _story_of(record, lines, position)

@@ -16,7 +16,7 @@ from agents_runner.core.errors import AgentsRunnerError, InvalidInput, StoreErro
 from agents_runner.core.events import Event, TaskResult
 from agents_runner.core.task import Task
 from agents_runner.runner.services import ActiveTasks, Services
-from agents_runner.runner.tasks.test_preflight import NO_AGENT, has_scripts
+from agents_runner.runner.tasks.test_preflight import NO_AGENT, has_scripts, preflight_test
 from agents_runner.store.window_state import WindowState
 from agents_runner.ui.analyzer import Analyzer
 from agents_runner.ui.application import application, interruptible, keep_what_is_there
@@ -57,7 +57,7 @@ class MainWindow(QMainWindow):
         self._remembered = self._memory.load()
         self.jobs = Jobs(self, f"The details are in {services.diagnostics.log_file}.")
         self.analyzer = Analyzer(self)
-        self.engine_watch = EngineWatch(services.engine_info, self.jobs, self)
+        self.engine_watch = EngineWatch(services.system.engine_info, self.jobs, self)
         self._taken_up = False
         """Tasks of an application that was killed were looked for."""
         self._live = LiveTasks()
@@ -221,28 +221,26 @@ class MainWindow(QMainWindow):
 
     @Slot(str, bool)
     def _test_requested(self, environment_id: str, fresh: bool) -> None:
-        test = self._services.test_preflight
-        if test is not None:
-            self.jobs.run(
-                lambda: test(self._services.environments.get(environment_id), fresh),
-                self._submitted,
-                lambda error: self.environments.say(str(error)),
-            )
+        self.jobs.run(
+            lambda: self._test(self._services.environments.get(environment_id), fresh=fresh),
+            self._submitted,
+            lambda error: self.environments.say(str(error)),
+        )
+
+    def _test(self, environment: Environment, *, fresh: bool = False) -> Task:
+        return self._services.runner.submit(preflight_test(environment, fresh=fresh))
 
     @Slot()
     def _test_all_requested(self) -> None:
         """A test of every environment that has a script; each is a task in the list."""
-        test, environments = self._services.test_preflight, self._services.environments
-        if test is None:
-            return
 
         def submit() -> tuple[tuple[Task, ...], str]:
             begun: list[Task] = []
             problems: list[str] = []
-            for one in environments.list().environments:
+            for one in self._services.environments.list().environments:
                 if has_scripts(one):
                     try:
-                        begun.append(test(one, False))
+                        begun.append(self._test(one))
                     except AgentsRunnerError as error:
                         # One that cannot be planned does not keep the others from being tested.
                         problems.append(f"{one.name}: {error.message}")
@@ -327,7 +325,7 @@ class MainWindow(QMainWindow):
         self._sidebar.show_engine(f"Engine {info.version}", "good")
         if not self._taken_up:
             self._taken_up = True
-            self.jobs.run(lambda: self._services.recover(True), self._recovered)
+            self.jobs.run(lambda: self._services.runner.recover(here=True), self._recovered)
         if was_away:
             self.environments.refresh_plan()
             if self._stack.currentWidget() is self.images:
@@ -373,8 +371,8 @@ class MainWindow(QMainWindow):
         services = self._services
 
         def keep() -> None:
-            settings = services.settings()
-            services.save_settings(settings.model_copy(update={"on_close": answer}), settings)
+            settings = services.settings.load()
+            services.settings.save(settings.model_copy(update={"on_close": answer}), settings)
 
         def not_kept(error: AgentsRunnerError) -> None:
             # It will be asked again: no reason to stay open now.
@@ -422,7 +420,7 @@ class MainWindow(QMainWindow):
         if self.settings.edited():
             unsaved.append("the settings")
         # A small file, read on this thread: the window is about to go.
-        wish = self._services.settings().on_close if work else "ask"
+        wish = self._services.settings.load().on_close if work else "ask"
         self.leaves = wish == "leave"
         if work and wish == "ask":
             self._ask_about_tasks(work, unsaved)
@@ -447,7 +445,7 @@ def run_window(
     """
     app = application()
     # The one call on this thread: a small file, and the first picture must not change its colours.
-    theme = Theme(app, services.settings().theme)
+    theme = Theme(app, services.settings.load().theme)
     theme.apply()
     window = MainWindow(services, memory)
     window.settings.theme_chosen.connect(theme.choose)
@@ -466,6 +464,6 @@ def run_window(
     finally:
         window.shut_down()
     # A signal finds nobody to ask: tasks are stopped unless the settings say otherwise.
-    if window.leaves or (status and services.settings().on_close == "leave"):
+    if window.leaves or (status and services.settings.load().on_close == "leave"):
         services.runner.detach_all(LEAVE_TASKS_S)
     return status

@@ -56,4 +56,4 @@ def services(ar_home: Path) -> Iterator[Services]:
     try:
         yield made
     finally:
-        made.close()
+        made.system.close()

@@ -41,7 +41,7 @@ def at(days: float, cli: Cli, code: str) -> str:
         "import dataclasses, time\nfrom agents_runner.app import build_services\n"
         "services = build_services()\n"
         f"images = dataclasses.replace(services.images, clock=lambda: time.time() + {days * DAY_S})\n"
-        f"environment = lambda name: services.environments.get(name)\n{code}\nservices.close()\n"
+        f"environment = lambda name: services.environments.get(name)\n{code}\nservices.system.close()\n"
     )
     env = os.environ | {"AGENTS_RUNNER_HOME": str(cli.home)}
     done = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, text=True, timeout=300)

@@ -27,13 +27,13 @@ OURS = {"io.agents-runner.container.kind": "task"}
 @pytest.fixture
 def services(ar_home: Path) -> Iterator[Services]:
     made = build_services()
-    made.save_settings(made.settings().model_copy(update={"max_running_tasks": 20}))
-    made.close()
+    made.settings.save(made.settings.load().model_copy(update={"max_running_tasks": 20}))
+    made.system.close()
     made = build_services()
     try:
         yield made
     finally:
-        made.close()
+        made.system.close()
 
 
 def submit(services: Services, name: str, prompt: str) -> Task:
@@ -161,7 +161,7 @@ def test_f13_out_of_memory_is_said(make_environment: MakeEnvironment, cli: Cli) 
 def test_l3_a_flood_is_bounded_and_said_and_can_be_stopped(
     make_environment: MakeEnvironment, services: Services
 ) -> None:
-    services.save_settings(services.settings().model_copy(update={"max_log_mb": 1}))
+    services.settings.save(services.settings.load().model_copy(update={"max_log_mb": 1}))
     name = make_environment(cached_preflight_script="yes building | head -n 300000\n", cache_container_build="true")
     ends = submit(services, name, "yes | head -n 400000; echo the-end")
     floods = [submit(services, name, "yes 'on and on'") for _ in range(2)]

@@ -151,8 +151,8 @@ def test_different_keys_build_in_parallel_up_to_the_limit(
             f"e{number}", cached_preflight_script=SLOW.format(seconds=8) + f"echo {number} > /opt/made\n"
         )
     made = build_services()
-    made.save_settings(made.settings().model_copy(update={"max_builds": 2}))
-    made.close()
+    made.settings.save(made.settings.load().model_copy(update={"max_builds": 2}))
+    made.system.close()
     made = build_services()
     try:
         tasks = [submit(made, f"e{number}") for number in range(3)]
@@ -165,4 +165,4 @@ def test_different_keys_build_in_parallel_up_to_the_limit(
         assert most == 2
         assert any("waits for its turn" in note for task in done for note in task.notices)
     finally:
-        made.close()
+        made.system.close()

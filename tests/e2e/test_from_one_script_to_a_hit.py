@@ -62,7 +62,7 @@ def driver(qtbot: QtBot, ar_home: Path, mini_base: str, tmp_path: Path) -> Itera
     finally:
         window.shut_down()
         window.hide()
-        services.close()
+        services.system.close()
 
 
 def run(driver: Driver, prompt: str) -> str:

@@ -169,7 +169,7 @@ def main() -> int:
     driver.timer.stop()
     window.hide()
     window.close()
-    services.close()
+    services.system.close()
     return driver.status
 
 

@@ -13,7 +13,7 @@ from agents_runner.ui.theme import Theme
 from agents_runner.ui.window import MainWindow
 from tests.support.qt_threads import foreign_calls
 from tests.ui.driver import Driver
-from tests.ui.fakes import FakeWorld
+from tests.ui.fakes import FakeEnvironments, FakeWorld
 
 HERE = Path(__file__).parent
 
@@ -42,7 +42,7 @@ def s16_no_foreign_calls() -> Iterator[None]:
 
 @pytest.fixture
 def world(tmp_path: Path) -> FakeWorld:
-    return FakeWorld(state_dir=tmp_path / "state")
+    return FakeWorld(environments=FakeEnvironments(state_dir=tmp_path / "state"))
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def open_window(qtbot: QtBot, world: FakeWorld) -> Iterator[Callable[[], Driver]
         world.tasks.gate,
         world.images.plan_gate,
         world.images.list_gate,
-        world.engine_gate,
+        world.system.engine_gate,
         world.runner.submit_gate,
         world.desktop.gate,
     ):

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import builtins
 import re
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from agents_runner.core.checks import FieldProblem
 from agents_runner.core.container import EngineInfo
 from agents_runner.core.environment import COLORS, Environment
-from agents_runner.core.errors import AgentsRunnerError, InvalidInput, NoDesktop, NotFound
+from agents_runner.core.errors import AgentsRunnerError, EngineUnreachable, InvalidInput, NoDesktop, NotFound
 from agents_runner.core.events import (
     AgentMessage,
     Cache,
@@ -28,13 +29,18 @@ from agents_runner.core.events import (
     may_move,
 )
 from agents_runner.core.imageplan import ImagePlan
+from agents_runner.core.migrate import environment_to_json
 from agents_runner.core.results import ImportReport, Listing, Problem
-from agents_runner.core.secrets import SecretGrant, SecretUse, SecretValues
+from agents_runner.core.secrets import SecretUse
 from agents_runner.core.settings import Settings
 from agents_runner.core.task import PhaseRecord, Task, new_task_id
+from agents_runner.engine.port import Engine
+from agents_runner.runner.environment_service import EnvironmentService
+from agents_runner.runner.machine import HostSource
 from agents_runner.runner.services import (
     ActiveTasks,
     CachedImage,
+    Check,
     CleanReport,
     CleanRequest,
     DesktopAddress,
@@ -47,8 +53,11 @@ from agents_runner.runner.services import (
     StartupFigures,
     TaskRequest,
 )
+from agents_runner.runner.settings_service import AgentCatalogue
 from agents_runner.runner.tasks.plan_launch import Host, check_prompt, problems_of
 from agents_runner.runner.tasks.recording import recorded
+from agents_runner.store.environments import EnvironmentStore
+from agents_runner.store.paths import Paths
 from agents_runner.store.window_state import WindowState
 
 Script = Callable[[Task, threading.Event], Iterator[Event]]
@@ -80,6 +89,43 @@ class Gate:
         assert self._open.wait(WAIT_S), "nobody opened the gate"
 
 
+@dataclass(frozen=True)
+class Offer:
+    """See `ImportOffer`."""
+
+    title: str = "devcontainer.json"
+    fields: Mapping[str, object] = field(
+        default_factory=lambda: {
+            "base_image": "mcr.microsoft.com/devcontainers/base:bookworm",
+            "cached_preflight_script": "apt-get update\napt-get install -y graphviz\n",
+            "run_preflight_script": "npm ci\n",
+            "env_vars": {"SHOP_REGION": "eu"},
+            "ports": ("3000",),
+            "remote_user": "node",
+        }
+    )
+    report: tuple[str, ...] = (
+        "onCreateCommand goes to the cached preflight.",
+        "postStartCommand goes to the run preflight.",
+        "The feature ghcr.io/devcontainers/features/docker-in-docker cannot be carried over.",
+    )
+
+
+@dataclass
+class FakeMemory:
+    """See `Memory`; what one window saved is what the next one finds."""
+
+    state: WindowState = field(default_factory=WindowState)
+    gate: Gate = field(default_factory=Gate)
+
+    def load(self) -> WindowState:
+        return self.state
+
+    def save(self, state: WindowState) -> None:
+        self.gate()
+        self.state = state
+
+
 @dataclass
 class FakeEnvironments:
     """See `EnvironmentsPort`."""
@@ -89,6 +135,10 @@ class FakeEnvironments:
     read_only: frozenset[str] = frozenset()
     gate: Gate = field(default_factory=Gate)
     save_error: AgentsRunnerError | None = None
+    state_dir: Path = Path("/nonexistent/state")
+    offers: tuple[Offer, ...] = ()
+    """What every folder holds."""
+    discovered: builtins.list[Path] = field(default_factory=list)
 
     def list(self) -> Listing:
         self.gate()
@@ -111,6 +161,19 @@ class FakeEnvironments:
 
     def delete(self, environment_id: str) -> None:
         del self.known[environment_id]
+
+    def check(self, environment: Environment) -> tuple[FieldProblem, ...]:
+        return problems_of(environment, Host(uid=1000, gid=1000, state_dir=self.state_dir))
+
+    def export(self, name_or_id: str) -> str:
+        return environment_to_json(self.get(name_or_id))
+
+    def import_file(self, path: Path, *, name: str = "", dry_run: bool = False) -> ImportReport:
+        return ImportReport(environments=())
+
+    def discover(self, folder: Path) -> tuple[Offer, ...]:
+        self.discovered.append(folder)
+        return self.offers
 
 
 @dataclass
@@ -206,6 +269,7 @@ class FakeRunner:
     tasks: FakeTasks
     script: Script
     requests: list[TaskRequest] = field(default_factory=list)
+    tests_scripts: bool = False
     closed: bool = False
     left: bool = False
     submit_gate: Gate = field(default_factory=Gate)
@@ -238,6 +302,15 @@ class FakeRunner:
         for event in recorded(self.script(task, stop), FakeRecord(self.tasks, task.id)):
             for listener in tuple(self._listeners):
                 listener(task.id, (event,))
+
+    def detach(self, request: TaskRequest) -> Task:
+        return self.submit(request)
+
+    def resume(self, task_id: str) -> None:
+        pass
+
+    def recover(self, *, here: bool) -> tuple[str, ...]:
+        return ()
 
     def stop(self, task_id: str) -> None:
         if task_id in self._stops:
@@ -389,45 +462,64 @@ class FakeSecrets:
     def delete(self, name_or_id: str, name: str) -> None:
         self.kept.pop((self.environments.get(name_or_id).id, name), None)
 
-    def values_of(self, environment_id: str, grants: Iterable[SecretGrant]) -> SecretValues:
-        return SecretValues({grant.name: self.kept[environment_id, grant.name] for grant in grants})
 
+@dataclass
+class FakeSettings:
+    """See `SettingsPort`."""
 
-@dataclass(frozen=True)
-class Offer:
-    """See `ImportOffer`."""
+    saved: Settings = field(default_factory=lambda: Settings(theme="light"))
+    error: AgentsRunnerError | None = None
 
-    title: str = "devcontainer.json"
-    fields: Mapping[str, object] = field(
-        default_factory=lambda: {
-            "base_image": "mcr.microsoft.com/devcontainers/base:bookworm",
-            "cached_preflight_script": "apt-get update\napt-get install -y graphviz\n",
-            "run_preflight_script": "npm ci\n",
-            "env_vars": {"SHOP_REGION": "eu"},
-            "ports": ("3000",),
-            "remote_user": "node",
-        }
-    )
-    report: tuple[str, ...] = (
-        "onCreateCommand goes to the cached preflight.",
-        "postStartCommand goes to the run preflight.",
-        "The feature ghcr.io/devcontainers/features/docker-in-docker cannot be carried over.",
-    )
+    def load(self) -> Settings:
+        if self.error is not None:
+            raise self.error
+        return self.saved
+
+    def save(self, settings: Settings, base: Settings | None = None) -> None:
+        self.saved = settings
+
+    def agents(self) -> tuple[str, ...]:
+        return AGENTS
 
 
 @dataclass
-class FakeMemory:
-    """See `Memory`; what one window saved is what the next one finds."""
+class FakeSystem:
+    """See `SystemPort`."""
 
-    state: WindowState = field(default_factory=WindowState)
-    gate: Gate = field(default_factory=Gate)
+    runner: FakeRunner
+    engine_error: AgentsRunnerError | None = None
+    engine_gate: Gate = field(default_factory=Gate)
 
-    def load(self) -> WindowState:
-        return self.state
+    def engine_info(self) -> EngineInfo:
+        self.engine_gate()
+        if self.engine_error is not None:
+            raise self.engine_error
+        return EngineInfo(endpoint="fake", version="1", api="1.44", platform="linux/amd64", local=True)
 
-    def save(self, state: WindowState) -> None:
-        self.gate()
-        self.state = state
+    def doctor(self) -> tuple[Check, ...]:
+        return ()
+
+    def bench_startup(self, environment: Environment, runs: int) -> Generator[Event | str, None, StartupFigures]:
+        yield "nothing is measured here"
+        return StartupFigures(bare_s=(1.0,), cached_s=(1.0,), uncached_s=(1.0,), decide_ms=(1.0,))
+
+    def import_demo_base(self) -> str:
+        return ""
+
+    def demo_folder(self) -> Path | None:
+        return None
+
+    def picture(self, services: Services, path: Path, environment_id: str) -> None:
+        pass
+
+    def wait(self, seconds: float) -> None:
+        pass
+
+    def window_opened(self) -> None:
+        pass
+
+    def close(self) -> None:
+        self.runner.close()
 
 
 @dataclass
@@ -437,24 +529,22 @@ class FakeWorld:
     environments: FakeEnvironments = field(default_factory=FakeEnvironments)
     tasks: FakeTasks = field(default_factory=FakeTasks)
     images: FakeImages = field(default_factory=FakeImages)
-    engine_error: AgentsRunnerError | None = None
-    engine_gate: Gate = field(default_factory=Gate)
-    secrets: FakeSecrets = field(init=False)
-    theme: Settings = field(default_factory=lambda: Settings(theme="light"))
-    state_dir: Path = Path("/nonexistent/state")
-    offers: tuple[Offer, ...] = ()
-    """What every folder holds; empty: there is no port to discover anything."""
-    discovered: list[Path] = field(default_factory=list)
     desktop: FakeDesktop = field(default_factory=FakeDesktop)
+    settings: FakeSettings = field(default_factory=FakeSettings)
     memory: FakeMemory = field(default_factory=FakeMemory)
-    test_preflight: bool = False
-    """Whether there is a port to test scripts with."""
-    tested: list[tuple[str, bool]] = field(default_factory=list)
+    secrets: FakeSecrets = field(init=False)
     runner: FakeRunner = field(init=False)
+    system: FakeSystem = field(init=False)
 
     def __post_init__(self) -> None:
         self.secrets = FakeSecrets(self.environments)
         self.runner = FakeRunner(self.environments, self.tasks, quick_success)
+        self.system = FakeSystem(self.runner)
+
+    @property
+    def tested(self) -> list[tuple[str, bool]]:
+        """The environments whose scripts were tested, and whether without cached images."""
+        return [(one.environment_id, one.fresh) for one in self.runner.requests if one.kind == "test"]
 
     def add(self, name: str, **fields: object) -> Environment:
         slug = re.sub(r"[^a-z0-9]+", "-", name.lower())[:60].strip("-")
@@ -463,58 +553,52 @@ class FakeWorld:
         self.environments.known[environment.id] = environment
         return environment
 
-    def _engine_info(self) -> EngineInfo:
-        self.engine_gate()
-        if self.engine_error is not None:
-            raise self.engine_error
-        return EngineInfo(endpoint="fake", version="1", api="1.44", platform="linux/amd64", local=True)
-
-    def _check(self, environment: Environment) -> tuple[FieldProblem, ...]:
-        return problems_of(environment, Host(uid=1000, gid=1000, state_dir=self.state_dir))
-
     def services(self) -> Services:
         return Services(
             environments=self.environments,
+            secrets=self.secrets,
             tasks=self.tasks,
             runner=self.runner,
             images=self.images,
-            secrets=self.secrets,
-            agents=lambda: AGENTS,
-            settings=lambda: self.theme,
-            save_settings=self._save_settings,
-            engine_info=self._engine_info,
-            check_environment=self._check,
-            doctor=lambda: (),
-            import_environments=lambda _path, **_options: ImportReport(environments=()),
-            export_environment=lambda _name: "",
-            detach=self.runner.submit,
-            resume=lambda _task: None,
-            bench_startup=_no_bench,
-            import_demo_base=lambda: "",
-            picture=lambda _path, _id: None,
-            wait=lambda _seconds: None,
-            close=self.runner.close,
             desktop=self.desktop,
-            discover=self._discover if self.offers else None,
-            test_preflight=self._test if self.test_preflight else None,
+            settings=self.settings,
+            system=self.system,
         )
 
-    def _save_settings(self, settings: Settings, base: Settings | None = None) -> None:
-        del base
-        self.theme = settings
 
-    def _discover(self, folder: Path) -> tuple[Offer, ...]:
-        self.discovered.append(folder)
-        return self.offers
+class NoValues:
+    """See `ValueStore`: holds nothing."""
 
-    def _test(self, environment: Environment, fresh: bool) -> Task:
-        self.tested.append((environment.id, fresh))
-        return self.runner.submit(TaskRequest(environment_id=environment.id, prompt="test"))
+    def get(self, environment_id: str, name: str) -> str | None:
+        return None
+
+    def set(self, environment_id: str, name: str, value: str) -> None:
+        raise NotImplementedError
+
+    def delete(self, environment_id: str, name: str) -> None:
+        pass
 
 
-def _no_bench(_environment: Environment, _runs: int) -> Generator[Event | str, None, StartupFigures]:
-    yield "nothing is measured here"
-    return StartupFigures(bare_s=(1.0,), cached_s=(1.0,), uncached_s=(1.0,), decide_ms=(1.0,))
+class Nobody:
+    """See `SaveListener`."""
+
+    def saved(self, environment: Environment) -> None:
+        pass
+
+
+def no_engine() -> Engine:
+    raise EngineUnreachable("There is no engine here.")
+
+
+def real_environments(paths: Paths, world: FakeWorld) -> EnvironmentService:
+    """The real use cases on real files, for the agents of a world."""
+    return EnvironmentService(
+        files=EnvironmentStore(paths=paths),
+        values=NoValues(),
+        hosts=HostSource(state_dir=paths.data, instance="", engine=no_engine),
+        agents=AgentCatalogue(settings=world.settings),
+        listener=Nobody(),
+    )
 
 
 # -- scripts that tasks play -------------------------------------------------------------------------------

@@ -6,21 +6,23 @@ import gc
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
 from pytestqt.qtbot import QtBot
 
-from agents_runner.app import EngineSource
+from agents_runner.core.container import EngineInfo
+from agents_runner.runner.machine import EngineSource
+from agents_runner.runner.settings_service import SettingsService
 from agents_runner.store.paths import Paths
 from agents_runner.store.settings import SettingsStore
 from agents_runner.ui.engine_watch import ENGINE_RETRY_MS, ENGINE_SILENT_MS, NO_ANSWER
 from agents_runner.ui.window import MainWindow
 from tests.support.engine_of_version import EngineOfVersion
 from tests.ui.driver import Driver
-from tests.ui.fakes import FakeWorld
+from tests.ui.fakes import FakeSystem, FakeWorld
 
 # docker-py leaves a socket that it could not connect to the collector, which is called at the end of each test here.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -33,16 +35,27 @@ def place() -> Iterator[Path]:
         yield Path(folder)
 
 
+@dataclass(kw_only=True)
+class RealEngine(FakeSystem):
+    """The fake, but for the engine, which is asked."""
+
+    source: EngineSource
+
+    def engine_info(self) -> EngineInfo:
+        return self.source().info()
+
+
 @pytest.fixture
 def real_look(qtbot: QtBot, world: FakeWorld, place: Path, tmp_path: Path) -> Iterator[Callable[[], Driver]]:
     """Opens the window on the fakes, but for the engine, which is looked for at a socket in `place`."""
-    settings = SettingsStore(paths=Paths.find({"AGENTS_RUNNER_HOME": str(tmp_path / "home")}).ensure())
-    settings.save(settings.load()[0].model_copy(update={"docker_host": f"unix://{place}/engine.sock"}))
+    file = SettingsStore(paths=Paths.find({"AGENTS_RUNNER_HOME": str(tmp_path / "home")}).ensure())
+    settings = SettingsService(file=file)
+    settings.save(settings.load().model_copy(update={"docker_host": f"unix://{place}/engine.sock"}))
     source = EngineSource(settings)
     made: list[MainWindow] = []
 
     def make() -> Driver:
-        window = MainWindow(replace(world.services(), engine_info=lambda: source().info()))
+        window = MainWindow(replace(world.services(), system=RealEngine(runner=world.runner, source=source)))
         made.append(window)
         qtbot.addWidget(window)
         window.engine_watch.retry.setInterval(100)

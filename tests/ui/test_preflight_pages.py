@@ -17,7 +17,6 @@ from PySide6.QtWidgets import QApplication, QCheckBox, QComboBox, QMenu, QMessag
 
 from agents_runner.core.errors import AgentsRunnerError
 from agents_runner.core.migrate import AUTO_SPLIT_HINT, read_environment
-from agents_runner.store.environments import EnvironmentStore
 from agents_runner.store.paths import Paths
 from agents_runner.ui.analyzer import WorkerProcess
 from agents_runner.ui.find_bar import places
@@ -691,7 +690,7 @@ def test_nothing_is_offered_without_an_importer(driver: Driver, tmp_path: Path) 
 
 
 def test_an_offer_is_shown_looked_at_and_applied(open_window: Open, world: FakeWorld, tmp_path: Path) -> None:
-    world.offers = (fakes.Offer(),)
+    world.environments.offers = (fakes.Offer(),)
     world.add("Website", run_preflight_script="echo mine", env_vars={"SHOP_REGION": "us"})
     driver = open_window()
     driver.settle()
@@ -699,7 +698,7 @@ def test_an_offer_is_shown_looked_at_and_applied(open_window: Open, world: FakeW
     driver.choose("env-workspace-kind", "A folder")
     driver.type("env-workspace-path", str(tmp_path))
     driver.wait(lambda: driver.find("import-offer").isVisible())
-    assert world.discovered[-1] == tmp_path
+    assert world.environments.discovered[-1] == tmp_path
     assert driver.window.environments.form.offer.text() == "Found devcontainer.json in this folder."
     before = driver.window.environments.form.state()
     driver.click("import-offer-action")
@@ -737,7 +736,7 @@ def test_fields_are_added_not_put_in_place_of_others() -> None:
 
 
 def test_preflight_is_tested_as_a_task(open_window: Open, world: FakeWorld) -> None:
-    world.test_preflight = True
+    world.runner.tests_scripts = True
     world.add("Website", cached_preflight_script="echo one\n")
     driver = opened(open_window)
     driver.type(CACHED, "echo two\n")
@@ -754,7 +753,7 @@ def test_preflight_is_tested_as_a_task(open_window: Open, world: FakeWorld) -> N
 
 
 def test_all_environments_are_tested(open_window: Open, world: FakeWorld) -> None:
-    world.test_preflight = True
+    world.runner.tests_scripts = True
     world.add("Website", cached_preflight_script="echo one\n")
     world.add("Shop", run_preflight_script="echo two\n")
     world.add("Empty")
@@ -787,7 +786,7 @@ def test_from_an_old_file_to_a_split_environment(
         "unknown_future_field": {"keep": ["me"]},
     }
     file.write_text(json.dumps(old))
-    services = replace(world.services(), environments=EnvironmentStore(paths=paths))
+    services = replace(world.services(), environments=fakes.real_environments(paths, world))
     monkeypatch.setattr(world, "services", lambda: services)
     driver = open_window()
     driver.settle()

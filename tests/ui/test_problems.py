@@ -41,7 +41,7 @@ def real_window(qtbot: QtBot, ar_home: Path) -> Iterator[Open]:
     yield make
     for window, services in made:
         window.close()
-        services.close()
+        services.system.close()
 
 
 def _shown(driver: Driver) -> str:

@@ -184,13 +184,13 @@ def test_s3_without_a_keyring_a_file_is_asked_for(with_secrets: Driver, world: F
     world.secrets.error = StoreError("There is no keyring.", "Choose a file.")
     type_value(driver, "value-of-the-key")
     driver.wait(lambda: driver.window.findChildren(QPushButton, answer))
-    assert world.theme.secret_storage == "keyring"
+    assert world.settings.saved.secret_storage == "keyring"
     world.secrets.error = None
     driver.click(answer)
     driver.settle()
     chosen = answer.startswith("confirm")
     driver.wait(lambda: (("website", "DEPLOY_KEY") in world.secrets.kept) is chosen)
-    assert world.theme.secret_storage == ("file" if chosen else "keyring")
+    assert world.settings.saved.secret_storage == ("file" if chosen else "keyring")
 
 
 def test_s2_a_warning_about_a_value_is_shown(with_secrets: Driver) -> None:

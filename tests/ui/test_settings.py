@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 from PySide6.QtCore import QPoint, QRect, Qt
@@ -28,14 +27,16 @@ from agents_runner.ui.theme import Theme, current_tokens
 from agents_runner.ui.tokens import DARK, LIGHT
 from agents_runner.ui.window import SETTINGS
 from tests.ui.driver import Driver
-from tests.ui.fakes import FakeWorld
+from tests.ui.fakes import FakeSettings, FakeWorld
 
 OWN = CustomAgent.model_validate({"argv": ["mine", "a b", "{prompt_file}"], "login": [".mine"], "note": 1})
 
 
 @pytest.fixture
 def page(driver: Driver, world: FakeWorld) -> Driver:
-    world.theme = Settings.model_validate({"theme": "light", "agents": {"mine": OWN}, "later": {"kept": True}})
+    world.settings.saved = Settings.model_validate(
+        {"theme": "light", "agents": {"mine": OWN}, "later": {"kept": True}}
+    )
     driver.page(SETTINGS)
     driver.settle()
     return driver
@@ -95,7 +96,7 @@ def test_each_kind_is_saved_and_what_is_not_known_stays(page: Driver, world: Fak
     page.keys(Qt.Key.Key_S, Qt.KeyboardModifier.ControlModifier)
     page.settle()
     assert page.label("settings-said") == "Saved."
-    found = world.theme
+    found = world.settings.saved
     assert (found.max_builds, found.docker_host, found.secret_storage) == (3, "tcp://host:2376", "file")
     assert (found.cache.max_age_days, found.cache.max_size_gb, found.cache.prebuild_on_save) == (None, 12.5, True)
     assert found.model_extra == {"later": {"kept": True}}
@@ -106,7 +107,7 @@ def test_each_kind_is_saved_and_what_is_not_known_stays(page: Driver, world: Fak
 
 
 def test_bad_values_say_so_at_their_fields_and_nothing_is_lost_or_saved(page: Driver, world: FakeWorld) -> None:
-    before = world.theme
+    before = world.settings.saved
     page.type("setting-max-running-tasks", "many")
     page.type("setting-cache-max-size-gb", "-1")
     page.type("setting-docker-host", "somewhere")
@@ -120,7 +121,7 @@ def test_bad_values_say_so_at_their_fields_and_nothing_is_lost_or_saved(page: Dr
         "Size limit cannot be '-1'. Write a number above 0 and up to 1000000, or none.",
     ]
     assert page.focused().objectName() == "setting-max-running-tasks"
-    assert world.theme is before
+    assert world.settings.saved is before
     assert page.text("setting-max-builds") == "2"
     page.page(0)
     page.page(SETTINGS)
@@ -142,13 +143,13 @@ def test_the_theme_is_worn_at_once_and_taken_back_by_revert(page: Driver, world:
     try:
         page.choose("setting-theme", "Dark")
         assert current_tokens() is DARK
-        assert world.theme.theme == "light"
+        assert world.settings.saved.theme == "light"
         page.click("revert-settings")
         assert current_tokens() is LIGHT
         page.choose("setting-theme", "Dark")
         page.click("save-settings")
         page.settle()
-        assert world.theme.theme == "dark"
+        assert world.settings.saved.theme == "dark"
         assert current_tokens() is DARK
     finally:
         theme.choose("light")
@@ -159,17 +160,21 @@ def test_what_others_changed_is_shown_when_the_page_is_opened_and_kept_when_it_s
 ) -> None:
     page.type("setting-max-builds", "7")
     page.page(0)
-    world.theme = world.theme.model_copy(update={"max_running_tasks": 20, "newer": 1})
+    world.settings.saved = world.settings.saved.model_copy(update={"max_running_tasks": 20, "newer": 1})
     page.page(SETTINGS)
     page.settle()
     assert page.text("setting-max-running-tasks") == "20"
     assert page.text("setting-max-builds") == "7"
     # Somebody else writes while the page is open.
-    world.theme = world.theme.model_copy(update={"max_running_tasks": 30, "docker_host": "ssh://a"})
+    world.settings.saved = world.settings.saved.model_copy(update={"max_running_tasks": 30, "docker_host": "ssh://a"})
     page.click("save-settings")
     page.settle()
-    assert (world.theme.max_builds, world.theme.max_running_tasks, world.theme.docker_host) == (7, 30, "ssh://a")
-    assert (world.theme.model_extra or {})["newer"] == 1
+    assert (
+        world.settings.saved.max_builds,
+        world.settings.saved.max_running_tasks,
+        world.settings.saved.docker_host,
+    ) == (7, 30, "ssh://a")
+    assert (world.settings.saved.model_extra or {})["newer"] == 1
     assert page.text("setting-max-running-tasks") == "30"
     assert not page.window.settings.edited()
 
@@ -187,24 +192,24 @@ def test_agents_are_added_changed_and_removed(page: Driver, world: FakeWorld) ->
     page.type("agent-name-0", "ours")
     page.keys(Qt.Key.Key_S, Qt.KeyboardModifier.ControlModifier)
     page.settle()
-    assert list(world.theme.agents) == ["ours", "reviewer"]
-    assert world.theme.agents["ours"] == OWN
-    assert world.theme.agents["reviewer"].argv == ("tool", "--file={prompt_file}", "two words")
+    assert list(world.settings.saved.agents) == ["ours", "reviewer"]
+    assert world.settings.saved.agents["ours"] == OWN
+    assert world.settings.saved.agents["reviewer"].argv == ("tool", "--file={prompt_file}", "two words")
     page.find("agent-remove-0", QPushButton).setFocus()
     page.keys(Qt.Key.Key_Space)
     page.click("save-settings")
     page.settle()
-    assert list(world.theme.agents) == ["reviewer"]
+    assert list(world.settings.saved.agents) == ["reviewer"]
     assert not page.window.settings.edited()
 
 
 def test_a_file_that_cannot_be_written_keeps_what_was_typed(
     page: Driver, world: FakeWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(_world: FakeWorld, _settings: Settings, _base: Settings | None = None) -> None:
+    def refuse(_self: FakeSettings, _settings: Settings, _base: Settings | None = None) -> None:
         raise StoreError("The disk is full.", "Make room.")
 
-    monkeypatch.setattr(FakeWorld, "_save_settings", refuse)
+    monkeypatch.setattr(FakeSettings, "save", refuse)
     page.window.settings._services = world.services()
     page.type("setting-max-builds", "7")
     page.click("save-settings")
@@ -249,10 +254,7 @@ def test_every_choice_has_a_label() -> None:
 
 
 def test_settings_that_cannot_be_read_say_so(driver: Driver, world: FakeWorld) -> None:
-    def broken() -> Settings:
-        raise AgentsRunnerError("The settings cannot be read.", "Look at the file.")
-
-    driver.window.settings._services = replace(world.services(), settings=broken)
+    world.settings.error = AgentsRunnerError("The settings cannot be read.", "Look at the file.")
     driver.page(SETTINGS)
     driver.settle()
     assert driver.window.settings._banner.text() == "The settings cannot be read. Look at the file."

@@ -146,7 +146,7 @@ def test_the_window_stays_alive_while_an_image_builds_and_calls_hang(
     driver.wait(lambda: _state(driver) == "building")
     world.images.plan_gate.hold()
     world.images.list_gate.hold()
-    world.engine_gate.hold()
+    world.system.engine_gate.hold()
     driver.window.engine_watch.check()
     driver.page(3)
     driver.page(0)
@@ -175,7 +175,7 @@ def test_services_are_never_called_on_the_windows_thread(driver: Driver, world: 
     _ended(driver)
     driver.page(3)
     driver.settle()
-    called = world.environments.gate.threads | world.tasks.gate.threads | world.engine_gate.threads
+    called = world.environments.gate.threads | world.tasks.gate.threads | world.system.engine_gate.threads
     called |= world.images.plan_gate.threads | world.images.list_gate.threads | world.runner.submit_gate.threads
     assert called
     assert threading.get_ident() not in called

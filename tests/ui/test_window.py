@@ -146,7 +146,7 @@ def test_no_page_has_two_keys_alike(driver: Driver, world: FakeWorld) -> None:
 
 def test_f1_the_engines_absence_is_named_and_ends(open_window: Callable[[], Driver], world: FakeWorld) -> None:
     world.add("Website")
-    world.engine_error = EngineUnreachable("No engine answers at unix:///x.sock.", "Start Docker.")
+    world.system.engine_error = EngineUnreachable("No engine answers at unix:///x.sock.", "Start Docker.")
     driver = open_window()
     driver.wait(lambda: driver.find("engine-banner").isVisible())
     assert driver.window.engine_banner.text() == "No engine answers at unix:///x.sock. Start Docker."
@@ -155,29 +155,29 @@ def test_f1_the_engines_absence_is_named_and_ends(open_window: Callable[[], Driv
     driver.type("env-name", "Renamed")
     driver.click("save-environment")
     driver.wait(lambda: world.environments.known["website"].name == "Renamed")
-    world.engine_error = None
+    world.system.engine_error = None
     driver.click("engine-banner-action")
     driver.wait(lambda: not driver.find("engine-banner").isVisible())
     assert driver.label("engine-state") == "Engine 1"
 
 
 def test_f1_the_engine_is_asked_again_by_itself(open_window: Callable[[], Driver], world: FakeWorld) -> None:
-    world.engine_error = EngineUnreachable("No engine.", "Start one.")
+    world.system.engine_error = EngineUnreachable("No engine.", "Start one.")
     driver = open_window()
     driver.window.engine_watch.retry.setInterval(10)
     driver.wait(lambda: driver.find("engine-banner").isVisible())
-    world.engine_error = None
+    world.system.engine_error = None
     driver.wait(lambda: not driver.find("engine-banner").isVisible())
 
 
 def test_f1_the_window_is_there_while_everything_hangs(open_window: Callable[[], Driver], world: FakeWorld) -> None:
     world.add("Website")
-    gates = (world.engine_gate, world.environments.gate, world.images.plan_gate, world.tasks.gate)
+    gates = (world.system.engine_gate, world.environments.gate, world.images.plan_gate, world.tasks.gate)
     for gate in gates:
         gate.hold()
     driver = open_window()
     assert driver.window.isVisible()
-    driver.wait(world.engine_gate.reached.is_set)
+    driver.wait(world.system.engine_gate.reached.is_set)
     for number in range(4):
         driver.page(number)
     driver.page(0)
@@ -188,12 +188,12 @@ def test_f1_the_window_is_there_while_everything_hangs(open_window: Callable[[],
 
 
 def test_closing_does_not_wait_for_a_call_that_hangs(open_window: Callable[[], Driver], world: FakeWorld) -> None:
-    world.engine_gate.hold()
+    world.system.engine_gate.hold()
     driver = open_window()
-    driver.wait(world.engine_gate.reached.is_set)
+    driver.wait(world.system.engine_gate.reached.is_set)
     driver.window.close()
     assert not driver.window.isVisible()
-    world.engine_gate.release()
+    world.system.engine_gate.release()
 
 
 def _question(driver: Driver) -> str:
@@ -249,7 +249,7 @@ def test_f23_the_answers_are_reached_by_the_keyboard_and_escape_stays(driver: Dr
     driver.qtbot.keyClick(_box(driver).defaultButton(), Qt.Key.Key_Space)
     driver.wait(lambda: not driver.window.isVisible())
     assert driver.window.leaves
-    assert world.theme.on_close == "ask"
+    assert world.settings.saved.on_close == "ask"
 
 
 def test_f23_the_answer_can_be_kept(driver: Driver, world: FakeWorld) -> None:
@@ -259,14 +259,14 @@ def test_f23_the_answer_can_be_kept(driver: Driver, world: FakeWorld) -> None:
     driver.click("close-leave")
     driver.wait(lambda: not driver.window.isVisible())
     assert driver.window.leaves
-    assert world.theme.on_close == "leave"
+    assert world.settings.saved.on_close == "leave"
 
 
 @pytest.mark.parametrize("wish", ["leave", "stop"])
 def test_f23_what_the_settings_say_is_not_asked(
     driver: Driver, world: FakeWorld, wish: Literal["leave", "stop"]
 ) -> None:
-    world.theme = world.theme.model_copy(update={"on_close": wish})
+    world.settings.saved = world.settings.saved.model_copy(update={"on_close": wish})
     _at_work(driver, world)
     driver.window.close()
     assert not driver.window.isVisible()

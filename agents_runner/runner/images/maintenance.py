@@ -14,12 +14,13 @@ from agents_runner.core.environment import Environment
 from agents_runner.core.errors import AgentsRunnerError, ImageMissing, NotFound
 from agents_runner.core.events import Event, LayerDone, StateChanged, TaskResult, TaskState
 from agents_runner.core.results import Listing
-from agents_runner.core.settings import CachePolicy
+from agents_runner.core.task import Task
 from agents_runner.images.leftovers import Leftover
 from agents_runner.images.retention import DAY_S
 from agents_runner.runner.images.leftovers import LeftoversPort, NoLeftovers
 from agents_runner.runner.images.refreshing import refreshable
-from agents_runner.runner.services import CleanReport, EnvironmentsPort, PlannedImage
+from agents_runner.runner.ports import BackgroundPort, SettingsSource
+from agents_runner.runner.services import CleanReport, PlannedImage
 
 REFRESH_EVERY_S = DAY_S
 """How often an environment's base image and age are looked at."""
@@ -33,6 +34,19 @@ class Images(Protocol):
     def plan(self, environment: Environment) -> PlannedImage: ...
     def collect(self) -> CleanReport: ...
     def refresh_due(self, environment: Environment) -> bool: ...
+
+
+class Environments(Protocol):
+    """See `runner.services.EnvironmentsPort`."""
+
+    def list(self) -> Listing: ...
+    def get(self, name_or_id: str) -> Environment: ...
+
+
+class Tasks(Protocol):
+    """See `runner.services.TasksPort`."""
+
+    def get(self, task_id: str) -> Task: ...
 
 
 class Uses(Protocol):
@@ -49,14 +63,12 @@ class Uses(Protocol):
 class CacheMaintenance:
     """One thread that works off what tasks, builds and saves give it to do; nothing of it ever fails a task."""
 
-    images: Callable[[], Images]
+    images: Images
     uses: Uses
-    environments: EnvironmentsPort
-    environment_of: Callable[[str], str]
-    """Task id to environment id; raises NotFound."""
-    policy: Callable[[], CachePolicy]
-    background: Callable[[tuple[str, ...]], None]
-    """Starts the command line with these words in a process that outlives this one."""
+    environments: Environments
+    tasks: Tasks
+    settings: SettingsSource
+    background: BackgroundPort
     leftovers: LeftoversPort = field(default_factory=NoLeftovers)
     prebuild_after_s: float = PREBUILD_AFTER_S
     _jobs: queue.SimpleQueue[object] = field(default_factory=queue.SimpleQueue)
@@ -100,7 +112,7 @@ class CacheMaintenance:
 
     def saved(self, environment: Environment) -> None:
         """An environment was saved: if that is wanted, its layers are built ahead once nobody saves it again."""
-        if not (self.policy().prebuild_on_save and environment.cache_container_build):
+        if not (self.settings.load().cache.prebuild_on_save and environment.cache_container_build):
             return
         with self._lock:
             if self._closed:
@@ -152,7 +164,7 @@ class CacheMaintenance:
                 log.exception("housekeeping failed")
 
     def _task_ended(self, task_id: str, layers: list[LayerDone], result: TaskResult) -> None:
-        environment_id = self.environment_of(task_id)
+        environment_id = self.tasks.get(task_id).environment_id
         built = [layer for layer in layers if layer.result == "built"]
         for layer in built:
             self.uses.built(layer.tag, environment_id, layer.seconds)
@@ -178,7 +190,7 @@ class CacheMaintenance:
         taken = {one.container for one in usable}
         removed = self.leftovers.remove(one for one in found if one.container not in taken)
         for environment_id in sorted({one.environment for one in usable}):
-            self.background(("build", environment_id))
+            self.background.start(("build", environment_id))
         if removed:
             log.info("removed %d things that ended processes had left", len(removed))
 
@@ -188,7 +200,7 @@ class CacheMaintenance:
             environment = self.environments.get(one.environment)
             if not environment.cache_container_build or one.age_s >= environment.build_timeout_s:
                 return False
-            planned = self.images().plan(environment)
+            planned = self.images.plan(environment)
         except (NotFound, ImageMissing):
             return False
         missing = [
@@ -197,7 +209,7 @@ class CacheMaintenance:
         return one.key in missing
 
     def _collect(self) -> None:
-        report = self.images().collect()
+        report = self.images.collect()
         if report.removed:
             log.info("collected %d images, %d bytes freed", len(report.removed), report.freed_bytes)
 
@@ -211,12 +223,12 @@ class CacheMaintenance:
         if not refreshable(environment):
             return
         try:
-            if not self.images().refresh_due(environment):
+            if not self.images.refresh_due(environment):
                 return
         except ImageMissing:
             return  # without its base image there is nothing to refresh
         if self.uses.claim_refresh(environment.id, REFRESH_EVERY_S):
-            self.background(("build", environment.id, "--refresh"))
+            self.background.start(("build", environment.id, "--refresh"))
 
     def _prebuild_now(self, environment_id: str) -> None:
         with self._lock:
@@ -227,32 +239,10 @@ class CacheMaintenance:
     def _prebuild(self, environment_id: str) -> None:
         environment = self.environments.get(environment_id)
         try:
-            planned = self.images().plan(environment)
+            planned = self.images.plan(environment)
         except ImageMissing:
             pass  # the base image is pulled by the build
         else:
             if planned.hit:
                 return
-        self.background(("build", environment.id))
-
-
-@dataclass(frozen=True, kw_only=True)
-class WatchedEnvironments:
-    """The environments' store, which tells of every save."""
-
-    store: EnvironmentsPort
-    saved: Callable[[Environment], None]
-
-    def list(self) -> Listing:
-        return self.store.list()
-
-    def get(self, name_or_id: str) -> Environment:
-        return self.store.get(name_or_id)
-
-    def save(self, environment: Environment, base: Environment | None = None) -> Environment:
-        done = self.store.save(environment, base)
-        self.saved(done)
-        return done
-
-    def delete(self, environment_id: str) -> None:
-        self.store.delete(environment_id)
+        self.background.start(("build", environment.id))

@@ -16,7 +16,7 @@ from agents_runner.core.errors import AgentsRunnerError, ImageMissing
 from agents_runner.core.events import Event, LayerDone, Notice
 from agents_runner.core.imageplan import ImagePlan
 from agents_runner.core.results import Listing
-from agents_runner.core.secrets import SecretGrant, SecretValues
+from agents_runner.core.secrets import SecretValues
 from agents_runner.core.settings import CachePolicy
 from agents_runner.core.task import new_task_id
 from agents_runner.core.task_plan import DockerRunnerConfig
@@ -29,9 +29,11 @@ from agents_runner.images.retention import DAY_S, GRACE_S, OTHERS, UsageKnowledg
 from agents_runner.images.sharing import BuildCoordinator, SoloCoordinator
 from agents_runner.runner.images.leftovers import LeftoversPort, NoLeftovers
 from agents_runner.runner.images.refreshing import due, refreshable
+from agents_runner.runner.ports import BuildListener, Clock, HostsPort, SettingsSource
+from agents_runner.runner.secret_service import SecretReader
 from agents_runner.runner.services import CachedImage, CleanReport, CleanRequest, DesktopPlan, KeptImage, PlannedImage
 from agents_runner.runner.tasks.base_image import base_image
-from agents_runner.runner.tasks.plan_launch import Host, plan_launch
+from agents_runner.runner.tasks.plan_launch import plan_launch
 from agents_runner.runner.tasks.redacting import redacted
 from agents_runner.runner.tasks.run_task import build_options, new_token
 from agents_runner.store.image_uses import ImageUse
@@ -48,23 +50,32 @@ class ImageUses(Protocol):
     def last_builds(self) -> Mapping[str, float]: ...
 
 
+class Environments(Protocol):
+    """See `runner.services.EnvironmentsPort`."""
+
+    def list(self) -> Listing: ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class ImageService:
     """See `runner.services.ImagesPort`."""
 
     engine: EngineFactory
-    host: Callable[[], Host]
-    environments: Callable[[], Listing]
+    hosts: HostsPort
+    environments: Environments
     uses: ImageUses
     run_dir: Path
-    secret_values: Callable[[str, Iterable[SecretGrant]], SecretValues] = lambda _id, _grants: SecretValues()
-    """Environment id and grants to the values; raises InvalidInput for one that has none."""
+    secrets: SecretReader
+    settings: SettingsSource
     coordinator: BuildCoordinator = field(default_factory=SoloCoordinator)
-    policy: Callable[[], CachePolicy] = CachePolicy
-    after_build: Callable[[], None] = lambda: None
-    """Called after a build that made something."""
     leftovers: LeftoversPort = field(default_factory=NoLeftovers)
-    clock: Callable[[], float] = time.time
+    clock: Clock = time.time
+    """Seconds since the epoch."""
+    _listeners: list[BuildListener] = field(default_factory=list)
+
+    def subscribe(self, listener: BuildListener) -> None:
+        """Have the listener told of every build that made something."""
+        self._listeners.append(listener)
 
     def plan(self, environment: Environment) -> PlannedImage:
         config = self._config(environment)
@@ -105,7 +116,7 @@ class ImageService:
     def _values(self, config: DockerRunnerConfig) -> SecretValues:
         """Of the secrets that a build may see."""
         grants = (grant for grant in config.secrets if grant.seen_by("build"))
-        return self.secret_values(config.environment_id, grants)
+        return self.secrets.values_of(config.environment_id, grants)
 
     def refresh(self, environment: Environment) -> Iterator[Event]:
         config = self._config(environment)
@@ -157,7 +168,8 @@ class ImageService:
             yield event
         self.uses.plan_seen(config.environment_id, [layer.tag for layer in plan.layers])
         if anything:
-            self.after_build()
+            for listener in self._listeners:
+                listener.built()
         for error in (ensured.desktop_error, ensured.error):
             if error is not None:
                 raise error
@@ -172,7 +184,7 @@ class ImageService:
     def _caches(self, engine: Engine) -> tuple[CachedImage, ...]:
         """Package caches, shown beside the images."""
         found = find_caches(engine)
-        known = {one.id: one for one in self.environments().environments} if found else {}
+        known = {one.id: one for one in self.environments.list().environments} if found else {}
         built = self.uses.last_builds() if found else {}
         return tuple(
             CachedImage(
@@ -196,7 +208,7 @@ class ImageService:
         names = self._names_by_tag(engine) if request.unused_only else {}
         uses = self.uses.all() if older is not None else {}
         now = self.clock()
-        ours = ("", self.host().instance)
+        ours = ("", self.hosts.host().instance)
         cache_rule = self._cache_rule(older, request.unused_only)
 
         def foreign(instance: str) -> bool:
@@ -228,7 +240,7 @@ class ImageService:
 
     def _cache_rule(self, older_than_days: float | None, unused_only: bool) -> Callable[[PackageCache], str]:
         """Why a package cache stays: pure once made."""
-        environments = {one.id: one for one in self.environments().environments}
+        environments = {one.id: one for one in self.environments.list().environments}
         built = self.uses.last_builds()
         now = self.clock()
 
@@ -245,7 +257,7 @@ class ImageService:
 
     def collect(self) -> CleanReport:
         """Remove what the policy in the settings lets go; never another installation's images."""
-        policy = self.policy()
+        policy = self.settings.load().cache
         if not policy.collect:
             return CleanReport(removed=(), kept=(), freed_bytes=0, dry_run=False)
         engine = self.engine()
@@ -262,7 +274,7 @@ class ImageService:
 
     def _cache_collected(self, policy: CachePolicy) -> Callable[[PackageCache], str]:
         """Ours go with their environment, when it no longer wants one, and by age."""
-        instance = self.host().instance
+        instance = self.hosts.host().instance
         needed = self._cache_rule(None, True)
         days = GRACE_S / DAY_S
         fresh = self._cache_rule(days, False)
@@ -277,7 +289,7 @@ class ImageService:
 
     def _known(self, engine: Engine) -> UsageKnowledge:
         uses = self.uses.all()
-        environments = self.environments().environments
+        environments = self.environments.list().environments
         bases: dict[str, ImageInfo | None] = {}
         needed: set[str] = set()
         for environment in environments:
@@ -285,7 +297,7 @@ class ImageService:
             # Without its base image nobody knows what it needs now; what it needed last may be needed again.
             needed.update([layer.tag for layer in plan.layers] if plan else self.uses.plan_of(environment.id))
         return UsageKnowledge(
-            instance=self.host().instance,
+            instance=self.hosts.host().instance,
             needed=frozenset(needed),
             environments={tag: use.environments for tag, use in uses.items()},
             last_used={tag: use.last_used for tag, use in uses.items() if use.last_used is not None},
@@ -327,7 +339,7 @@ class ImageService:
     # -- helpers -----------------------------------------------------------------------------------
 
     def _config(self, environment: Environment) -> DockerRunnerConfig:
-        return plan_launch(environment, task_id=new_task_id(), agent=None, host=self.host(), kind="test")
+        return plan_launch(environment, task_id=new_task_id(), agent=None, host=self.hosts.host(), kind="test")
 
     def _control(self, engine: Engine, config: DockerRunnerConfig) -> ControlFolders:
         return ControlFolders(root=self.run_dir, local=engine.info().local, instance=config.instance)
@@ -336,7 +348,7 @@ class ImageService:
         """Which environments a layer belongs to by their plans as they stand now."""
         bases: dict[str, ImageInfo | None] = {}
         names: dict[str, list[str]] = {}
-        for environment in self.environments().environments:
+        for environment in self.environments.list().environments:
             plan = self._plan_of(engine, environment, bases)
             for layer in plan.layers if plan else ():
                 names.setdefault(layer.tag, []).append(environment.name)

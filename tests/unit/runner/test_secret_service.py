@@ -7,14 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from agents_runner.core.checks import FieldProblem
 from agents_runner.core.environment import Environment
 from agents_runner.core.errors import InvalidInput, NotFound, StoreError
 from agents_runner.core.secrets import SecretUse
-from agents_runner.runner.secret_service import EnvironmentsWithSecrets, SecretService
-from agents_runner.runner.tasks.plan_launch import Host, problems_of
+from agents_runner.engine.fake import FakeEngine
+from agents_runner.runner.environment_service import EnvironmentService
+from agents_runner.runner.machine import HostSource
+from agents_runner.runner.secret_service import SecretReader, SecretService
+from agents_runner.runner.settings_service import AgentCatalogue, SettingsService
 from agents_runner.store.environments import EnvironmentStore
 from agents_runner.store.paths import Paths
+from agents_runner.store.settings import SettingsStore
 
 
 @dataclass
@@ -36,10 +39,17 @@ class Values:
         self.kept.pop((environment_id, name), None)
 
 
+class Heard:
+    """See `SaveListener`."""
+
+    def saved(self, environment: Environment) -> None:
+        pass
+
+
 @dataclass
 class World:
     values: Values
-    environments: EnvironmentsWithSecrets
+    environments: EnvironmentService
     secrets: SecretService
 
 
@@ -47,16 +57,15 @@ class World:
 def world(tmp_path: Path) -> World:
     values = Values()
     store = EnvironmentStore(paths=Paths(config=tmp_path, data=tmp_path).ensure())
-    environments = EnvironmentsWithSecrets(environments=store, values=values)
-    host = Host(uid=0, gid=0, state_dir=tmp_path)
-
-    def check(environment: Environment) -> tuple[FieldProblem, ...]:
-        return problems_of(environment, host)
-
-    environments.save(Environment(id="e", name="E", env_vars={"TAKEN": "1"}))
-    return World(
-        values, environments, SecretService(environments=environments, values=values, check_environment=check)
+    environments = EnvironmentService(
+        files=store,
+        values=values,
+        hosts=HostSource(state_dir=tmp_path, instance="", engine=FakeEngine),
+        agents=AgentCatalogue(settings=SettingsService(file=SettingsStore(paths=store.paths))),
+        listener=Heard(),
     )
+    environments.save(Environment(id="e", name="E", env_vars={"TAKEN": "1"}))
+    return World(values, environments, SecretService(environments=environments, values=values))
 
 
 def test_s1_a_value_is_set_listed_and_deleted(world: World) -> None:
@@ -69,10 +78,8 @@ def test_s1_a_value_is_set_listed_and_deleted(world: World) -> None:
         ("A", ("build",), True),
         ("B", ("run", "agent"), True),
     ]
-    assert world.secrets.values_of("e", saved.secret_grants)["A"] == "value-a2"
-    assert "value-" not in "".join(
-        path.read_text() for path in world.environments.environments.paths.environments.iterdir()
-    )  # type: ignore[attr-defined]
+    assert SecretReader(values=world.values).values_of("e", saved.secret_grants)["A"] == "value-a2"
+    assert "value-" not in "".join(path.read_text() for path in world.environments.files.paths.environments.iterdir())  # type: ignore[attr-defined]
     world.secrets.delete("E", "A")
     assert world.environments.get("e").secrets == ("B",)
     assert list(world.values.kept) == [("e", "B")]
@@ -84,7 +91,7 @@ def test_s1_a_secret_without_a_value_is_one_clear_sentence(world: World) -> None
     world.environments.save(Environment(id="e", name="E", secrets=("GONE",)))
     assert not world.secrets.list("E")[0].has_value
     with pytest.raises(InvalidInput) as raised:
-        world.secrets.values_of("e", world.environments.get("e").secret_grants)
+        SecretReader(values=world.values).values_of("e", world.environments.get("e").secret_grants)
     assert raised.value.message == "The secret GONE has no value."
     assert "env secret set e GONE" in raised.value.hint
     assert raised.value.field == "secrets"

@@ -6,6 +6,7 @@ import os
 import stat
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import keyring
@@ -121,18 +122,28 @@ def test_s3_a_file_that_cannot_be_read_is_moved_aside(file: FileSecrets) -> None
     assert [path.read_bytes() for path in file.damaged.iterdir()] == [b'{"A": "val']
 
 
+@dataclass
+class SettingsInMemory:
+    """See `StorageChoice`."""
+
+    secret_storage: Storage
+
+    def load(self) -> SettingsInMemory:
+        return self
+
+
 def test_s3_changing_the_place_loses_no_value(use: Use, file: FileSecrets) -> None:
     use(MemoryRing())
     ring = KeyringSecrets(instance="i")
-    chosen: list[Storage] = ["keyring"]
-    both = ChosenSecrets(keyring=ring, file=file, storage=lambda: chosen[0])
+    chosen = SettingsInMemory("keyring")
+    both = ChosenSecrets(keyring=ring, file=file, settings=chosen)
     both.set("e", "A", "one")
     both.set("e", "B", "two")
-    chosen[0] = "file"
+    chosen.secret_storage = "file"
     assert both.get("e", "A") == "one"
     both.set("e", "A", "new")
     assert (ring.get("e", "A"), file.get("e", "A")) == (None, "new")
-    chosen[0] = "keyring"
+    chosen.secret_storage = "keyring"
     both.delete("e", "A")
     both.delete("e", "B")
     assert [one.get("e", name) for one in (ring, file) for name in "AB"] == [None] * 4
@@ -140,7 +151,7 @@ def test_s3_changing_the_place_loses_no_value(use: Use, file: FileSecrets) -> No
 
 def test_s3_without_a_keyring_a_chosen_file_is_enough(use: Use, file: FileSecrets) -> None:
     use(keyring.backends.fail.Keyring())
-    both = ChosenSecrets(keyring=KeyringSecrets(instance="i"), file=file, storage=lambda: "file")
+    both = ChosenSecrets(keyring=KeyringSecrets(instance="i"), file=file, settings=SettingsInMemory("file"))
     assert both.get("e", "A") is None
     both.set("e", "A", "value")
     assert both.get("e", "A") == "value"
@@ -150,7 +161,7 @@ def test_s3_without_a_keyring_a_chosen_file_is_enough(use: Use, file: FileSecret
 
 def test_s3_without_a_keyring_and_a_choice_nothing_is_kept(use: Use, file: FileSecrets) -> None:
     use(keyring.backends.fail.Keyring())
-    both = ChosenSecrets(keyring=KeyringSecrets(instance="i"), file=file, storage=lambda: "keyring")
+    both = ChosenSecrets(keyring=KeyringSecrets(instance="i"), file=file, settings=SettingsInMemory("keyring"))
     with pytest.raises(StoreError):
         both.set("e", "A", "value")
     with pytest.raises(StoreError):

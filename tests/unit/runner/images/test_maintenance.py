@@ -15,9 +15,10 @@ from agents_runner.core.errors import EngineUnreachable, ImageMissing
 from agents_runner.core.events import LayerDone, Phase, PhaseStarted, StateChanged, TaskResult, TaskState
 from agents_runner.core.imageplan import ImagePlan
 from agents_runner.core.results import Listing
-from agents_runner.core.settings import CachePolicy
+from agents_runner.core.settings import CachePolicy, Settings
+from agents_runner.core.task import Task
 from agents_runner.images.leftovers import Leftover
-from agents_runner.runner.images.maintenance import CacheMaintenance, WatchedEnvironments
+from agents_runner.runner.images.maintenance import CacheMaintenance
 from agents_runner.runner.services import CleanReport, PlannedImage
 from agents_runner.store.database import Database
 from agents_runner.store.image_uses import ImageUses
@@ -68,6 +69,21 @@ class Store:
         pass
 
 
+class Tasks:
+    """Every task is of the environment `e`."""
+
+    def get(self, task_id: str) -> Task:
+        return Task(
+            id=task_id,
+            environment_id="e",
+            environment_name="E",
+            agent="shell",
+            prompt="",
+            state=TaskState.RUNNING,
+            created=1.0,
+        )
+
+
 @dataclass
 class Leftovers:
     there: list[Leftover] = field(default_factory=list)
@@ -93,18 +109,23 @@ class World:
     began: list[tuple[str, ...]] = field(default_factory=list)
     begun: threading.Event = field(default_factory=threading.Event)
 
-    def keeper(self, after_s: float = 0.01) -> CacheMaintenance:
-        def background(words: tuple[str, ...]) -> None:
-            self.began.append(words)
-            self.begun.set()
+    def load(self) -> Settings:
+        """As `SettingsSource` has it."""
+        return Settings(cache=self.policy)
 
+    def start(self, words: tuple[str, ...]) -> None:
+        """As `BackgroundPort` has it."""
+        self.began.append(words)
+        self.begun.set()
+
+    def keeper(self, after_s: float = 0.01) -> CacheMaintenance:
         return CacheMaintenance(
-            images=lambda: self.images,
+            images=self.images,
             uses=self.uses,
             environments=self.store,
-            environment_of=lambda _task: "e",
-            policy=lambda: self.policy,
-            background=background,
+            tasks=Tasks(),
+            settings=self,
+            background=self,
             leftovers=self.leftovers,
             prebuild_after_s=after_s,
         )
@@ -182,12 +203,12 @@ def test_a_missing_image_is_not_refreshed_in_the_background(world: World) -> Non
 def test_saving_builds_ahead_only_if_that_is_wanted_and_only_what_is_missing(world: World) -> None:
     world.images.hit = False
     keeper = world.keeper()
-    WatchedEnvironments(store=world.store, saved=keeper.saved).save(ENV)
+    keeper.saved(world.store.save(ENV))
     keeper.close()
     assert world.began == []
     world.policy = CachePolicy(prebuild_on_save=True)
     keeper = world.keeper()
-    WatchedEnvironments(store=world.store, saved=keeper.saved).save(ENV)
+    keeper.saved(world.store.save(ENV))
     assert world.begun.wait(10)
     keeper.close()
     assert world.began == [("build", "e")]

@@ -1,0 +1,66 @@
+"""What the use cases need of each other and of the parts below them, by name: small ports, one question each."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from agents_runner.core.environment import Environment
+from agents_runner.core.settings import Settings
+from agents_runner.core.task_plan import AgentLaunch
+from agents_runner.runner.tasks.plan_launch import Host
+
+
+class Clock(Protocol):
+    """Tells the time in seconds; of which kind says who asks for it."""
+
+    def __call__(self) -> float: ...
+
+
+class SettingsSource(Protocol):
+    """The settings as they are saved now. Never raises."""
+
+    def load(self) -> Settings: ...
+
+
+class HostsPort(Protocol):
+    """The person and this machine, as a plan needs them."""
+
+    def host(self) -> Host:
+        """As the engine sees them; talks to it. Raises EngineErrors."""
+        ...
+
+    def planning_host(self) -> Host:
+        """For checks that must work without an engine."""
+        ...
+
+
+class AgentsPort(Protocol):
+    """The agents that a task can be given to."""
+
+    def check(self, name: str) -> None:
+        """Raises InvalidInput at `agent` for one that is not there or cannot be run."""
+        ...
+
+    def launch(self, name: str, args: tuple[str, ...]) -> AgentLaunch:
+        """How it is started with these further arguments. Raises as `check`."""
+        ...
+
+
+class BackgroundPort(Protocol):
+    """Processes of the application's own that outlive this one."""
+
+    def start(self, words: tuple[str, ...]) -> None:
+        """Run the command line with these words."""
+        ...
+
+
+class SaveListener(Protocol):
+    """Is told of every environment that was saved."""
+
+    def saved(self, environment: Environment) -> None: ...
+
+
+class BuildListener(Protocol):
+    """Is told of every build outside of a task that made something."""
+
+    def built(self) -> None: ...
