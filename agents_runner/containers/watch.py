@@ -20,7 +20,7 @@ from agents_runner.core.errors import (
 )
 from agents_runner.core.events import LogLine
 from agents_runner.engine.port import Engine, LogStream
-from agents_runner.launcher.protocol import Mark, OutputParser
+from agents_runner.launcher.protocol import QUIET, Mark, OutputParser
 
 T = TypeVar("T")
 LOOK_EVERY_S = 2.0
@@ -63,6 +63,8 @@ class Watch:
     parser: OutputParser
     cancel: Cancellation
     deadline: float | None = None
+    tells_quiet: bool = False
+    """Whether a `QUIET` mark is wanted each time that nothing has come for a moment."""
     _seen: dict[str, int] = field(default_factory=lambda: {"stdout": 0, "stderr": 0})
     _recent: dict[str, _Recent] = field(default_factory=lambda: {"stdout": _Recent(), "stderr": _Recent()})
     was_away: bool = False
@@ -81,7 +83,7 @@ class Watch:
                 hung = yield from self._lines(stream)
             finally:
                 stream.close()
-            state = self._patiently(self._settled)
+            state = self.patiently(self._settled)
             now = time.monotonic()
             fruitless = sum(self._seen.values()) == known
             # Twice silent about a container that has ended: there is no more.
@@ -102,7 +104,7 @@ class Watch:
             again = True
             # A cut connection looks like a normal end, so whatever is not known to be all is read once more.
             try:
-                stream = self._patiently(lambda: self.engine.follow(self.container, self._seen))
+                stream = self.patiently(lambda: self.engine.follow(self.container, self._seen))
             except (ContainerMissing, EngineRefused):
                 if not state.ended:
                     raise
@@ -121,7 +123,10 @@ class Watch:
                 self._seen[chunk.stream] += len(chunk.data)
                 self._recent[chunk.stream].add(chunk.data)
                 yield from self.parser.feed(chunk.stream, chunk.data)
-            elif now - quiet_since >= LOOK_EVERY_S:
+                continue
+            if self.tells_quiet:
+                yield Mark(word=QUIET)
+            if now - quiet_since >= LOOK_EVERY_S:
                 quiet_since = now
                 if self._over():
                     return True
@@ -131,7 +136,7 @@ class Watch:
         """True if the engine's last lines are those that were seen: quicker than reading all of them once more."""
         ends: dict[str, bytes] = {}
         try:
-            last = self._patiently(lambda: self.engine.last_output(self.container, _LAST_LINES))
+            last = self.patiently(lambda: self.engine.last_output(self.container, _LAST_LINES))
         except (ContainerMissing, EngineRefused):
             return False
         if last is None:
@@ -142,15 +147,15 @@ class Watch:
 
     def _over(self) -> bool:
         """True once the container has ended and its stream stayed silent for another look."""
-        state = self._patiently(lambda: self.engine.inspect(self.container))
+        state = self.patiently(lambda: self.engine.inspect(self.container))
         if state is None or state.ended:
             if self._ended is not None:
                 return True
             self._ended = time.monotonic()
         return False
 
-    def _patiently(self, act: Callable[[], T]) -> T:
-        """Ask an engine that may be away for a moment; still stops when somebody asks to."""
+    def patiently(self, act: Callable[[], T]) -> T:
+        """Ask an engine that may be away for a moment, for as long; still stops when somebody asks to."""
         end = time.monotonic() + ENGINE_PATIENCE_S
         lost = self.engine.lost_answers()
         try:

@@ -26,6 +26,7 @@ from agents_runner.core.container import (
     VolumeInfo,
 )
 from agents_runner.core.errors import (
+    AnswerLost,
     ContainerMissing,
     EngineError,
     EngineRefused,
@@ -45,7 +46,7 @@ from agents_runner.engine.payload import commit_config, container_config
 from agents_runner.engine.pipe import ExecPipe, collected
 from agents_runner.engine.port import MAX_FILE, Attached, Chunk, LogStream, Pipe, PullProgress, Ran
 from agents_runner.engine.pulling import SILENCE_S, PullCall, pull_progress
-from agents_runner.engine.streams import FrameParser, ResponseStream, SocketStream, is_chunked
+from agents_runner.engine.streams import SEND_S, FrameParser, ResponseStream, SocketStream, is_chunked
 from agents_runner.engine.ticks import with_ticks
 from agents_runner.engine.tunnel import SshTunnel
 
@@ -254,12 +255,22 @@ class DockerEngine:
 
     def send(self, container: str, data: bytes) -> None:
         wanted = {"stdin": 1, "stream": 1}
-        raw = self._asked("send to a container", lambda client: client.attach_socket(container, wanted))
-        stream = SocketStream(cast("socket.socket", getattr(raw, "_sock", raw)), raw)
         try:
-            stream.send(data)
+            raw = self._asked("send to a container", lambda client: client.attach_socket(container, wanted))
+        except EngineRefused as error:
+            if "stopped container" not in error.message:
+                raise
+            return
+        sock = cast("socket.socket", getattr(raw, "_sock", raw))
+        try:
+            sock.settimeout(SEND_S)
+            sock.sendall(data)
+        except OSError as error:
+            self._lost += 1
+            raise AnswerLost("The connection to the engine broke off (send to a container).") from error
         finally:
-            stream.close()
+            for one in (raw, sock):
+                one.close()
 
     def follow(self, container: str, skip: Mapping[str, int] | None = None) -> LogStream:
         with self._call("read a container's log") as client:

@@ -5,82 +5,51 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 
 from agents_runner.containers.cancellation import Cancellation
 from agents_runner.containers.control_folder import ControlFolders, read_state
-from agents_runner.containers.watch import Watch
+from agents_runner.containers.session import Session
 from agents_runner.core import container as labels
-from agents_runner.core.container import CommitSpec, ContainerSpec, ImageInfo, build_container
-from agents_runner.core.environment import Resources
+from agents_runner.core.container import ContainerState, ImageInfo, build_container
 from agents_runner.core.errors import (
     AgentsRunnerError,
     BuildFailed,
     Cancelled,
-    Detached,
     FileRefused,
     ImageMissing,
     LimitReached,
     NameInUse,
 )
 from agents_runner.core.events import Event, LayerDone, LogLine, Notice
-from agents_runner.core.imageplan import RECIPE_VERSION, Layer
-from agents_runner.core.redaction import contains_secret, redact
-from agents_runner.core.secrets import SECRETS_PATH, SecretGrant, SecretValues, secret_input
-from agents_runner.core.task_plan import WORKSPACE_PATH
+from agents_runner.core.imageplan import Layer
+from agents_runner.core.redaction import redact
 from agents_runner.engine.port import Engine
 from agents_runner.images import desktop
 from agents_runner.images.following import follow_other
-from agents_runner.images.packagecaches import MOUNTED_AT, held
+from agents_runner.images.layer_exports import ReadState, carry_exports
+from agents_runner.images.layer_job import BuildOptions, is_layer, layer_commit, layer_job
+from agents_runner.images.packagecaches import held
 from agents_runner.images.sharing import BuildCoordinator, SoloCoordinator
-from agents_runner.launcher import exports
-from agents_runner.launcher.files import (
-    STATE,
-    LauncherPlan,
-    Stage,
-    control_files,
-    secrets_for,
-    secrets_of,
-    token_line,
-)
-from agents_runner.launcher.protocol import Mark, OutputParser
-from agents_runner.launcher.tools import LAUNCH
+from agents_runner.launcher.files import STATE
+from agents_runner.launcher.protocol import Mark
 
 TAIL_LINES = 20
-LEFT_ALONE_S = 20
-"""How long after its limit a build that no application follows any more ends by itself, in seconds."""
-ReadState = Callable[[str], bytes | None]
-"""Reads a file that the launcher left in its state folder."""
-HARMLESS_COMMAND = ("/bin/sh",)
 
 
-def is_layer(image: ImageInfo | None, layer: Layer) -> bool:
-    """True if the image behind the layer's tag is that layer, and not just something with its tag."""
-    return (
-        image is not None
-        and image.is_ours()
-        and image.labels.get(labels.IMAGE_KEY) == layer.key
-        and image.labels.get(labels.IMAGE_REF) == layer.tag
-    )
+@dataclass(kw_only=True)
+class _Until:
+    """A build's limit."""
 
+    end: float
 
-@dataclass(frozen=True, kw_only=True)
-class BuildOptions:
-    """What holds for every layer of one task."""
+    def deadline(self) -> float | None:
+        return self.end
 
-    uid: int
-    gid: int
-    env_vars: Mapping[str, str]
-    timeout_s: int
-    token: str
-    resources: Resources = Resources()
-    secrets: Mapping[str, str] = field(default_factory=SecretValues)
-    """Values by name: those that the build may see reach its container, none may stay in the image."""
-    grants: tuple[SecretGrant, ...] = ()
-    environment_id: str = ""
-    package_cache: bool = False
+    def excludes(self, seconds: float) -> None:
+        self.end += seconds
 
 
 @dataclass(kw_only=True)
@@ -155,38 +124,24 @@ class LayerBuild:
             yield name
 
     def _build_alone(self, parent: ImageInfo, cache: str) -> Generator[Event, None, ImageInfo]:
-        key = self.layer.key
-        folder = self.control.named(build_container(key), uid=self.options.uid, gid=self.options.gid, kind="build")
-        files = control_files(self._plan(parent, cache))
-        spec = folder.prepare(self.engine, self._spec(parent, cache), files)
-        try:
-            container = self.engine.create(spec)
-        except BaseException:
-            folder.remove(self.engine)
-            raise
-        goes_on = False
-        try:
-            found = self.engine.find_image(self.layer.tag)
-            if found is not None and found.id != self.superseded_id and is_layer(found, self.layer):
-                return found  # somebody finished it between our look and our lock
-            yield from self._run(container)
-            read = partial(folder.read_state, self.engine, container)
-            return (yield from self._finish(container, parent, read))
-        except Cancelled:
-            # Those who wait for it look after it from now on; the last of them to leave stops it.
-            goes_on = self.coordinator.has_waiters(key)
-            raise
-        except Detached:
-            # Whoever wants the layer next follows the container and commits it.
-            goes_on = True
-            raise
-        except AgentsRunnerError as error:
-            self.coordinator.failed(key, redact(error.message, self.options.secrets.values()))
-            raise
-        finally:
-            if not goes_on:
-                self.engine.remove(container)
-                folder.remove(self.engine)
+        job = layer_job(
+            self.layer, parent, self.options, token=self.options.token, instance=self.instance, cache=cache
+        )
+        with Session(engine=self.engine, control=self.control, job=job, cancel=self.cancel) as session:
+            try:
+                found = self.engine.find_image(self.layer.tag)
+                if found is not None and found.id != self.superseded_id and is_layer(found, self.layer):
+                    return found  # somebody finished it between our look and our lock
+                yield from self._run(session)
+                return (yield from self._finish(session.container, parent, session.read_state))
+            except Cancelled:
+                # Those who wait for it look after it from now on; the last of them to leave stops it.
+                if self.coordinator.has_waiters(self.layer.key):
+                    session.keep()
+                raise
+            except AgentsRunnerError as error:
+                self.coordinator.failed(self.layer.key, redact(error.message, self.options.secrets.values()))
+                raise
 
     def _others(self) -> Generator[Event, None, ImageInfo | None]:
         """Wait for whoever builds it; None if it is ours to build after all."""
@@ -221,79 +176,19 @@ class LayerBuild:
                 self.engine.remove(state.id)
                 self.control.sweep(self.engine, build_container(key))
 
-    def _plan(self, parent: ImageInfo, cache: str) -> LauncherPlan:
-        return LauncherPlan(
-            token=self.options.token,
-            kind="build",
-            uid=self.options.uid,
-            gid=self.options.gid,
-            image_user=parent.user,
-            image_home=dict(entry.partition("=")[::2] for entry in parent.environment).get("HOME", ""),
-            variables=self.layer.inputs.env_vars,
-            fixed={"AGENTS_RUNNER": "1", "AGENTS_RUNNER_WORKSPACE": WORKSPACE_PATH},
-            stages=self._stages(),
-            volumes=parent.volumes,
-            package_cache=bool(cache),
-            secrets=self._secrets(),
-            limit_s=self.options.timeout_s + LEFT_ALONE_S,
-        )
-
-    def _stages(self) -> tuple[Stage, ...]:
-        return (Stage(phase=f"build.{self.layer.kind}", scripts=(self.layer.inputs.script.text,)),)
-
-    def _secrets(self) -> tuple[SecretGrant, ...]:
-        return secrets_for(self.options.grants, self._stages())
-
-    def _spec(self, parent: ImageInfo, cache: str) -> ContainerSpec:
-        launch = LAUNCH
-        return ContainerSpec(
-            name=build_container(self.layer.key),
-            image=parent.id,
-            # A CMD or ENTRYPOINT that the parent lacks could not be taken away again after the commit.
-            entrypoint=launch if parent.entrypoint else None,
-            command=() if parent.entrypoint else launch,
-            user="0:0" if parent.user else "",
-            labels={
-                labels.CONTAINER_KIND: "build",
-                labels.CONTAINER_KEY: self.layer.key,
-                labels.CONTAINER_NAME: build_container(self.layer.key),
-                labels.CONTAINER_ENVIRONMENT: self.options.environment_id,
-                labels.CONTAINER_INSTANCE: self.instance,
-                **({labels.CONTAINER_CACHE: cache} if cache else {}),
-            },
-            volumes={cache: MOUNTED_AT} if cache else {},
-            resources=self.options.resources,
-            memory_folders=(SECRETS_PATH,) if self._secrets() else (),
-            stdin=True,
-            stdin_stays=True,
-        )
-
-    def _run(self, container: str) -> Generator[Event, None, None]:
-        stream = self.engine.attach(container, stdin=True)
+    def _run(self, session: Session) -> Generator[Event, None, None]:
         try:
-            stream.send(token_line(self.options.token))
-            self.engine.start(container)
-        except BaseException:
-            stream.close()
-            raise
-        watch = Watch(
-            engine=self.engine,
-            container=container,
-            parser=OutputParser(self.options.token),
-            cancel=self.cancel,
-            deadline=time.monotonic() + self.options.timeout_s,
-        )
-        lines = watch.run(stream)
-        try:
+            session.start()
+            items = session.run(_Until(end=time.monotonic() + self.options.timeout_s))
             while True:
-                item = next(lines)
+                item = next(items)
                 if isinstance(item, LogLine):
                     self._tail.append(item.line)
                     yield item
                 else:
-                    self._marked(item, container)
+                    self._marked(item)
         except StopIteration as end:
-            state = end.value
+            state: ContainerState = end.value
         except LimitReached as error:
             raise BuildFailed(
                 f"The build took longer than its limit of {self.options.timeout_s} s.",
@@ -302,11 +197,8 @@ class LayerBuild:
             ) from error
         self._judge(state.exit_code or 0, oom=state.oom_killed)
 
-    def _marked(self, mark: Mark, container: str) -> None:
-        if mark.word == "secrets":
-            names = secrets_of(self._secrets(), mark.rest.partition(" ")[0])
-            self.engine.send(container, secret_input(names, self.options.secrets))
-        elif mark.word == "error":
+    def _marked(self, mark: Mark) -> None:
+        if mark.word == "error":
             self._error = mark.rest
         elif mark.word == "error-volume":
             self._error = "The script writes into a volume of the base image, which no image can hold."
@@ -347,14 +239,18 @@ class LayerBuild:
     def _finish(self, container: str, parent: ImageInfo, read: ReadState) -> Generator[Event, None, ImageInfo]:
         """Add the carried exports, commit, look at the result, tag; the launcher saw that nothing of ours is left."""
         try:
-            yield from self._carry_exports(container, parent, read)
+            yield from carry_exports(
+                self.engine, container, parent, read, secrets=self.options.secrets, lost=self._lost
+            )
         except FileRefused as error:
             raise BuildFailed(
                 f"What the script exports cannot be taken over: {error.message}",
                 f"Nothing but the application writes into {STATE} and /etc/agents-runner.",
                 tail=tuple(self._tail),
             ) from error
-        image_id = self.engine.commit(container, self._commit_spec(parent))
+        image_id = self.engine.commit(
+            container, layer_commit(self.layer, parent, base_ref=self.base_ref, instance=self.instance)
+        )
         image = self.engine.find_image(image_id)
         if image is None or (parent.command and image.command != parent.command) or image.user != parent.user:
             raise BuildFailed("The committed image is not what was asked for.", "The layer is not used.")
@@ -363,62 +259,3 @@ class LayerBuild:
         if tagged is None or not is_layer(tagged, self.layer):
             raise BuildFailed("The new layer was removed while it was made.", "It is built again next time.")
         return tagged
-
-    def _carry_exports(self, container: str, parent: ImageInfo, read: ReadState) -> Generator[Event, None, None]:
-        # Asked for in any case: what is no plain file there must not become part of a layer.
-        below = self.engine.get_file(container, exports.IMAGE_EXPORTS) or b""
-        self.engine.get_file(container, exports.IMAGE_FUNCTIONS)
-        after = read("00.after")
-        if after is None:
-            if self._lost:
-                yield Notice(
-                    message="The cached preflight replaced its shell (exec), so what it exported is lost.",
-                    hint="Start the last program without exec.",
-                )
-            return
-        # Only an image with our labels, inherited ones included, can have it from us.
-        known = exports.parse_exports(below) if labels.IMAGE_MANAGED in parent.labels else {}
-        changed = exports.difference(exports.parse_exports(read("00.before") or b""), exports.parse_exports(after))
-        carried = known | changed
-        carried, dropped = exports.without_secret_values(carried, self.options.secrets)
-        if dropped:
-            yield Notice(
-                message=f"Not baked into the image, since it looks like a secret: {', '.join(dropped)}.",
-                hint="Export it in the run preflight, or make it a variable of the environment.",
-            )
-        if exports.render_exports(carried) != below:
-            self.engine.put_file(container, exports.IMAGE_EXPORTS, exports.render_exports(carried))
-        functions = read("functions.bash")
-        if functions and contains_secret(functions.decode("utf-8", "replace"), self.options.secrets.values()):
-            yield Notice(message="Not baked into the image, since it holds a secret: an exported function.")
-        elif functions:
-            self.engine.put_file(container, exports.IMAGE_FUNCTIONS, functions)
-
-    def _commit_spec(self, parent: ImageInfo) -> CommitSpec:
-        key = self.layer
-        return CommitSpec(
-            labels={
-                labels.IMAGE_MANAGED: "true",
-                labels.IMAGE_KIND: key.kind,
-                labels.IMAGE_KEY: key.key,
-                labels.IMAGE_REF: key.tag,
-                labels.IMAGE_BASE: self.base_ref,
-                labels.IMAGE_STEP: key.step,
-                labels.IMAGE_PARENT: parent.id,
-                labels.IMAGE_RECIPE: f"{RECIPE_VERSION}-{key.inputs.recipe[:12]}",
-                labels.IMAGE_CREATED: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-                labels.IMAGE_INSTANCE: self.instance,
-                # A container of this image inherits its labels; emptied, they claim nothing.
-                labels.CONTAINER_KIND: "",
-                labels.CONTAINER_KEY: "",
-                labels.CONTAINER_NAME: "",
-                labels.CONTAINER_ENVIRONMENT: "",
-                labels.CONTAINER_INSTANCE: "",
-                labels.CONTAINER_CACHE: "",
-                labels.CONTAINER_NONCE: "",
-            },
-            entrypoint=parent.entrypoint,
-            command=parent.command or (None if parent.entrypoint else HARMLESS_COMMAND),
-            user=parent.user,
-            message=f"agents-runner {key.kind} layer {key.step}".strip(),
-        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
@@ -15,10 +16,12 @@ from agents_runner.core.errors import AgentsRunnerError, BuildFailed, Cancelled,
 from agents_runner.core.events import Cache, Event, LayerDone, LogLine, Notice, Phase, PhaseFinished, PhaseStarted
 from agents_runner.core.imageplan import ImagePlan, Kind, Layer, without
 from agents_runner.engine.port import Engine
-from agents_runner.images.build import BuildOptions, LayerBuild, is_layer
+from agents_runner.images.build import LayerBuild
 from agents_runner.images.desktop import is_hopeless
+from agents_runner.images.layer_job import BuildOptions, is_layer
 from agents_runner.images.sharing import BuildCoordinator, SoloCoordinator
 
+log = logging.getLogger(__name__)
 _PHASES: tuple[tuple[Kind, Phase], ...] = (("desktop", Phase.BUILD_DESKTOP), ("env", Phase.BUILD_ENV))
 _NAMES = {"desktop": "desktop layer", "env": "environment layer"}
 
@@ -102,6 +105,11 @@ class Ensurer:
                 raise
             except AgentsRunnerError as error:
                 return replace(done, error=error, cache="fallback")
+            except Exception:
+                # A cache never makes a task fail: what nobody foresaw in a build is a failed build.
+                log.exception("the build of %s ended by an unexpected error", layer.tag)
+                crash = BuildFailed("The build ended by an error of the application.", "Its log has the details.")
+                return replace(done, error=crash, cache="fallback")
             done = replace(done.with_layer(kind, layer, image), cache="built")
         return done
 

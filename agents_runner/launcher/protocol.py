@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from agents_runner.core.events import LogLine, Stream
 
@@ -18,12 +18,18 @@ MAX_LINE = 65536
 CUT = " [line cut]"
 
 
+QUIET = "quiet"
+"""Word of a mark that no container says: nothing has come from it for a moment."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Mark:
     """One of the launcher's own lines: its first word and the rest."""
 
     word: str
     rest: str = ""
+    trusted: bool = field(default=True, compare=False)
+    """Whether it came with the token; without it anything in the container can have said it."""
 
 
 def clocked(mark: Mark) -> tuple[tuple[str, ...], float | None]:
@@ -69,8 +75,13 @@ class OutputParser:
 
     def _line(self, stream: Stream, line: str) -> Iterator[LogLine | Mark]:
         line = line.removesuffix("\r")
-        if stream == "stdout" and line.startswith(_UNTRUSTED) and line[len(_UNTRUSTED) :] in ROOT_PROGRAMS:
-            yield Mark(word=NEEDS_ROOT, rest=line[len(_UNTRUSTED) :])
+        if (
+            self._mark
+            and stream == "stdout"
+            and line.startswith(_UNTRUSTED)
+            and line[len(_UNTRUSTED) :] in ROOT_PROGRAMS
+        ):
+            yield Mark(word=NEEDS_ROOT, rest=line[len(_UNTRUSTED) :], trusted=False)
             return
         before, mark, after = line.partition(self._mark) if self._mark and stream == "stdout" else (line, "", "")
         if before or not mark:

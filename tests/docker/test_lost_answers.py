@@ -20,7 +20,8 @@ from agents_runner.core.events import Event, LogLine, Notice, PhaseFinished, Tas
 from agents_runner.core.task_plan import AgentLaunch, DockerRunnerConfig
 from agents_runner.engine.docker_engine import DockerEngine, connect
 from agents_runner.launcher.protocol import OutputParser
-from agents_runner.runner.tasks.run_task import new_token, run_task
+from agents_runner.runner.tasks.run_task import run_task
+from agents_runner.runner.tasks.tools import new_token
 from tests.support.fault_proxy import Fault, FaultProxy
 from tests.support.tools import plain_tools
 from tests.support.waiting import until

@@ -9,7 +9,7 @@ from typing import Any
 from agents_runner.containers.cancellation import Cancellation
 from agents_runner.containers.control_folder import ControlFolders
 from agents_runner.engine.port import Engine
-from agents_runner.runner.tasks.run_task import Tools
+from agents_runner.runner.tasks.tools import Tools
 
 
 def plain_tools(engine: Engine, folder: Path, cancel: Cancellation | None = None, **more: Any) -> Tools:

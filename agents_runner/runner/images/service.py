@@ -35,7 +35,7 @@ from agents_runner.runner.services import CachedImage, CleanReport, CleanRequest
 from agents_runner.runner.tasks.base_image import base_image
 from agents_runner.runner.tasks.plan_launch import plan_launch
 from agents_runner.runner.tasks.redacting import redacted
-from agents_runner.runner.tasks.run_task import build_options, new_token
+from agents_runner.runner.tasks.tools import build_options, new_token
 from agents_runner.store.image_uses import ImageUse
 
 

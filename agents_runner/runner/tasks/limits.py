@@ -29,6 +29,10 @@ class Limits:
         found = [one for one in (self._task_end(), self._stage_end()) if one is not None]
         return min(found, default=None)
 
+    def excludes(self, seconds: float) -> None:
+        """That long nothing ran: it counts for no limit."""
+        self._began += seconds
+
     def error(self, phase: Phase | None) -> StageFailed:
         """What to say of the limit that is over."""
         task, stage = self._task_end(), self._stage_end()

@@ -25,6 +25,7 @@ from agents_runner.core.task_plan import AgentLaunch, DockerRunnerConfig
 from agents_runner.engine.port import Engine, EngineFactory
 from agents_runner.images.sharing import BuildCoordinator, SoloCoordinator
 from agents_runner.runner.services import ActiveTasks, Listener, TaskRequest
+from agents_runner.runner.tasks.adoption import RecordedProgress, follow_task
 from agents_runner.runner.tasks.agent_events import with_agent_messages
 from agents_runner.runner.tasks.cancellation import TaskCancellation
 from agents_runner.runner.tasks.desktop import DoorPort
@@ -33,8 +34,9 @@ from agents_runner.runner.tasks.log_limit import limited
 from agents_runner.runner.tasks.plan_launch import Host, check_prompt, plan_launch, without_caches
 from agents_runner.runner.tasks.recording import recorded
 from agents_runner.runner.tasks.redacting import withheld
-from agents_runner.runner.tasks.run_task import STOP_GRACE_S, RecordedProgress, Tools, follow_task, run_task
+from agents_runner.runner.tasks.run_task import run_task
 from agents_runner.runner.tasks.test_preflight import NO_AGENT
+from agents_runner.runner.tasks.tools import STOP_GRACE_S, Tools
 from agents_runner.runner.tasks.workers import Workers
 
 DETACH_PATIENCE_S = 60.0

@@ -8,7 +8,7 @@ from pathlib import Path
 from agents_runner.core.container import ContainerSpec, task_container
 from agents_runner.core.events import Event, LogLine, PhaseFinished, TaskResult, TaskState
 from agents_runner.engine.fake import Console, FakeEngine
-from agents_runner.runner.tasks.run_task import RecordedProgress, follow_task
+from agents_runner.runner.tasks.adoption import RecordedProgress, follow_task
 from tests.support.tools import plain_tools
 from tests.unit.runner.tasks.test_run_task import CONFIG
 

@@ -1,0 +1,214 @@
+"""One container from its making to its end: the only place that creates, starts, follows and removes one of ours."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Protocol, Self
+
+from agents_runner.containers.cancellation import Cancellation
+from agents_runner.containers.control_folder import ControlFolder, ControlFolders, read_state
+from agents_runner.containers.job import ContainerJob
+from agents_runner.containers.watch import Watch
+from agents_runner.core.container import ContainerState
+from agents_runner.core.errors import AgentsRunnerError, ContainerMissing, Detached, EngineError
+from agents_runner.core.events import LogLine, Phase
+from agents_runner.core.secrets import secret_input
+from agents_runner.engine.port import MAX_FILE, Engine, LogStream
+from agents_runner.launcher.files import secrets_of, token_line
+from agents_runner.launcher.protocol import NEEDS_ROOT, QUIET, Mark, OutputParser, clocked
+
+WAITED = "waited"
+"""Word of the mark that `Session` adds where a container waited for an application to come back."""
+_LAST_LINES = 200
+"""How many of a container's last lines are looked at for the launcher's last word."""
+
+
+class Deadline(Protocol):
+    """When a container has to be ended; asked again and again while it runs."""
+
+    def deadline(self) -> float | None:
+        """By the monotonic clock; None for never."""
+        ...
+
+    def excludes(self, seconds: float) -> None:
+        """Told how long the container waited for the application, which counts for no limit."""
+        ...
+
+
+@dataclass(kw_only=True)
+class Session:
+    """A context manager: inside it the container is there, after it container and folder are gone.
+
+    They stay where the work is left to go on (Detached), and where `keep` was called. With `container` given it is
+    one that another process began. Entering raises NameInUse, StoreError and EngineErrors, with nothing left behind.
+    """
+
+    engine: Engine
+    control: ControlFolders
+    job: ContainerJob
+    cancel: Cancellation
+    container: str = ""
+    was_away: bool = False
+    """Once it has run: the engine could not be reached for a moment, so it may have been restarted."""
+    _folder: ControlFolder | None = None
+    _stream: LogStream | None = None
+    _kept: bool = False
+    _live: bool = True
+    """What the container says, it says now: an output that is read once more has answers in it already."""
+    _asked: Mark | None = None
+    """The launcher's question for a stage's secrets, up to the mark after it."""
+    _unanswered: bool = False
+    _agent_began: bool = field(default=False)
+
+    def __enter__(self) -> Self:
+        if not self.container:
+            self._create()
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        if self._stream is not None:
+            self._stream.close()
+        if self._kept or isinstance(error, Detached):
+            return
+        with contextlib.suppress(EngineError):
+            self.engine.remove(self.container)
+        with contextlib.suppress(EngineError):
+            self._remove_folder()
+
+    def keep(self) -> None:
+        """Leave the container and its folder behind: somebody else looks after it from now on."""
+        self._kept = True
+
+    def start(self) -> None:
+        """Start it; the token is sent before, so that it never waits for one whose sender died in between."""
+        stream = self.engine.attach(self.container, stdin=True)
+        self._stream = stream
+        stream.send(token_line(self.job.token))
+        self.engine.start(self.container)
+
+    def run(self, limit: Deadline) -> Generator[LogLine | Mark, None, ContainerState]:
+        """Lines and marks of a started container to its end, then its state. Each stage's secrets are answered.
+
+        What is said with the token after the agent has begun is believed no more than the agent's own words. Raises
+        Cancelled, Detached, LimitReached and EngineErrors; the container is left as it is.
+        """
+        stream, self._stream = self._stream, None
+        if stream is None:
+            raise ContainerMissing("The container was not started.")
+        return (yield from self._follow(stream, limit))
+
+    def resume(self, limit: Deadline) -> Generator[LogLine | Mark, None, ContainerState]:
+        """The same of a container that another process began: its whole output, and what is unanswered in it."""
+        self._live = False
+        return (yield from self._follow(self.engine.follow(self.container), limit))
+
+    def read(self, path: str, *, limit: int = MAX_FILE) -> bytes | None:
+        """A file that the ended container holds; see `Engine.get_file`."""
+        return self.engine.get_file(self.container, path, limit=limit)
+
+    def read_state(self, name: str) -> bytes | None:
+        """What the launcher of an ended build wrote down; see `Engine.get_file`."""
+        return read_state(self.engine, self.container, name)
+
+    # -- making and removing -------------------------------------------------------------------------
+
+    def _create(self) -> None:
+        job = self.job
+        folder = self.control.named(job.spec.name, uid=job.uid, gid=job.gid, kind=job.kind)
+        spec = folder.prepare(self.engine, job.spec, job.files)
+        try:
+            self.container = self.engine.create(spec)
+        except BaseException:
+            if job.kind == "task":
+                # A build's name is a lock: what has it may be somebody else's.
+                with contextlib.suppress(EngineError):
+                    self.engine.remove(spec.name)
+            with contextlib.suppress(EngineError):
+                folder.remove(self.engine)
+            raise
+        self._folder = folder
+
+    def _remove_folder(self) -> None:
+        if self._folder is not None:
+            self._folder.remove(self.engine)
+        else:
+            self.control.sweep(self.engine, self.job.spec.name)
+
+    # -- following -----------------------------------------------------------------------------------
+
+    def _follow(self, stream: LogStream, limit: Deadline) -> Generator[LogLine | Mark, None, ContainerState]:
+        watch = Watch(
+            engine=self.engine, container=self.container, parser=OutputParser(self.job.token), cancel=self.cancel
+        )
+        items = watch.run(stream)
+        while True:
+            # While it waits for secrets no clock runs: the application may have been away for hours.
+            watch.deadline = limit.deadline() if self._asked is None else None
+            watch.tells_quiet = self._unanswered or not self._live
+            try:
+                item = next(items)
+            except StopIteration as end:
+                self.was_away = watch.was_away
+                state: ContainerState = end.value
+                return state
+            if isinstance(item, LogLine):
+                yield item
+            elif item.word == QUIET:
+                yield from self._caught_up(watch)
+            else:
+                yield from self._marked(item, watch, limit)
+
+    def _marked(self, mark: Mark, watch: Watch, limit: Deadline) -> Generator[Mark, None, None]:
+        if self._agent_began or not mark.trusted:
+            if mark.word == NEEDS_ROOT and not mark.trusted:
+                yield mark
+            return
+        if mark.word == "secrets":
+            self._asked, self._unanswered = mark, True
+            if self._live:
+                self._answer(mark, watch)
+            return
+        if self._asked is not None:
+            limit.excludes(_between(self._asked, mark))
+            self._asked, self._unanswered = None, False
+        self._agent_began = mark.word == "begin" and mark.rest.partition(" ")[0] == Phase.AGENT
+        yield mark
+
+    def _caught_up(self, watch: Watch) -> Generator[Mark, None, None]:
+        """Nothing more has come for a moment: a question that stands last in the output is still unanswered."""
+        asked = self._asked
+        if asked is not None and self._unanswered and self._is_last_word(watch):
+            self._answer(asked, watch)
+            if not self._live:
+                yield Mark(word=WAITED, rest=asked.rest.partition(" ")[0])
+        self._live = True
+
+    def _is_last_word(self, watch: Watch) -> bool:
+        chunks = watch.patiently(lambda: self.engine.last_output(self.container, _LAST_LINES))
+        parser = OutputParser(self.job.token)
+        found = [item for chunk in chunks or () for item in parser.feed(chunk.stream, chunk.data)]
+        marks = [item for item in (*found, *parser.finish()) if isinstance(item, Mark) and item.trusted]
+        return not marks or marks[-1] == self._asked
+
+    def _answer(self, asked: Mark, watch: Watch) -> None:
+        names = secrets_of(self.job.grants, asked.rest.partition(" ")[0])
+        missing = [name for name in names if name not in self.job.secrets]
+        if missing:
+            raise AgentsRunnerError(
+                f"The container waits for a secret that cannot be read: {', '.join(missing)}.",
+                "Unlock the keyring, or give the secret its value again.",
+            )
+        self._unanswered = False
+        data = secret_input(names, self.job.secrets)
+        watch.patiently(lambda: self.engine.send(self.container, data))
+
+
+def _between(asked: Mark, after: Mark) -> float:
+    """Seconds between two marks by the container's own clock; 0 where one has none."""
+    (_, first), (_, second) = clocked(asked), clocked(after)
+    return max(0.0, second - first) if first is not None and second is not None else 0.0

@@ -1,0 +1,93 @@
+"""Taking up a task whose application died: the whole output is read once more, what is recorded left out."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass
+
+from agents_runner.containers.session import Session
+from agents_runner.core import container as labels
+from agents_runner.core.container import ContainerState, task_container
+from agents_runner.core.errors import ContainerMissing
+from agents_runner.core.events import Event, LogLine, Notice, Phase, PhaseFinished, PhaseStarted
+from agents_runner.core.task_plan import DockerRunnerConfig
+from agents_runner.runner.tasks.limits import Limits
+from agents_runner.runner.tasks.phases import PhaseClock
+from agents_runner.runner.tasks.redacting import redacted
+from agents_runner.runner.tasks.run_task import TaskRun
+from agents_runner.runner.tasks.task_job import adopted_job
+from agents_runner.runner.tasks.tools import Tools
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordedProgress:
+    """What is recorded of a task whose application died: `lines` of its container, by stream."""
+
+    lines: Mapping[str, int]
+    begun: frozenset[Phase]
+    finished: frozenset[Phase]
+    notices: frozenset[str]
+
+
+def follow_task(config: DockerRunnerConfig, tools: Tools, known: RecordedProgress) -> Iterator[Event]:
+    """Take up a task whose container is there: what is known is left out, the rest is as if nothing had been.
+
+    The last event is its `TaskResult`. Raises ContainerMissing where there is nothing to take up.
+    """
+    yield from redacted(_taken_up(config, tools, known), tools.secrets.values())
+
+
+def _taken_up(config: DockerRunnerConfig, tools: Tools, known: RecordedProgress) -> Generator[Event, None, None]:
+    state = tools.engine.inspect(task_container(config.task_id))
+    if state is None or state.status == "created":
+        raise ContainerMissing("The task's container is not there, or never started.")
+    run = TaskRun(config=config, tools=tools, phases=PhaseClock(adopted=True))
+    yield from run.to_its_end(_without_known(_resumed(run, state), known))
+
+
+def _resumed(run: TaskRun, state: ContainerState) -> Generator[Event, None, None]:
+    engine, config = run.tools.engine, run.config
+    image = engine.find_image(state.image_id)
+    ours = image.labels.get(labels.IMAGE_REF, "") if image is not None and image.is_ours() else ""
+    run.image = ours or config.base_image
+    run.read_logins()
+    run.made_at = state.created or None
+    run.phases.begin(Phase.START)
+    session = Session(
+        engine=engine,
+        control=run.tools.control,
+        job=adopted_job(config, run.tools.secrets),
+        cancel=run.tools.cancel,
+        container=state.id,
+    )
+    with session:
+        run.screen.open_again()
+        run.screen.lead_to(state.id)
+        try:
+            # Both by the engine's clock: ours may be another one, or have been set meanwhile.
+            age = max(0.0, engine.clock() - state.started) if state.started else 0.0
+            run.limits = Limits(config, age_s=age)
+            yield from run.watched(session, session.resume(run))
+        finally:
+            run.screen.close()
+
+
+def _without_known(events: Iterator[Event], known: RecordedProgress) -> Generator[Event, None, None]:
+    left = dict(known.lines)
+    for event in events:
+        if isinstance(event, LogLine) and left.get(event.stream, 0) > 0:
+            left[event.stream] -= 1
+        elif not _is_known(event, known):
+            yield event
+
+
+def _is_known(event: Event, known: RecordedProgress) -> bool:
+    match event:
+        case PhaseStarted():
+            return event.phase in known.begun
+        case PhaseFinished():
+            return event.phase in known.finished
+        case Notice():
+            return f"{event.message} {event.hint}".strip() in known.notices
+        case _:
+            return False

@@ -1,0 +1,100 @@
+"""A task's container as a value, made of its plan and of what was found out before it is created."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from agents_runner.containers.job import ContainerJob
+from agents_runner.core import container as labels
+from agents_runner.core.container import ContainerSpec, ImageInfo, task_container
+from agents_runner.core.mounts import Mount
+from agents_runner.core.secrets import SECRETS_PATH
+from agents_runner.core.task_plan import WORKSPACE_PATH, DockerRunnerConfig
+from agents_runner.images.planning import StartPlan
+from agents_runner.launcher.files import DesktopStart, LauncherPlan, control_files, secrets_for
+from agents_runner.launcher.tools import LAUNCH
+
+
+def task_job(
+    config: DockerRunnerConfig,
+    *,
+    base: ImageInfo,
+    image_id: str,
+    start: StartPlan,
+    mounts: tuple[Mount, ...] = (),
+    login: Mapping[str, bytes] | None = None,
+    desktop: DesktopStart | None = None,
+    prompt: bytes = b"",
+    network: str = "",
+    secrets: Mapping[str, str],
+) -> ContainerJob:
+    """The container that runs a task over the image `image_id`; `base` is the image that the person chose."""
+    grants = secrets_for(config.secrets, start.stages, agent=config.agent is not None)
+    plan = LauncherPlan(
+        token=config.token,
+        kind="task",
+        uid=config.uid,
+        gid=config.gid,
+        image_user=base.user,
+        image_home=dict(entry.partition("=")[::2] for entry in base.environment).get("HOME", ""),
+        variables=config.env_vars,
+        fixed={
+            "AGENTS_RUNNER": "1",
+            "AGENTS_RUNNER_WORKSPACE": WORKSPACE_PATH,
+            "AGENTS_RUNNER_TASK_ID": config.task_id,
+            "AGENTS_RUNNER_ENVIRONMENT": config.environment_name,
+        },
+        stages=start.stages,
+        desktop=desktop,
+        mounted=tuple(mount.target for mount in mounts if not mount.read_only),
+        login=login or {},
+        agent=config.agent,
+        prompt=prompt,
+        secrets=grants,
+        profile=config.profile,
+    )
+    name = task_container(config.task_id)
+    spec = ContainerSpec(
+        name=name,
+        image=image_id,
+        entrypoint=LAUNCH,
+        user="0:0" if base.user else "",
+        labels={
+            labels.CONTAINER_KIND: "task",
+            labels.CONTAINER_NAME: name,
+            labels.CONTAINER_TASK: config.task_id,
+            labels.CONTAINER_ENVIRONMENT: config.environment_id,
+            labels.CONTAINER_INSTANCE: config.instance,
+        },
+        mounts=mounts,
+        ports=config.ports,
+        resources=config.resources,
+        init=True,
+        platform=config.platform,
+        network=network,
+        memory_folders=(SECRETS_PATH,) if grants else (),
+        stdin=True,
+        stdin_stays=True,
+    )
+    return _job(config, spec, control_files(plan), secrets)
+
+
+def adopted_job(config: DockerRunnerConfig, secrets: Mapping[str, str]) -> ContainerJob:
+    """What is still to be known of a task's container that another process began."""
+    spec = ContainerSpec(name=task_container(config.task_id), image="")
+    return _job(config, spec, {}, secrets)
+
+
+def _job(
+    config: DockerRunnerConfig, spec: ContainerSpec, files: Mapping[str, bytes], secrets: Mapping[str, str]
+) -> ContainerJob:
+    return ContainerJob(
+        kind="task",
+        spec=spec,
+        files=files,
+        token=config.token,
+        uid=config.uid,
+        gid=config.gid,
+        grants=config.secrets,
+        secrets=secrets,
+    )
