@@ -156,7 +156,7 @@ def test_a_host_without_bash_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None
     def which(name: str, path: str = "") -> str | None:
         return None if name == "bash" else f"{path.partition(':')[0] or '/bin'}/{name}"
 
-    monkeypatch.setattr(mini_base.shutil, "which", which)
+    monkeypatch.setattr(host_programs.shutil, "which", which)
     with pytest.raises(WorkspaceError, match="no bash") as caught:
         mini_base.make_mini_base()
     assert caught.value.hint

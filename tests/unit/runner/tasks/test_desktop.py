@@ -122,7 +122,8 @@ def test_a_picture_of_a_running_task(service: DesktopService, engine: FakeEngine
         Ran(exit_code=3, stdout=b"", stderr=b"noise\nThere is no desktop in this container.\n"),
         Ran(exit_code=0, stdout=b"<html>", stderr=b""),
     ]
-    engine.insiders.append(lambda argv: answers.pop(0) if argv == container_paths.PICTURE else None)
+    looks = container_paths.as_person("1000:1000", container_paths.PICTURE)
+    engine.insiders.append(lambda argv: answers.pop(0) if argv == looks else None)
     assert service.picture("t").data == PICTURE
     with pytest.raises(NoDesktop, match="There is no desktop in this container"):
         service.picture("t")
