@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -13,7 +14,7 @@ from agents_runner.containers.control_folder import ControlFolder, ControlFolder
 from agents_runner.containers.job import ContainerJob
 from agents_runner.containers.watch import Watch
 from agents_runner.core.container import ContainerState
-from agents_runner.core.errors import AgentsRunnerError, ContainerMissing, Detached, EngineError
+from agents_runner.core.errors import AgentsRunnerError, ContainerMissing, Detached, EngineError, LimitReached
 from agents_runner.core.events import LogLine, Phase
 from agents_runner.core.secrets import secret_input
 from agents_runner.engine.port import MAX_FILE, Engine, LogStream
@@ -22,6 +23,9 @@ from agents_runner.launcher.protocol import NEEDS_ROOT, QUIET, Mark, OutputParse
 
 WAITED = "waited"
 """Word of the mark that `Session` adds where a container waited for an application to come back."""
+CATCH_UP_S = 60.0
+"""Seconds that reading what a container has said so far may take before its limits hold: how long it waited for an
+application, which counts for no limit, stands in that output."""
 _LAST_LINES = 200
 """How many of a container's last lines are looked at for the launcher's last word."""
 
@@ -62,6 +66,7 @@ class Session:
     """The launcher's question for a stage's secrets, up to the mark after it."""
     _unanswered: bool = False
     _agent_began: bool = field(default=False)
+    _resumed_at: float = 0.0
 
     def __enter__(self) -> Self:
         if not self.container:
@@ -104,8 +109,12 @@ class Session:
 
     def resume(self, limit: Deadline) -> Generator[LogLine | Mark, None, ContainerState]:
         """The same of a container that another process began: its whole output, and what is unanswered in it."""
-        self._live = False
-        return (yield from self._follow(self.engine.follow(self.container), limit))
+        self._live, self._resumed_at = False, time.monotonic()
+        state = yield from self._follow(self.engine.follow(self.container), limit)
+        end = limit.deadline()
+        if not self._live and end is not None and end < self._resumed_at:
+            raise LimitReached("The time limit was over before anybody looked.")
+        return state
 
     def read(self, path: str, *, limit: int = MAX_FILE) -> bytes | None:
         """A file that the ended container holds; see `Engine.get_file`."""
@@ -147,8 +156,7 @@ class Session:
         )
         items = watch.run(stream)
         while True:
-            # While it waits for secrets no clock runs: the application may have been away for hours.
-            watch.deadline = limit.deadline() if self._asked is None else None
+            watch.deadline = self._deadline(limit)
             watch.tells_quiet = self._unanswered or not self._live
             try:
                 item = next(items)
@@ -162,6 +170,11 @@ class Session:
                 yield from self._caught_up(watch)
             else:
                 yield from self._marked(item, watch, limit)
+
+    def _deadline(self, limit: Deadline) -> float | None:
+        # While it waits for secrets no clock runs: the application may have been away for hours.
+        end = limit.deadline() if self._asked is None else None
+        return end if end is None or self._live else max(end, self._resumed_at + CATCH_UP_S)
 
     def _marked(self, mark: Mark, watch: Watch, limit: Deadline) -> Generator[Mark, None, None]:
         if self._agent_began or not mark.trusted:

@@ -343,7 +343,7 @@ class FakeEngine:
 
         def work() -> None:
             code = self.program(one.spec, one.console)
-            one.state = replace(one.state, status="exited", running=False, exit_code=code)
+            one.state = replace(one.state, status="exited", running=False, exit_code=code, finished=self.clock())
             one.console.end()
 
         one.thread = threading.Thread(target=work, daemon=True)

@@ -64,12 +64,16 @@ def _resumed(run: TaskRun, state: ContainerState) -> Generator[Event, None, None
         run.screen.open_again()
         run.screen.lead_to(state.id)
         try:
-            # Both by the engine's clock: ours may be another one, or have been set meanwhile.
-            age = max(0.0, engine.clock() - state.started) if state.started else 0.0
-            run.limits = Limits(config, age_s=age)
+            run.limits = Limits(config, age_s=_age(state, engine.clock()))
             yield from run.watched(session, session.resume(run))
         finally:
             run.screen.close()
+
+
+def _age(state: ContainerState, now: float) -> float:
+    """Seconds that it has run, or ran, by the engine's clock: ours may be another one, or have been set meanwhile."""
+    end = state.finished if state.ended and state.finished else now
+    return max(0.0, end - state.started) if state.started else 0.0
 
 
 def _without_known(events: Iterator[Event], known: RecordedProgress) -> Generator[Event, None, None]:
