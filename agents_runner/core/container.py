@@ -54,6 +54,8 @@ class ContainerSpec:
     user: str = ""
     workdir: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
+    withheld_variables: tuple[str, ...] = ()
+    """Names of the image's own variables that the container does not have."""
     labels: Mapping[str, str] = field(default_factory=dict)
     mounts: tuple[Mount, ...] = ()
     volumes: Mapping[str, str] = field(default_factory=dict)
@@ -62,6 +64,8 @@ class ContainerSpec:
     """Paths of file systems in memory: nothing in them is ever on a disk or in a commit."""
     open_memory_folders: Mapping[str, int] = field(default_factory=dict)
     """The same for folders that every user of the container may write into: path to its size in MiB."""
+    scratch_folders: Mapping[str, int] = field(default_factory=dict)
+    """The same for folders whose files can be run as programs, in place of what the image has there."""
     empty_volumes: Mapping[str, str] = field(default_factory=dict)
     """The same for volumes that nothing of the image is copied into."""
     read_only_volumes: Mapping[str, str] = field(default_factory=dict)
@@ -165,6 +169,8 @@ class CommitSpec:
     entrypoint: tuple[str, ...] | None = None
     command: tuple[str, ...] | None = None
     user: str = ""
+    environment: tuple[str, ...] = ()
+    """`NAME=value` of variables that the container went without and the image is to have; others stay."""
     message: str = ""
 
 

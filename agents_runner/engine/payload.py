@@ -29,8 +29,9 @@ def container_config(spec: ContainerSpec, *, userns_host: bool = False) -> dict[
         config["User"] = spec.user
     if spec.workdir:
         config["WorkingDir"] = spec.workdir
-    if spec.environment:
-        config["Env"] = [f"{name}={value}" for name, value in spec.environment.items()]
+    if spec.environment or spec.withheld_variables:
+        # A name without a value takes the image's variable away.
+        config["Env"] = [*(f"{name}={value}" for name, value in spec.environment.items()), *spec.withheld_variables]
     if spec.ports:
         config["ExposedPorts"] = {f"{port.container}/{port.protocol}": {} for port in spec.ports}
     return config
@@ -49,6 +50,10 @@ def _host_config(spec: ContainerSpec, *, userns_host: bool) -> dict[str, object]
     host: dict[str, object] = {"Mounts": mounts, "LogConfig": _LOG, "Init": spec.init}
     if spec.dropped_capabilities:
         host["CapDrop"] = list(spec.dropped_capabilities)
+    if spec.scratch_folders:
+        host["Tmpfs"] = {
+            target: f"exec,nosuid,nodev,mode=1777,size={size}m" for target, size in spec.scratch_folders.items()
+        }
     bindings: dict[str, list[dict[str, str]]] = {}
     for port in spec.ports:
         bindings.setdefault(f"{port.container}/{port.protocol}", []).append(
@@ -90,4 +95,6 @@ def commit_config(spec: CommitSpec) -> dict[str, object]:
         config["Cmd"] = list(spec.command)
     if spec.user:
         config["User"] = spec.user
+    if spec.environment:
+        config["Env"] = list(spec.environment)
     return config

@@ -15,7 +15,7 @@ from agents_runner.core.secrets import SECRETS_PATH, SecretGrant, SecretValues
 from agents_runner.core.task_plan import WORKSPACE_PATH
 from agents_runner.images.packagecaches import MOUNTED_AT
 from agents_runner.launcher.files import LauncherPlan, Stage, control_files, secrets_for
-from agents_runner.launcher.tools import LAUNCH
+from agents_runner.launcher.tools import LAUNCH, unsafe_variables
 
 LEFT_ALONE_S = 20
 """How long after its limit a build that no application follows any more ends by itself, in seconds."""
@@ -55,6 +55,7 @@ def layer_job(
     """The container that runs a layer's script over its parent; `cache` names its package cache's volume, if any."""
     stages = (Stage(phase=f"build.{layer.kind}", scripts=(layer.inputs.script.text,)),)
     grants = secrets_for(options.grants, stages)
+    unsafe = unsafe_variables(parent)
     plan = LauncherPlan(
         token=token,
         kind="build",
@@ -62,6 +63,7 @@ def layer_job(
         gid=options.gid,
         image_user=parent.user,
         image_home=dict(entry.partition("=")[::2] for entry in parent.environment).get("HOME", ""),
+        image_variables=unsafe,
         variables=layer.inputs.env_vars,
         fixed={"AGENTS_RUNNER": "1", "AGENTS_RUNNER_WORKSPACE": WORKSPACE_PATH},
         stages=stages,
@@ -78,6 +80,7 @@ def layer_job(
         entrypoint=LAUNCH if parent.entrypoint else None,
         command=() if parent.entrypoint else LAUNCH,
         user="0:0" if parent.user else "",
+        withheld_variables=tuple(unsafe),
         labels={
             labels.CONTAINER_KIND: "build",
             labels.CONTAINER_KEY: layer.key,
@@ -130,5 +133,6 @@ def layer_commit(layer: Layer, parent: ImageInfo, *, base_ref: str, instance: st
         entrypoint=parent.entrypoint,
         command=parent.command or (None if parent.entrypoint else HARMLESS_COMMAND),
         user=parent.user,
+        environment=tuple(f"{name}={value}" for name, value in unsafe_variables(parent).items()),
         message=f"agents-runner {layer.kind} layer {layer.step}".strip(),
     )

@@ -28,6 +28,7 @@ _RESERVED = re.compile(
     r"UID|EUID|PPID|GROUPS|S?RANDOM|SECONDS|LINENO|DIRSTACK|FUNCN\w*|HISTCMD|EPOCH\w*|BASH(?!_ENV$)\w*|SHELLOPTS|IFS"
 )
 """Variables that mean something to the launcher's shell: it hands them on without having them itself."""
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +58,8 @@ class LauncherPlan:
     gid: int
     image_user: str = ""
     image_home: str = ""
+    image_variables: Mapping[str, str] = field(default_factory=dict)
+    """Those of the image's own that the container starts without; scripts and agent have them."""
     variables: Mapping[str, str] = field(default_factory=dict)
     fixed: Mapping[str, str] = field(default_factory=dict)
     """Our own AGENTS_RUNNER_ variables, which no script's export may change."""
@@ -132,6 +135,7 @@ def _variables(plan: LauncherPlan) -> list[str]:
         f"AR_STAGE={'build' if plan.kind == 'build' else 'run'}",
         f"AR_PROFILE={plan.profile}",
         f"AR_MOUNTED={shlex.quote(':'.join(plan.mounted))}",
+        *_exporter("ar_plan_image", plan.image_variables),
         *_exporter("ar_plan_variables", plan.variables, first="ar_cache_variables" if plan.package_cache else ":"),
         *_exporter("ar_plan_fixed", plan.fixed),
         *_exporter("ar_plan_desktop", _desktop_variables(plan)),
@@ -170,7 +174,9 @@ def _exporter(name: str, variables: Mapping[str, str], first: str = ":") -> list
 
 
 def _holder(name: str) -> str:
-    return f"ar_reserve {name} " if _RESERVED.fullmatch(name) else f"export {name}="
+    if _RESERVED.fullmatch(name) or not _NAME.fullmatch(name):
+        return f"ar_reserve {shlex.quote(name)} "
+    return f"export {name}="
 
 
 def _desktop_variables(plan: LauncherPlan) -> dict[str, str]:

@@ -88,6 +88,7 @@ ar_environment() { # STAGE USER: everything the next program is to see
     local at secret value
     local -a ar_names=() ar_values=()
     export HOME="$ar_home"
+    ar_plan_image
     if [[ -n $ar_carry ]]; then
         ar_exports "$ar_carry"
     else

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 from importlib import resources
 
+from agents_runner.core.container import ImageInfo
 from agents_runner.core.task_plan import CONTROL_PATH
 
 TOOLS = CONTROL_PATH + "/in/tools"
@@ -44,20 +45,9 @@ SHIMS = {
     "fedora": ("dnf",),
 }
 """Folders that may stand first on the agent's PATH, each with programs of ours under these names."""
-UNSAFE = (
-    "LD_",
-    "GLIBC_",
-    "BASH_",
-    "MALLOC_",
-    "LOCPATH",
-    "NLSPATH",
-    "GCONV_PATH",
-    "SHELLOPTS",
-    "BASHOPTS",
-    "ENV",
-    "PS4",
-)
-"""How names of variables begin that make a loader, a C library or a shell run something else."""
+_UNSAFE_BEGINNINGS = ("LD_", "GLIBC_", "BASH_", "MALLOC_")
+_UNSAFE = frozenset({"LOCPATH", "NLSPATH", "GCONV_PATH", "SHELLOPTS", "BASHOPTS", "ENV", "PS4", "FUNCNEST", "TMOUT"})
+"""Variables that make a loader, a C library or a shell run something else."""
 
 
 def through_loader(program: str, *, hidden: bool = False) -> tuple[str, ...]:
@@ -83,4 +73,13 @@ def shim_files() -> dict[str, bytes]:
 
 def is_unsafe(name: str) -> bool:
     """True for a variable that root's programs must not be started with."""
-    return name.startswith(UNSAFE)
+    return name.startswith(_UNSAFE_BEGINNINGS) or name in _UNSAFE
+
+
+def unsafe_variables(image: ImageInfo) -> dict[str, str]:
+    """The variables of an image's configuration that its containers must not start with, and their values.
+
+    What they name may have been written by the image's user: they are for those who run behind stage.sh.
+    """
+    found = (entry.partition("=") for entry in image.environment)
+    return {name: value for name, _, value in found if is_unsafe(name)}

@@ -1,4 +1,4 @@
-"""The application's own disk fills up while a task runs: 1 MB of memory as the folder of all its files."""
+"""The application's own disk fills up while a task runs: 16 MB for all its files."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ WAITS = "touch /workspace/began; until [ -e /workspace/go ]; do sleep 0.1; done;
 
 @pytest.fixture
 def small_disk(ar_home: Path) -> Iterator[Path]:
-    """The application's folder on a file system of 1 MB."""
+    """The application's folder on a file system of 16 MB; the tools of containers are on it too."""
     ar_home.mkdir(parents=True)
     sudo = [] if os.geteuid() == 0 else ["sudo", "-n"]
-    options = f"size=1m,uid={os.geteuid()},mode=0700"
+    options = f"size=16m,uid={os.geteuid()},mode=0700"
     subprocess.run([*sudo, "mount", "-t", "tmpfs", "-o", options, "none", str(ar_home)], check=True)
     try:
         yield ar_home
@@ -93,6 +93,7 @@ def begun(
     name = make_environment(cache_container_build="false")
     running = Running(small_disk, "run", name, WAITS, "--json")
     until(lambda: (workspace / "began").exists() or running.process.poll() is not None)
+    assert running.process.poll() is None, (running.events[-1:], running.end())
     filler = fill(small_disk)
     try:
         yield running, filler
@@ -111,7 +112,7 @@ def test_h2_the_result_is_told_with_its_exit_code_and_known_afterwards(
     running, filler = begun
     (workspace / "go").touch()
     code, err = running.end()
-    assert (code, err) == (7, "")
+    assert (code, err) == (7, ""), running.events
     result = running.events[-1]
     assert (result["event"], result["state"], result["exit_code"]) == ("result", "failed", 7)
     assert any(one["event"] == "log" and one["line"] == "last words" for one in running.events)

@@ -17,6 +17,7 @@ from agents_runner.core.events import Event, Notice
 from agents_runner.core.mounts import Mount
 from agents_runner.core.task_plan import DockerRunnerConfig
 from agents_runner.engine.port import Engine
+from agents_runner.launcher.tools import unsafe_variables
 from agents_runner.workspace.live_sweep import MAX_NAMES, LiveSweep, Names, SweepReport
 
 MEND_S = 120.0
@@ -28,7 +29,6 @@ _MENDED = "/mended"
 # Only what is newer than the start; a file with more names may be an old one's, and keeps its owner.
 _SCRIPT = f"""
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
-unset LD_PRELOAD LD_LIBRARY_PATH BASH_ENV ENV
 find -P {_MENDED} '(' -type b -o -type c ')' -newerct "@$1" -delete &&
 find -P {_MENDED} -type f -newerct "@$1" -perm /6000 -execdir chmod ug-s '{{}}' + &&
 find -P {_MENDED} -type f -newerct "@$1" -links 1 ! -uid "$2" -execdir chown -h "$2:$3" '{{}}' +
@@ -95,12 +95,24 @@ class Sweeper:
         """A container of the base image, with this folder alone and no network, does what only root can."""
         engine, config = self.engine, self.config
         name = f"{task_container(config.task_id)}-mend"
+        with contextlib.suppress(EngineError):
+            return self._mend_with(name, root)
+        return False
+
+    def _mend_with(self, name: str, root: str) -> bool:
+        """Raises EngineErrors."""
+        engine, config = self.engine, self.config
+        image = engine.find_image(config.base_image)
+        if image is None:
+            return False
         spec = ContainerSpec(
             name=name,
-            image=config.base_image,
+            image=image.id,
             entrypoint=("/bin/sh", "-c", _SCRIPT, "mend"),
             command=(f"{self.since - _CLOCK_S:.3f}", str(config.uid), str(config.gid)),
             user="0:0",
+            # They could name something in the very folder that is mended.
+            withheld_variables=tuple(unsafe_variables(image)),
             labels={
                 labels.CONTAINER_KIND: "mend",
                 labels.CONTAINER_NAME: name,
@@ -111,15 +123,13 @@ class Sweeper:
             network="none",
             platform=config.platform,
         )
-        with contextlib.suppress(EngineError):
+        engine.remove(name)
+        try:
+            container = engine.create(spec)
+            engine.start(container)
+            return engine.wait(container, MEND_S).exit_code == 0
+        finally:
             engine.remove(name)
-            try:
-                container = engine.create(spec)
-                engine.start(container)
-                return engine.wait(container, MEND_S).exit_code == 0
-            finally:
-                engine.remove(name)
-        return False
 
 
 def sweep_time() -> float:

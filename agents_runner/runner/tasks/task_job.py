@@ -7,12 +7,18 @@ from collections.abc import Mapping
 from agents_runner.containers.job import ContainerJob
 from agents_runner.core import container as labels
 from agents_runner.core.container import ContainerSpec, ImageInfo, task_container
+from agents_runner.core.environment import Resources
 from agents_runner.core.mounts import Mount
 from agents_runner.core.secrets import SECRETS_PATH
 from agents_runner.core.task_plan import WORKSPACE_PATH, DockerRunnerConfig
 from agents_runner.images.planning import StartPlan
 from agents_runner.launcher.files import DesktopStart, LauncherPlan, control_files, secrets_for
-from agents_runner.launcher.tools import LAUNCH
+from agents_runner.launcher.tools import LAUNCH, unsafe_variables
+
+STRICT_PIDS = 1024
+"""How many processes a task under Strict has at most."""
+STRICT_TMP_MIB = 2048
+"""Size of /tmp under Strict, in memory: it counts for the task's memory, and is gone with the container."""
 
 
 def task_job(
@@ -29,6 +35,8 @@ def task_job(
     secrets: Mapping[str, str],
 ) -> ContainerJob:
     """The container that runs a task over the image `image_id`; `base` is the image that the person chose."""
+    unsafe = unsafe_variables(base)
+    strict = config.profile == "strict"
     grants = secrets_for(config.secrets, start.stages, agent=config.agent is not None)
     plan = LauncherPlan(
         token=config.token,
@@ -37,6 +45,7 @@ def task_job(
         gid=config.gid,
         image_user=base.user,
         image_home=dict(entry.partition("=")[::2] for entry in base.environment).get("HOME", ""),
+        image_variables=unsafe,
         variables=config.env_vars,
         fixed={
             "AGENTS_RUNNER": "1",
@@ -59,6 +68,7 @@ def task_job(
         image=image_id,
         entrypoint=LAUNCH,
         user="0:0" if base.user else "",
+        withheld_variables=tuple(unsafe),
         labels={
             labels.CONTAINER_KIND: "task",
             labels.CONTAINER_NAME: name,
@@ -68,15 +78,23 @@ def task_job(
         },
         mounts=mounts,
         ports=config.ports,
-        resources=config.resources,
+        resources=_limits(config),
         init=True,
         platform=config.platform,
         network=network,
         memory_folders=(SECRETS_PATH,) if grants else (),
+        scratch_folders={"/tmp": STRICT_TMP_MIB} if strict else {},
         stdin=True,
         stdin_stays=True,
     )
     return _job(config, spec, control_files(plan), secrets)
+
+
+def _limits(config: DockerRunnerConfig) -> Resources:
+    """What the environment says, and under Strict no more processes than that profile has."""
+    if config.profile != "strict":
+        return config.resources
+    return config.resources.model_copy(update={"pids": min(config.resources.pids or STRICT_PIDS, STRICT_PIDS)})
 
 
 def adopted_job(config: DockerRunnerConfig, secrets: Mapping[str, str]) -> ContainerJob:
