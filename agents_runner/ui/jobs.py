@@ -113,6 +113,10 @@ class Latest:
 
         self._jobs.run(act, done, failed)
 
+    def forget(self) -> None:
+        """Drop what waits to be asked; what is under way is answered all the same."""
+        self._next = None
+
     def _again(self) -> bool:
         self._busy = False
         following, self._next = self._next, None

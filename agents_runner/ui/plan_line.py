@@ -61,6 +61,8 @@ class PlanLine(ElidedLabel):
     def show_edited(self) -> None:
         """Of an environment that was changed and not saved: nobody knows yet."""
         self._asked = None
+        # What waits to be asked is about values that are no longer shown.
+        self._questions.forget()
         self._say("Not saved. Save to see what the next start does.")
 
     def _planned(self, environment: Environment, planned: PlannedImage) -> None:
