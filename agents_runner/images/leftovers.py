@@ -78,7 +78,8 @@ def find(
     left = []
     for state in sorted(containers, key=lambda one: one.name):
         if _is_left(state, coordinator=coordinator, work=work, wanted=wanted):
-            left.append(_leftover(state, clock))
+            # A listing says neither how it ended nor when it started.
+            left.append(_leftover(engine.inspect(state.id) or state, clock))
     gone = frozenset(one.name for one in left)
     names = [state.name for state in containers]
     things = [("folder", name) for name in folders] + [("volume", name) for name in volumes]

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from agents_runner.app import build_services
 from agents_runner.core.container import CONTAINER_INSTANCE, CONTAINER_KIND
 from agents_runner.core.container import build_container as name_of
 from agents_runner.engine.docker_engine import DockerEngine
@@ -145,3 +146,27 @@ def test_m1_a_build_ends_at_its_limit_though_no_application_ever_comes_back(
     assert state.exit_code != 0
     cli("clean")
     assert ours(engine, cli.home) == ([], [], [])
+
+
+def test_m1_a_finished_build_of_a_killed_application_is_taken_up_at_the_next_start(
+    engine: DockerEngine, make_environment: MakeEnvironment, cli: Cli
+) -> None:
+    """Its minutes are not thrown away: the layer is there without a second build."""
+    name = make_environment(cached_preflight_script="date +%s%N > /opt/made; sleep 1\n")
+    box = name_of(build_key(cli, name))
+    killed(cli, lambda: (found := engine.inspect(box)) and found.running, "build", name)
+    until(lambda: (found := engine.inspect(box)) and found.ended)
+    left = engine.inspect(box)
+    assert left is not None
+    services = build_services()
+    try:
+        services.window_opened()
+        until(lambda: cli("plan", name, "--json").json["layers"][0]["state"] == "hit", timeout=60)
+    finally:
+        services.close()
+    until(lambda: ours(engine, cli.home) == ([], [], []), timeout=30)
+    tag = cli("plan", name, "--json").json["image"]
+    image = engine.find_image(tag)
+    assert image is not None
+    assert image.created >= left.created
+    assert "built" not in [one.get("result") for one in cli("build", name, "--json").json["layers"]]
