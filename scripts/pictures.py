@@ -410,7 +410,7 @@ def shots() -> list[Shot]:
     no_screen.desktop.sentence = "This task has no desktop. Turn the desktop on in its environment and run it again."
     busy.runner.script = building
     failed.runner.script = failing
-    away.engine_error = EngineUnreachable(
+    away.system.engine_error = EngineUnreachable(
         "No Docker engine answers at unix:///var/run/docker.sock.", "Start it: sudo systemctl start docker"
     )
     return [

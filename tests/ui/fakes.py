@@ -522,7 +522,7 @@ class FakeSystem:
         self.runner.close()
 
 
-@dataclass
+@dataclass(slots=True)
 class FakeWorld:
     """The fakes behind one bundle, for a test to look at and to turn knobs of."""
 

@@ -23,7 +23,7 @@ def _texts(driver: Driver, *keys: Key) -> list[str]:
 
 def test_the_arrow_up_brings_the_last_prompts_back(open_window: Callable[[], Driver], world: FakeWorld) -> None:
     world.add("Website")
-    world.test_preflight = True
+    world.runner.tests_scripts = True
     first = open_window()
     first.settle()
     for prompt in ("one", "two\nlines", "one", "three"):

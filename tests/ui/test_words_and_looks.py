@@ -131,7 +131,7 @@ def test_the_plan_is_told_of_what_is_saved_only(driver: Driver) -> None:
 
 def test_revert_takes_an_import_back_in_a_new_environment_too(open_window: OpenWindow, world: FakeWorld) -> None:
     world.add("Website")
-    world.offers = (Offer(),)
+    world.environments.offers = (Offer(),)
     driver = open_window()
     driver.settle()
     driver.click("new-environment")
