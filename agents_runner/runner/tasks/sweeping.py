@@ -93,8 +93,7 @@ class Sweeper:
 
     def _mend(self, root: str) -> bool:
         """A container of the base image, with this folder alone and no network, does what only root can."""
-        config = self.config
-        name = f"{task_container(config.task_id)}-mend"
+        name = f"{task_container(self.config.task_id)}-mend"
         with contextlib.suppress(EngineError):
             return self._mend_with(name, root)
         return False

@@ -231,3 +231,16 @@ def test_what_an_engine_says_with_fields_missing() -> None:
     assert facts.seconds("0001-01-01T00:00:00Z") == 0
     assert facts.seconds("2026-01-02T03:04:05.123456789Z") == pytest.approx(1767323045.123456)
     assert facts.seconds("nonsense") == 0
+
+
+def test_variables_are_withheld_by_name_and_an_image_gets_them_again() -> None:
+    spec = ContainerSpec(name="n", image="i", environment={"A": "1"}, withheld_variables=("LD_PRELOAD",))
+    assert container_config(spec)["Env"] == ["A=1", "LD_PRELOAD"]
+    made = commit_config(CommitSpec(labels={}, environment=("LD_PRELOAD=/a.so",)))
+    assert made["Env"] == ["LD_PRELOAD=/a.so"]
+
+
+def test_programs_can_be_run_from_a_scratch_folder() -> None:
+    host = container_config(ContainerSpec(name="n", image="i", scratch_folders={"/tmp": 2048}))["HostConfig"]
+    assert isinstance(host, dict)
+    assert host["Tmpfs"] == {"/tmp": "exec,nosuid,nodev,mode=1777,size=2048m"}
