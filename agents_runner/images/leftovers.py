@@ -119,7 +119,8 @@ def _is_ours(state: ContainerState) -> bool:
 
 def _is_left(state: ContainerState, *, coordinator: BuildCoordinator, work: LiveWork, wanted: frozenset[str]) -> bool:
     kind, key = state.labels.get(labels.CONTAINER_KIND), state.labels.get(labels.CONTAINER_KEY, "")
-    if kind == "task":
+    if kind in ("task", "mend"):
+        # What mends a live folder after a task is short, and belongs to that task's process.
         return not state.running and work.is_over(state.labels.get(labels.CONTAINER_TASK, ""))
     if kind == CONTROL_KIND:
         # It is there for a moment only, to fill a volume on a remote engine.

@@ -69,6 +69,17 @@ class World:
         }
         return self._made(task_container(task_id), values, state)
 
+    def mend(self, *, state: str = "exited") -> str:
+        """What mends a live folder after a task."""
+        name = f"{task_container(TASK)}-mend"
+        values = {
+            labels.CONTAINER_KIND: "mend",
+            labels.CONTAINER_TASK: TASK,
+            labels.CONTAINER_NAME: name,
+            labels.CONTAINER_INSTANCE: OURS,
+        }
+        return self._made(name, values, state)
+
     def _made(self, name: str, values: dict[str, str], state: str) -> str:
         made = self.engine.create(ContainerSpec(name=name, image="base", command=(state,), labels=values))
         if state != "created":
@@ -206,6 +217,19 @@ def test_m1_a_tasks_container_goes_only_once_its_task_and_its_process_are_over(w
     assert world.remove() == [("container", box), ("folder", folder)]
     world.task(state="running")
     assert world.find() == (), "what runs is stopped by nobody's clean-up"
+
+
+@pytest.mark.parametrize("state", ["created", "exited", "failed"])
+def test_m1_what_mended_a_folder_goes_with_what_its_task_left(world: World, state: str) -> None:
+    box = world.mend(state=state)
+    folder = world.folder(task_container(TASK))
+    world.work.at_work = {TASK}
+    assert world.find() == (), "its process lives and removes it"
+    world.work = Work(over={TASK})
+    assert world.remove() == [("container", box), ("folder", folder)]
+    assert world.engine.containers == {}
+    world.mend(state="running")
+    assert world.find() == (), "it ends by itself"
 
 
 def test_m1_what_cannot_be_removed_stays_for_the_next_time(world: World) -> None:
