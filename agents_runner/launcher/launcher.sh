@@ -27,6 +27,7 @@ ar_shims=''
 ar_phase=''
 ar_groups=''
 ar_out='' ar_err='' ar_relays=''
+ar_guard=''  # the process that ends a build after its limit
 
 for ar_tool in find chown chmod mkdir rm rmdir ln cp mv sed sleep; do
     eval "$ar_tool() { \"\$ar_loader\" --library-path \"\$ar_tools/lib\" \"\$ar_tools/bin/$ar_tool\" \"\$@\"; }"
@@ -255,11 +256,11 @@ ar_relays_off() { # once the last of those who write has ended, or a fifth of a 
     ar_relays=''
 }
 
-ar_others() { # sets ar_found to the processes beside the launcher, its relays and the engine's own
+ar_others() { # sets ar_found to the processes beside the launcher, its relays, its guard and the engine's own
     ar_found=()
     for ar_pid in /proc/[0-9]*; do
         ar_pid=${ar_pid#/proc/}
-        case " 1 $$ $ar_relays " in *" $ar_pid "*) continue ;; esac
+        case " 1 $$ $ar_relays $ar_guard " in *" $ar_pid "*) continue ;; esac
         # One that has ended and was not yet taken note of is no longer any.
         IFS= read -r ar_line 2>/dev/null <"/proc/$ar_pid/stat" || continue
         case ${ar_line##*) } in Z* | X*) continue ;; esac
@@ -274,7 +275,7 @@ ar_end_others() { # what a stage left running ends with it
         # Stopped all at once, so that none can start another while they are ended one by one.
         kill -STOP -- -1 2>/dev/null
         # shellcheck disable=SC2086  # numbers
-        [ -z "$ar_relays" ] || kill -CONT $ar_relays 2>/dev/null
+        [ -z "$ar_relays$ar_guard" ] || kill -CONT $ar_relays $ar_guard 2>/dev/null
         ar_others
         kill -KILL "${ar_found[@]}" 2>/dev/null
         exec {ar_never}<> <(:)
@@ -433,9 +434,11 @@ ar_limit() { # SECONDS: of a build, that it has an end also where no application
     (
         ar_token=''
         exec </dev/null >/dev/null 2>&1
-        sleep "$1"
+        exec {ar_never}<> <(:)
+        read -r -t "$1" -u "$ar_never" ar_line
         kill -KILL -- -1
     ) &
+    ar_guard=$!
 }
 
 # The engine could list what changed, in a third of a second for a Debian image and in seconds for a large one.

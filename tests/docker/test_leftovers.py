@@ -148,6 +148,14 @@ def test_m1_a_build_ends_at_its_limit_though_no_application_ever_comes_back(
     assert ours(engine, cli.home) == ([], [], [])
 
 
+def test_m1_the_limit_stays_until_the_build_has_ended_and_is_not_heard_of(
+    make_environment: MakeEnvironment, cli: Cli
+) -> None:
+    """What the script left running ends with its stage, nothing else; the log has the script's words alone."""
+    name = make_environment(cached_preflight_script="sleep 600 & echo words\n", build_timeout_s="600")
+    assert cli("run", name, "echo on", "--json").log == ["words", "on"]
+
+
 def test_m1_a_finished_build_of_a_killed_application_is_taken_up_at_the_next_start(
     engine: DockerEngine, make_environment: MakeEnvironment, cli: Cli
 ) -> None:
