@@ -26,6 +26,8 @@ WAITED = "waited"
 CATCH_UP_S = 60.0
 """Seconds that reading what a container has said so far may take before its limits hold: how long it waited for an
 application, which counts for no limit, stands in that output."""
+CHATTER_S = 5.0
+"""Seconds after which a question is looked at though lines still come: what a script left running may never pause."""
 _LAST_LINES = 200
 """How many of a container's last lines are looked at for the launcher's last word."""
 
@@ -65,6 +67,8 @@ class Session:
     _asked: Mark | None = None
     """The launcher's question for a stage's secrets, up to the mark after it."""
     _unanswered: bool = False
+    _looked_at: float = 0.0
+    """When the question was read, or last compared with the end of the output."""
     _agent_began: bool = field(default=False)
     _resumed_at: float = 0.0
 
@@ -166,6 +170,8 @@ class Session:
                 return state
             if isinstance(item, LogLine):
                 yield item
+                if self._unanswered and time.monotonic() - self._looked_at >= CHATTER_S:
+                    yield from self._answered_late(watch)
             elif item.word == QUIET:
                 yield from self._caught_up(watch)
             else:
@@ -182,7 +188,7 @@ class Session:
                 yield mark
             return
         if mark.word == "secrets":
-            self._asked, self._unanswered = mark, True
+            self._asked, self._unanswered, self._looked_at = mark, True, time.monotonic()
             if self._live:
                 self._answer(mark, watch)
             return
@@ -193,12 +199,18 @@ class Session:
         yield mark
 
     def _caught_up(self, watch: Watch) -> Generator[Mark, None, None]:
-        """Nothing more has come for a moment: a question that stands last in the output is still unanswered."""
-        asked = self._asked
-        if asked is not None and self._unanswered and self._is_last_word(watch):
-            self._answer(asked, watch)
-            if not self._live:
-                yield Mark(word=WAITED, rest=asked.rest.partition(" ")[0])
+        """Nothing more has come for a moment."""
+        yield from self._answered_late(watch)
+        self._live = True
+
+    def _answered_late(self, watch: Watch) -> Generator[Mark, None, None]:
+        """A question that stands last in the output is still unanswered."""
+        asked, self._looked_at = self._asked, time.monotonic()
+        if asked is None or not self._unanswered or not self._is_last_word(watch):
+            return
+        self._answer(asked, watch)
+        if not self._live:
+            yield Mark(word=WAITED, rest=asked.rest.partition(" ")[0])
         self._live = True
 
     def _is_last_word(self, watch: Watch) -> bool:

@@ -378,6 +378,21 @@ def test_f5_a_question_that_nobody_answered_is_answered_by_who_takes_it_up(
     assert floor.left() == []
 
 
+def test_f5_a_question_is_answered_while_something_else_never_pauses(
+    floor: Floor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the run preflight started goes on writing."""
+    monkeypatch.setattr("agents_runner.containers.session.CHATTER_S", 0.5)
+    job = floor.job("(while :; do echo chatter; done) &\n" + ASKS.format(agent="kill $!; wait; echo done"))
+    container = unanswered(floor, job, monkeypatch)
+    with floor.session(job, container=container) as session:
+        said, _ = told(session.resume(Limit(seconds=60)))
+    assert f"[{WAITED} agent]" in said
+    assert "sent |for-the-agent" in said
+    assert said[-1] == "done"
+    assert floor.left() == []
+
+
 def test_f5_a_question_that_was_answered_is_not_answered_again(floor: Floor, monkeypatch: pytest.MonkeyPatch) -> None:
     job = floor.job(ASKS.format(agent="echo up; sleep 1; echo on"))
     container = detached(floor, job, "up")
