@@ -383,7 +383,9 @@ def test_f5_a_question_is_answered_while_something_else_never_pauses(
 ) -> None:
     """What the run preflight started goes on writing."""
     monkeypatch.setattr("agents_runner.containers.session.CHATTER_S", 0.5)
-    job = floor.job("(while :; do echo chatter; done) &\n" + ASKS.format(agent="kill $!; wait; echo done"))
+    job = floor.job(
+        "(while :; do echo chatter; sleep 0.01; done) &\n" + ASKS.format(agent="kill $!; wait; echo done")
+    )
     container = unanswered(floor, job, monkeypatch)
     with floor.session(job, container=container) as session:
         said, _ = told(session.resume(Limit(seconds=60)))

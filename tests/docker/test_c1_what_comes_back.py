@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from agents_runner.containers.control_folder import CONTROL_KIND
+from agents_runner.core.container import CONTAINER_INSTANCE, CONTAINER_KIND
 from tests.docker.conftest import MakeEnvironment
 from tests.support.cli import Cli
 from tests.support.docker_program import docker
@@ -59,7 +61,7 @@ def test_c1_a_strange_file_is_a_failed_build(
     assert done.json["error"]["code"] == "build-failed"
     assert WORDS in done.json["error"]["message"]
     assert word not in done.out + done.err
-    assert nothing_is_left()
+    assert left(cli) == []
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if "folder" not in kind and "circle" not in kind])
@@ -73,7 +75,7 @@ def test_c1_the_task_runs_all_the_same(
     assert (workspace / "out").read_text() == "yes-\n"
     assert ran.phase("build.env")["cache"] == "fallback"
     assert word not in ran.out + ran.err
-    assert nothing_is_left()
+    assert left(cli) == []
 
 
 @pytest.mark.parametrize("to", ["/etc/agents-runner/exports.sh", "/etc/agents-runner"])
@@ -111,7 +113,7 @@ def test_c1_the_state_folder_itself_cannot_be_replaced(
     assert word not in done.out + done.err
     if "image" in done.json:
         assert word not in docker("run", "--rm", "--entrypoint", "/bin/sh", done.json["image"], "-c", READ_ALL)
-    assert nothing_is_left()
+    assert left(cli) == []
 
 
 def test_c1_nothing_of_the_host_is_written_through_a_link_either(
@@ -127,6 +129,9 @@ def test_c1_nothing_of_the_host_is_written_through_a_link_either(
 READ_ALL = "cat /etc/agents-runner/* /run/agents-runner/*/* 2>/dev/null; true"
 
 
-def nothing_is_left() -> bool:
-    label = "label=io.agents-runner.container.kind=control"
-    return not docker("volume", "ls", "-q", "--filter", label)
+def left(cli: Cli) -> list[str]:
+    """Volumes of control folders that this home's application made."""
+    instance = (cli.home / "instance").read_text().strip()
+    assert instance
+    filters = (f"label={CONTAINER_KIND}={CONTROL_KIND}", f"label={CONTAINER_INSTANCE}={instance}")
+    return docker("volume", "ls", "-q", "--filter", filters[0], "--filter", filters[1]).split()

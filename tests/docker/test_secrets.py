@@ -257,12 +257,8 @@ def test_s1_a_crash_leaves_no_copy(
             one.remove(force=True, v=True)
 
 
-def test_s1_a_container_whose_application_died_before_it_sent_them_waits(
-    make_environment: MakeEnvironment, ring: Cli, engine: object, mini_base: str, client: docker.DockerClient
-) -> None:
-    """For an application that takes it up: nothing of the stage has begun, and no value is there."""
-    environment = make_environment(run_as=ring)
-    ring("env", "secret", "set", environment, "TOKEN", input="value-of-the-token")
+def killed_before_sending(ring: Cli, environment: str, prompt: str) -> None:
+    """Run a task whose application is killed when its container has asked for secrets and is sent none."""
     script = (
         "import os, signal\n"
         "from agents_runner.engine.docker_engine import DockerEngine\n"
@@ -271,8 +267,17 @@ def test_s1_a_container_whose_application_died_before_it_sent_them_waits(
         "main()\n"
     )
     env = os.environ | {"AGENTS_RUNNER_HOME": str(ring.home)} | (ring.env or {})
-    command = [sys.executable, "-c", script, "run", environment, "echo never"]
+    command = [sys.executable, "-c", script, "run", environment, prompt]
     assert subprocess.run(command, env=env, capture_output=True, timeout=WAIT_S).returncode == -signal.SIGKILL
+
+
+def test_s1_a_container_whose_application_died_before_it_sent_them_waits(
+    make_environment: MakeEnvironment, ring: Cli, engine: object, mini_base: str, client: docker.DockerClient
+) -> None:
+    """For an application that takes it up: nothing of the stage has begun, and no value is there."""
+    environment = make_environment(run_as=ring)
+    ring("env", "secret", "set", environment, "TOKEN", input="value-of-the-token")
+    killed_before_sending(ring, environment, "echo never")
     found = containers(client, ring)
     assert len(found) == 1
     try:
@@ -282,6 +287,33 @@ def test_s1_a_container_whose_application_died_before_it_sent_them_waits(
         assert found[0].exec_run(["ls", "/run/secrets"]).output == b""
     finally:
         found[0].remove(force=True, v=True)
+
+
+def test_f5_a_container_that_waits_for_its_secrets_goes_on_with_the_next_application(
+    make_environment: MakeEnvironment, ring: Cli, client: docker.DockerClient, workspace: Path
+) -> None:
+    """Though it waited longer than its limit: no time counts in which it could do nothing."""
+    limit_s = 12
+    environment = make_environment(run_as=ring, run_preflight_script="echo prepared", task_timeout_s=limit_s)
+    ring("env", "secret", "set", environment, "TOKEN", "--stage", "agent", input="value-of-the-token")
+    killed_before_sending(ring, environment, "cp /run/secrets/TOKEN got; echo went on")
+    (found,) = containers(client, ring)
+    began = time.monotonic()
+    wait_for(lambda: time.monotonic() - began > limit_s + 1)
+    found.reload()
+    assert found.status == "running"
+    ring("tasks", "list")
+    (known,) = ring("tasks", "list", "--json").json
+    over = ("succeeded", "failed", "cancelled")
+    wait_for(lambda: ring("tasks", "show", known["id"], "--json").json["state"] in over)
+    task = ring("tasks", "show", known["id"], "--json").json
+    assert task["state"] == "succeeded", task
+    assert (workspace / "got").read_text() == "value-of-the-token"
+    assert task["phases"]["agent"] < limit_s
+    log = ring("tasks", "logs", known["id"]).out
+    assert log.count("went on") == log.count("prepared") == 1
+    assert log.count("The task waited for the application to send its secrets; it goes on now.") == 1
+    assert containers(client, ring) == []
 
 
 def test_s1_another_value_is_no_other_image_and_another_stage_is(
