@@ -99,7 +99,14 @@ ar_image_identity() { # sets ar_iuid, ar_iname, ar_home from the image's own use
 }
 
 ar_write_passwd() { # NAME: a line for the person's uid first, so that every look-up finds it
-    ar_text="$1:x:$AR_UID:$AR_GID:Agents Runner:$ar_home:${ar_ishell:-/bin/sh}
+    # Without a line in /etc/shadow an "x" is an account that is out of order, to sudo for one.
+    ar_password='*'
+    if [ -r /etc/shadow ]; then
+        while IFS=: read -r ar_s_name ar_s_rest; do
+            [ "$ar_s_name" != "$1" ] || ar_password=x
+        done </etc/shadow
+    fi
+    ar_text="$1:$ar_password:$AR_UID:$AR_GID:Agents Runner:$ar_home:${ar_ishell:-/bin/sh}
 "
     if [ -r /etc/passwd ]; then
         while IFS= read -r ar_line || [ -n "$ar_line" ]; do
