@@ -104,6 +104,8 @@ def test_h1_what_the_loader_would_write_is_never_roots_and_the_layer_has_the_ima
     )
     done = user_cli("run", made, 'echo "is $LD_DEBUG_OUTPUT $BASH_ENV $KEPT"', "--json")
     assert "is /workspace/trace /home/tool/env k" in done.log
+    # What root's programs had written would have been handed over after the task, and told.
+    assert [one for one in notices(done) if "left in your folders" in one] == []
     # The person's own programs have them, and do what the image says.
     assert {path.stat().st_uid for path in work.glob("trace.*")} == {ordinary_user.pw_uid}
     assert gifts(work) == []
