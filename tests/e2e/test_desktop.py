@@ -365,14 +365,33 @@ def test_s5_the_door_is_on_loopback_only(watched: RunningTask) -> None:
     assert [one for one in own_addresses() if reachable(one, port)] == []
 
 
-def test_s5_the_container_publishes_and_listens_to_nothing(watched: RunningTask) -> None:
+def look(task: RunningTask, base: str, script: str) -> str:
+    """What a container beside the task's sees of its processes and its network.
+
+    It may look into every process: what the agent's parent holds is kept even from root in the task's own container.
+    """
+    beside = ("--pid", f"container:{task.container}", "--network", f"container:{task.container}")
+    words = ("--rm", "--label", "agents-runner.test=look", "--cap-add", "SYS_PTRACE", *beside)
+    return docker("run", *words, base, "sh", "-c", script)
+
+
+SOCKETS = r"""cat /proc/net/tcp /proc/net/tcp6 /proc/net/udp
+find /proc/[0-9]*/fd -lname 'socket:*' -printf 'held by %p %l\n' 2>/dev/null; true"""
+RESOLVER = "0B00007F"
+"""127.0.0.11, as the kernel writes it: the engine's own name server, within each container on a network apart."""
+
+
+def test_s5_the_container_publishes_and_listens_to_nothing(watched: RunningTask, debian_base: str) -> None:
     found = json.loads(docker("inspect", watched.container))[0]
     assert not found["HostConfig"]["PortBindings"]
     assert not any(found["NetworkSettings"]["Ports"].values())
-    listening = docker("exec", watched.container, "sh", "-c", "cat /proc/net/tcp /proc/net/tcp6 /proc/net/udp")
-    states = [line.split()[3] for line in listening.splitlines() if ":" in line.split()[0]]
-    assert "0A" not in states
-    assert states == []
+    lines = look(watched, debian_base, SOCKETS).splitlines()
+    held = {line.rpartition("socket:[")[2].rstrip("]") for line in lines if line.startswith("held by ")}
+    assert held, "the look sees what the processes hold"
+    sockets = [line.split() for line in lines if ":" in line.split()[0] and not line.startswith("held by ")]
+    assert [one for one in sockets if not one[1].startswith(f"{RESOLVER}:")] == []
+    # What is left is the engine's: no process of the container holds it.
+    assert not {one[9] for one in sockets} & held
 
 
 def test_s4_a_neighbour_on_the_same_bridge_finds_every_port_closed(watched: RunningTask, debian_base: str) -> None:
@@ -416,25 +435,23 @@ def test_s4_foreign_hosts_and_origins_are_refused(watched: RunningTask) -> None:
         assert answer(port, path) == 404
 
 
+OUR_FILES = "cat /run/agents-runner/in/plan.sh /tmp/agents-runner-desktop/*.log"
 EVERY_PROCESS = """for process in /proc/[0-9]*; do
     cat "$process/cmdline" "$process/environ" 2>/dev/null || [ ! -d "$process" ] || exit 1
 done"""
 """A process may end between the look and the reading; one that is there and cannot be read is a failure."""
 
 
-def test_s4_the_token_is_in_no_log_label_argument_or_variable(watched: RunningTask) -> None:
+def test_s4_the_token_is_in_no_log_label_argument_or_variable(watched: RunningTask, debian_base: str) -> None:
     greeting(watched.url(), token_of(watched.url()))
     tokens = [watched.keys["control"], watched.keys["view"]]
     assert all(len(token) * 6 >= 128 for token in tokens)
     home = watched.cli.home
 
-    def inside(script: str) -> str:
-        return docker("exec", watched.container, "sh", "-c", script)
-
     places = {
         "inspect": docker("inspect", watched.container),
-        "processes inside": inside(EVERY_PROCESS),
-        "files inside": inside("cat /run/agents-runner/in/plan.sh /tmp/agents-runner-desktop/*.log"),
+        "processes inside": look(watched, debian_base, EVERY_PROCESS),
+        "files inside": docker("exec", watched.container, "sh", "-c", OUR_FILES),
         "the container's log": docker("logs", watched.container),
         "the task": json.dumps(watched.show()) + "\n".join(watched.log()),
         "processes outside": b"".join(command_lines()).decode("utf-8", "replace"),
