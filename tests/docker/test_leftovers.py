@@ -168,10 +168,10 @@ def test_m1_a_finished_build_of_a_killed_application_is_taken_up_at_the_next_sta
     assert left is not None
     services = build_services()
     try:
-        services.window_opened()
+        services.system.window_opened()
         until(lambda: cli("plan", name, "--json").json["layers"][0]["state"] == "hit", timeout=60)
     finally:
-        services.close()
+        services.system.close()
     until(lambda: ours(engine, cli.home) == ([], [], []), timeout=30)
     tag = cli("plan", name, "--json").json["image"]
     image = engine.find_image(tag)
