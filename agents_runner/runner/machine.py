@@ -55,6 +55,10 @@ class HostSource:
         return this_host(self.state_dir, self.instance)
 
 
+_started: list[subprocess.Popen[bytes]] = []
+"""Those that ran when last looked: one that has ended is taken note of by whoever started it, or stays a zombie."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Background:
     """See `runner.ports.BackgroundPort`; what these processes print goes to a file."""
@@ -64,11 +68,13 @@ class Background:
     def start(self, words: tuple[str, ...]) -> None:
         with contextlib.suppress(OSError):
             put_aside(self.log, MAX_BYTES)
+        _started[:] = [one for one in _started if one.poll() is None]
         with self.log.open("ab") as out:
-            subprocess.Popen(
+            process = subprocess.Popen(
                 [sys.executable, "-m", "agents_runner", *words],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,
                 start_new_session=True,
             )
+        _started.append(process)
