@@ -6,6 +6,7 @@ import os
 import pwd
 import secrets
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -25,6 +26,9 @@ from tests.support.guests import GuestEngine, Homes, neighbour
 from tests.support.nothing_skipped import pytest_runtest_makereport  # noqa: F401  # a hook of the whole suite
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell's background job ignores it, and so would every program that a test starts and interrupts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 KEPT = ("agents-runner-mini:", "agents-runner-test-debian:")
 """Base images that stay for the next run."""
 

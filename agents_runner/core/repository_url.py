@@ -83,8 +83,8 @@ def _user_of(rest: str) -> str:
     host = _HOST.fullmatch(before[0])
     if host is None:
         return user
-    # A host with a port, or a user with digits for a password? Hosts beside this machine have a dot.
-    port_of_a_user = host["port"] and "." not in host["name"] and host["name"] not in ("localhost",)
+    # A host with a port, or a user whose password begins so? Hosts beside this machine have a dot.
+    port_of_a_user = host["port"] is not None and "." not in host["name"] and host["name"] != "localhost"
     return user if port_of_a_user and not host["name"].startswith("[") else ""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agents_runner.core.errors import InvalidInput
@@ -135,6 +135,7 @@ SECRET = st.text(st.characters(codec="utf-8", exclude_categories=("Z", "C")), mi
 )
 
 
+@example("/000", "https", "user")
 @given(SECRET, st.sampled_from(["https", "http", "ssh"]), st.sampled_from(["user", "", "a.b@c.example"]))
 def test_m4_whatever_the_password_is_made_of(secret: str, scheme: str, user: str) -> None:
     url = f"{scheme}://{user}:{secret}x@git.example/p.git"

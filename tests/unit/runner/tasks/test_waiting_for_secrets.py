@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import queue
 import threading
 from pathlib import Path
 
@@ -57,7 +59,11 @@ class World:
         self.now += 30
         self._says(console, "end preflight.run 0")
         self._says(console, "secrets agent")
-        self.sent.append(console.input.get(timeout=30))
+        while not self.sent:
+            with contextlib.suppress(queue.Empty):
+                self.sent.append(console.input.get(timeout=0.05))
+            if console.stopped.is_set():
+                return 137
         self._says(console, "begin agent")
         console.write("the agent is here\n")
         self.now += self.agent_takes_s
