@@ -193,7 +193,8 @@ ar_agent_environment() {
     ar_environment "$AR_STAGE" "$ar_name"
     ar_plan_agent
     if [[ -n $ar_shims ]]; then
-        export PATH="$ar_shims$PATH"
+        # A script may have taken PATH away; what a shell then looks through is where programs usually are.
+        export PATH="$ar_shims${PATH-/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin}"
         # Root without capabilities cannot give files to others, as a tar archive may ask for.
         if ((EUID == 0)) && [[ -z ${TAR_OPTIONS-} ]]; then export TAR_OPTIONS=--no-same-owner; fi
     fi
