@@ -24,6 +24,8 @@ from tests.support.docker_program import docker
 from tests.support.processes import command_lines
 from tests.support.waiting import until
 
+TERMINAL = {"profile": "sudo"}
+"""What a desk of root's needs for an xterm: it hands its own child root's groups, and ends where it may not."""
 BLUE = (0x12, 0x34, 0x56)
 WAITS = "while [ ! -e /workspace/stop ]; do sleep 0.1; done"
 # The window's own program writes the file, so that it is there once the line is complete.
@@ -243,7 +245,7 @@ def test_the_screen_has_the_size_that_the_environment_wants(desk: Desk, size: st
 
 
 def test_a_browser_with_the_token_sees_and_types(desk: Desk, browser: Browser) -> None:
-    name = desk.environment("typing")
+    name = desk.environment("typing", **TERMINAL)
     with desk.running(name, TYPED) as task:
         task.ready()
         with browser.open(task.url()) as page:
@@ -260,9 +262,9 @@ def test_a_browser_with_the_token_sees_and_types(desk: Desk, browser: Browser) -
 
 
 def test_s4_without_its_token_nothing_is_seen(desk: Desk, browser: Browser) -> None:
-    name = desk.environment("secret")
+    name = desk.environment("secret", **TERMINAL)
     shows = f"xterm -bg '#123456' & {WAITS}"
-    with desk.running(name, shows) as task, desk.running(desk.environment("secret-2"), shows) as other:
+    with desk.running(name, shows) as task, desk.running(desk.environment("secret-2", **TERMINAL), shows) as other:
         url, others = task.ready().url(), other.ready().url()
         bare = url.partition("#")[0]
         wrong = {
@@ -284,7 +286,7 @@ def test_s4_without_its_token_nothing_is_seen(desk: Desk, browser: Browser) -> N
 
 
 def test_s4_view_only_cannot_type_whatever_the_page_says(desk: Desk, browser: Browser) -> None:
-    name = desk.environment("view")
+    name = desk.environment("view", **TERMINAL)
     with desk.running(name, TYPED) as task:
         task.ready()
         view, control = task.url(view_only=True), task.url()
@@ -314,7 +316,7 @@ def owner_of(task: RunningTask) -> int:
 
 
 def test_after_a_kill_the_same_address_opens_again(desk: Desk, browser: Browser, tmp_path: Path) -> None:
-    name = desk.environment("killed")
+    name = desk.environment("killed", **TERMINAL)
     with desk.running(name, f"xterm -bg '#123456' -geometry 100x30 & {WAITS}") as task:
         url = task.ready().url()
         with browser.open(url) as page:
@@ -469,7 +471,7 @@ def test_s4_the_token_is_in_no_log_label_argument_or_variable(watched: RunningTa
 
 
 def test_screenshots_now_and_at_the_end(desk: Desk, tmp_path: Path) -> None:
-    name = desk.environment("pictures")
+    name = desk.environment("pictures", **TERMINAL)
     with desk.running(name, f"xterm -bg '#123456' -geometry 100x30 & {WAITS}") as task:
         task.ready()
         shot = tmp_path / "now.png"
@@ -485,8 +487,20 @@ def test_screenshots_now_and_at_the_end(desk: Desk, tmp_path: Path) -> None:
     assert not (desk.cli.home / "tasks" / task.id / "desktop.json").exists()
 
 
+def test_s6_an_agent_without_any_right_has_a_terminal_on_its_screen(person_desk: Desk, tmp_path: Path) -> None:
+    name = person_desk.environment("person-terminal")
+    rights = "grep -E '^(CapBnd|NoNewPrivs):' /proc/self/status"
+    try:
+        with person_desk.running(name, f"{rights}; xterm -bg '#123456' -geometry 100x30 & {WAITS}") as task:
+            task.ready()
+            until(lambda: blue_pixels(person_desk, task, tmp_path / "now.png") > 100_000, what="the terminal")
+            assert {"CapBnd:\t0000000000000000", "NoNewPrivs:\t1"} <= set(task.log())
+    finally:
+        person_desk.remove_layers(name)
+
+
 def test_a_stopped_task_keeps_its_last_picture(desk: Desk, tmp_path: Path) -> None:
-    name = desk.environment("stopped")
+    name = desk.environment("stopped", **TERMINAL)
     with desk.running(name, f"xterm -bg '#123456' -geometry 100x30 & {WAITS}") as task:
         task.ready()
         until(lambda: blue_pixels(desk, task, tmp_path / "now.png") > 100_000, what="the terminal")
