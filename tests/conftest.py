@@ -65,6 +65,8 @@ def engine(homes: Homes) -> Iterator[GuestEngine]:
     finally:
         sweep.remove_new(client, before, homes)
         sweep.remove_base(found.base)
+        if alone:
+            sweep.remove_networks(client)
         after = sweep.look(client, homes)
         client.close()
         found.close()

@@ -15,7 +15,14 @@ import docker
 import docker.errors
 
 from agents_runner.core import container as labels
-from agents_runner.core.container import CONTAINER_NAME, IMAGE_BASE, IMAGE_MANAGED, IMAGE_REF, VOLUME_NAME
+from agents_runner.core.container import (
+    CONTAINER_NAME,
+    IMAGE_BASE,
+    IMAGE_MANAGED,
+    IMAGE_REF,
+    NETWORK_KIND,
+    VOLUME_NAME,
+)
 from tests.support.guests import Homes, is_others
 
 
@@ -68,8 +75,21 @@ def look(client: docker.DockerClient, homes: Homes | None = None) -> Seen:
         containers=tuple(sorted(one["Id"] for one in api.containers(all=True) if shown(one))),
         images=tuple(sorted(images)),
         volumes=tuple(sorted(one["Name"] for one in volumes if not _is_cache(one) and shown(one))),
-        networks=tuple(sorted(one["Id"] for one in api.networks())),
+        networks=tuple(sorted(one["Id"] for one in api.networks() if not _is_a_network_of_ours(one))),
     )
+
+
+def _is_a_network_of_ours(network: dict[str, Any]) -> bool:
+    """The one network that all installations on an engine share: made when it is needed, and nobody's own."""
+    return NETWORK_KIND in (network.get("Labels") or {})
+
+
+def remove_networks(client: docker.DockerClient) -> None:
+    """Remove the application's network; to be called where nobody else uses the engine. One in use stays."""
+    for one in client.api.networks():
+        if _is_a_network_of_ours(one):
+            with contextlib.suppress(docker.errors.APIError):
+                client.api.remove_network(one["Id"])
 
 
 def remove_new(client: docker.DockerClient, before: Seen, homes: Homes) -> None:
