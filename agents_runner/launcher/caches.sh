@@ -45,11 +45,15 @@ ar_fill() { # KEPT USED
     done
 }
 
+ar_write_lines() { # its input to its output, by the shell alone
+    while IFS= read -r ar_row; do printf '%s\n' "$ar_row"; done
+}
+
 ar_apt_on() {
     ar_fill "$ar_caches/apt/kept" "$ar_caches/apt/used"
     mkdir -p "$ar_caches/apt/used/partial" "$ar_caches/apt/lists"
     ar_hook=$ar_cache_shell
-    cat >"$ar_apt_conf" <<CONF
+    ar_write_lines >"$ar_apt_conf" <<CONF
 Dir::Cache::archives "$ar_caches/apt/used/";
 APT::Keep-Downloaded-Packages "true";
 Binary::apt::APT::Keep-Downloaded-Packages "true";
@@ -62,7 +66,7 @@ CONF
 ar_pacman_on() {
     ar_fill "$ar_caches/pacman/kept" "$ar_caches/pacman/used"
     sed -i "s|^\[options\].*|&\nCacheDir = $ar_caches/pacman/used/|" "$ar_pacman_conf"
-    cat >"$ar_pacman_hook" <<HOOK
+    ar_write_lines >"$ar_pacman_hook" <<HOOK
 [Trigger]
 Operation = Install
 Operation = Upgrade

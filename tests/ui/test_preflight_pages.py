@@ -787,7 +787,7 @@ def test_from_an_old_file_to_a_split_environment(
     }
     file.write_text(json.dumps(old))
     services = replace(world.services(), environments=fakes.real_environments(paths, world))
-    monkeypatch.setattr(world, "services", lambda: services)
+    monkeypatch.setattr(FakeWorld, "services", lambda _world: services)
     driver = open_window()
     driver.settle()
     assert AUTO_SPLIT_HINT in driver.window.environments._banner.text()
