@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import subprocess
 import threading
 from functools import partial
@@ -39,11 +40,13 @@ class Mirror:
         self._server = ThreadingHTTPServer(("0.0.0.0", 0), partial(Handler, directory=str(folder)))
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()
-        template = "{{(index .IPAM.Config 0).Gateway}}"
+        template = "{{with index .IPAM.Config 0}}{{.Subnet}} {{.Gateway}}{{end}}"
         found = subprocess.run(
             ["docker", "network", "inspect", "bridge", "-f", template], check=True, capture_output=True, text=True
         )
-        self.host = found.stdout.strip()
+        subnet, *gateway = found.stdout.split()
+        # An engine at its very first start does not say the gateway: it is the subnet's first address.
+        self.host = gateway[0] if gateway else str(ipaddress.ip_network(subnet)[1])
 
     @property
     def url(self) -> str:
