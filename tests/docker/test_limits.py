@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import socket
 import threading
 import time
@@ -34,7 +35,9 @@ class SilentServer:
 
     def __init__(self) -> None:
         client = docker.from_env()
-        self.address = str(client.networks.get("bridge").attrs["IPAM"]["Config"][0]["Gateway"])
+        config = client.networks.get("bridge").attrs["IPAM"]["Config"][0]
+        # An engine at its very first start does not say the gateway: it is the subnet's first address.
+        self.address = str(config.get("Gateway") or ipaddress.ip_network(config["Subnet"])[1])
         client.close()
         self.asked = 0
         self.hung_up = threading.Event()
