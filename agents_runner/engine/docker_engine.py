@@ -54,9 +54,9 @@ CONTROL_TIMEOUT_S = 120
 LONG_TIMEOUT_S = 3600
 LOOK_TIMEOUT_S = 20
 LOOKS = 6
+"""An engine that is slow has as long for a look as for anything else, on a new connection each time."""
 BRIDGE = "agents-runner0"
 """The interface of the application's network on the engine's machine; at most 15 characters."""
-"""An engine that is slow has as long for a look as for anything else, on a new connection each time."""
 FOLLOW_TIMEOUT_S = LOOK_TIMEOUT_S
 FILE_TIMEOUT_S = 30.0
 OLDEST_API = (1, 41)
