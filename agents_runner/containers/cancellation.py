@@ -2,12 +2,41 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Protocol
+
+from agents_runner.core.errors import Cancelled
 
 
 class Cancellation(Protocol):
-    """Tells whether somebody asked to stop; cheap enough to ask ten times a second."""
+    """Asked again and again by whoever does something that takes long; cheap enough for ten times a second."""
 
-    def is_set(self) -> bool:
-        """Raises Detached where whoever follows the container is to let go of it and leave it as it is."""
+    def check(self) -> None:
+        """Raises Cancelled where somebody asked to stop.
+
+        Raises Detached where whoever follows the container is to let go of it and leave it as it is.
+        """
         ...
+
+
+class NeverCancelled:
+    """A `Cancellation` of work that nobody can stop but by ending the process."""
+
+    def check(self) -> None:
+        return
+
+
+class LocalCancellation:
+    """A `Cancellation` that this process alone knows of. Safe from every thread."""
+
+    def __init__(self) -> None:
+        self._asked = threading.Event()
+
+    def cancel(self) -> None:
+        """Ask to stop; it cannot be taken back."""
+        self._asked.set()
+
+    def check(self) -> None:
+        """See `Cancellation`; never raises Detached."""
+        if self._asked.is_set():
+            raise Cancelled

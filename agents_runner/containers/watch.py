@@ -11,7 +11,6 @@ from typing import TypeVar
 from agents_runner.containers.cancellation import Cancellation
 from agents_runner.core.container import ContainerState
 from agents_runner.core.errors import (
-    Cancelled,
     ContainerMissing,
     EngineRefused,
     EngineTimeout,
@@ -173,8 +172,7 @@ class Watch:
             self.was_away = self.was_away or self.engine.lost_answers() != lost
 
     def _check(self, now: float) -> None:
-        if self.cancel.is_set():
-            raise Cancelled("Stopped.")
+        self.cancel.check()
         if self.deadline is not None and now >= self.deadline:
             raise LimitReached("The time limit is over.")
 

@@ -99,8 +99,18 @@ class StageFailed(AgentsRunnerError):
         self.tail = tail
 
 
+STOP_GRACE_S = 5.0
+"""Seconds that a stopped container usually has for its own end."""
+
+
 class Cancelled(AgentsRunnerError):
+    """Somebody asked to stop; `grace_s` are the seconds that what runs has for its own end before it is killed."""
+
     code = "cancelled"
+
+    def __init__(self, message: str = "Stopped.", hint: str = "", grace_s: float = STOP_GRACE_S) -> None:
+        super().__init__(message, hint)
+        self.grace_s = grace_s
 
 
 class Detached(BaseException):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from agents_runner.containers.cancellation import Cancellation
 from agents_runner.containers.watch import Watch
 from agents_runner.core.container import CONTAINER_INSTANCE, IMAGE_KEY, ContainerState, ImageInfo, build_container
-from agents_runner.core.errors import BuildFailed, Cancelled, ContainerMissing, LimitReached
+from agents_runner.core.errors import BuildFailed, ContainerMissing, LimitReached
 from agents_runner.core.events import Event, LogLine, Notice
 from agents_runner.core.imageplan import Layer
 from agents_runner.engine.port import Engine
@@ -92,8 +92,7 @@ class _Following:
             time.sleep(_STEP_S)
 
     def _check(self) -> None:
-        if self.cancel.is_set():
-            raise Cancelled("Stopped.")
+        self.cancel.check()
         if time.monotonic() >= self.deadline:
             raise BuildFailed(
                 f"The other build was not done within {self.timeout_s} s.", "It may still finish for later tasks."

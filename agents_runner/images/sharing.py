@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Protocol
 
 from agents_runner.containers.cancellation import Cancellation
-from agents_runner.core.errors import Cancelled, StoreError
+from agents_runner.core.errors import StoreError
 from agents_runner.core.events import Event, Notice
 from agents_runner.store import locks
 
@@ -86,8 +86,7 @@ class FileLockCoordinator:
             if not said:
                 said = True
                 yield Notice(message=f"{self.limit} other builds are running; this one waits for its turn.")
-            if cancel.is_set():
-                raise Cancelled("Stopped.")
+            cancel.check()
             time.sleep(_STEP_S)
 
     @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field, replace
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from agents_runner.containers.cancellation import Cancellation, LocalCancellation, NeverCancelled
 from agents_runner.containers.control_folder import CONTROL_KIND, ControlFolders
 from agents_runner.containers.job import ContainerJob, JobKind
 from agents_runner.containers.session import WAITED, Session
@@ -64,10 +64,9 @@ class Leaves:
     def __init__(self) -> None:
         self.now = False
 
-    def is_set(self) -> bool:
+    def check(self) -> None:
         if self.now:
             raise Detached
-        return False
 
 
 @dataclass
@@ -100,13 +99,13 @@ class Floor:
             secrets=VALUES,
         )
 
-    def session(self, job: ContainerJob, cancel: object = None, container: str = "") -> Session:
+    def session(self, job: ContainerJob, cancel: Cancellation | None = None, container: str = "") -> Session:
         control = ControlFolders(root=self.root / "control", local=self.local)
         return Session(
             engine=self.engine,
             control=control,
             job=job,
-            cancel=cancel or threading.Event(),  # type: ignore[arg-type]
+            cancel=cancel or NeverCancelled(),
             container=container,
         )
 
@@ -269,12 +268,12 @@ def test_what_was_not_started_cannot_be_followed(floor: Floor) -> None:
 
 
 def test_a_cancelled_one_is_removed(floor: Floor) -> None:
-    cancel = threading.Event()
+    cancel = LocalCancellation()
     with floor.session(floor.job("echo up; sleep 60"), cancel) as session:
         session.start()
         items = session.run(Limit())
         read_until(items, "up")
-        cancel.set()
+        cancel.cancel()
         with pytest.raises(Cancelled):
             told(items)
         state = floor.engine.inspect(NAME)
@@ -284,10 +283,10 @@ def test_a_cancelled_one_is_removed(floor: Floor) -> None:
 
 
 def test_a_cancelled_one_that_others_wait_for_stays(floor: Floor) -> None:
-    cancel = threading.Event()
+    cancel = LocalCancellation()
     with floor.session(floor.job("echo up; sleep 60"), cancel) as session:
         session.start()
-        cancel.set()
+        cancel.cancel()
         with pytest.raises(Cancelled):
             told(session.run(Limit()))
         session.keep()

@@ -12,6 +12,7 @@ from pathlib import Path
 import docker
 import pytest
 
+from agents_runner.containers.cancellation import NeverCancelled
 from agents_runner.containers.watch import Watch
 from agents_runner.core.container import IMAGE_MANAGED, ContainerSpec, ContainerState
 from agents_runner.core.environment import NoWorkspace
@@ -115,7 +116,7 @@ def test_f6_a_lost_answer_is_found_again(
 
 
 def lines_of(engine: DockerEngine, container: str, states: list[ContainerState]) -> Iterator[str]:
-    watch = Watch(engine=engine, container=container, parser=OutputParser(""), cancel=threading.Event())
+    watch = Watch(engine=engine, container=container, parser=OutputParser(""), cancel=NeverCancelled())
     stream = engine.attach(container)
     engine.start(container)
     lines = watch.run(stream)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from agents_runner.containers.cancellation import LocalCancellation, NeverCancelled
 from agents_runner.core.container import ImageInfo
 from agents_runner.core.environment import NoWorkspace
 from agents_runner.core.errors import EngineUnreachable, ImageMissing
@@ -75,7 +76,7 @@ def test_f9_a_silent_registry_ends_the_pull_of_each_who_waits(hasty: DockerEngin
 
     def wait() -> None:
         with pytest.raises(ImageMissing) as caught:
-            list(base_image(hasty, config(ref), threading.Event()))
+            list(base_image(hasty, config(ref), NeverCancelled()))
         said.append(caught.value.message)
 
     waiters = [threading.Thread(target=wait) for _ in range(2)]
@@ -91,7 +92,7 @@ def test_f9_a_silent_registry_ends_the_pull_of_each_who_waits(hasty: DockerEngin
     assert registry.hung_up.wait(10), "the engine does not go on pulling"
     # The registry is well again: the next task has its image.
     registry.stall_after = None
-    list(base_image(hasty, config(ref), threading.Event()))
+    list(base_image(hasty, config(ref), NeverCancelled()))
     assert hasty.find_image(ref) is not None
 
 
@@ -100,14 +101,14 @@ def test_f9_the_image_that_is_there_is_used(
     hasty: DockerEngine, registry: Registry, tmp_path: Path, how: str
 ) -> None:
     ref = publish(registry)
-    list(base_image(hasty, config(ref), threading.Event()))
+    list(base_image(hasty, config(ref), NeverCancelled()))
     there = hasty.find_image(ref)
     publish(registry)
     registry.stall_after, registry.reset = (0 if how == "stall" else None), how == "reset"
     with FaultProxy(tmp_path, os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")) as proxy:
         proxy.faults = [Fault(request="/images/create", kind="cut", after=lambda: 250)] if how == "cut" else []
         through = connect(proxy.host, Patience(pull_s=SILENCE_S))
-        pulling = base_image(through, config(ref, "always"), threading.Event())
+        pulling = base_image(through, config(ref, "always"), NeverCancelled())
         events, used = drained(pulling)
         through.close()
     assert used == there
@@ -137,14 +138,14 @@ def test_f21_stop_ends_a_pull_within_two_seconds(
     with FaultProxy(tmp_path, os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")) as proxy:
         if silent == "engine":
             proxy.faults = [Fault(request="/images/create", kind="stall")]
-        through, stop = connect(proxy.host), threading.Event()
+        through, stop = connect(proxy.host), LocalCancellation()
         tools = plain_tools(through, tmp_path, stop)
         asked: list[float] = []
 
         def press() -> None:
             assert registry.stalled.wait(20)
             asked.append(time.monotonic())
-            stop.set()
+            stop.cancel()
 
         presser = threading.Thread(target=press)
         presser.start()
@@ -202,7 +203,7 @@ def test_f22_a_broken_credential_helper_costs_time_not_the_pull(
     helper(HELPERS[kind])
     hasty = connect(patience=Patience(helper_s=HELPER_S))
     began = time.monotonic()
-    events = list(base_image(hasty, config(ref), threading.Event()))
+    events = list(base_image(hasty, config(ref), NeverCancelled()))
     assert time.monotonic() - began < HELPER_S + 3
     assert hasty.remote_digest(ref).startswith("sha256:")
     hasty.close()
@@ -223,6 +224,6 @@ def test_f22_a_login_of_a_helper_is_used(
     )
     registry.wants = base64.b64encode(b"me:canary").decode()
     own = connect()
-    list(base_image(own, config(ref), threading.Event()))
+    list(base_image(own, config(ref), NeverCancelled()))
     own.close()
     assert f"Basic {registry.wants}" in registry.logins

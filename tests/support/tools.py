@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 from typing import Any
 
-from agents_runner.containers.cancellation import Cancellation
+from agents_runner.containers.cancellation import Cancellation, NeverCancelled
 from agents_runner.containers.control_folder import ControlFolders
 from agents_runner.engine.port import Engine
 from agents_runner.runner.tasks.tools import Tools
@@ -17,7 +16,7 @@ def plain_tools(engine: Engine, folder: Path, cancel: Cancellation | None = None
     return Tools(
         engine=engine,
         control=ControlFolders(root=folder / "run", local=True),
-        cancel=cancel or threading.Event(),
+        cancel=cancel or NeverCancelled(),
         workspaces=folder / "work",
         read_login=lambda _path: None,
         **more,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
+from agents_runner.containers.cancellation import NeverCancelled
 from agents_runner.containers.control_folder import ControlFolders
 from agents_runner.core.container import ImageInfo
 from agents_runner.core.environment import Environment
@@ -109,8 +109,7 @@ class ImageService:
         self, config: DockerRunnerConfig, values: SecretValues, *, force: bool
     ) -> Generator[Event, None, None]:
         engine = self.engine()
-        never = threading.Event()
-        base = yield from base_image(engine, config, never)
+        base = yield from base_image(engine, config, NeverCancelled())
         yield from self._built(engine, config, plan_image(config, base), values, force=force)
 
     def _values(self, config: DockerRunnerConfig) -> SecretValues:
@@ -148,7 +147,7 @@ class ImageService:
             engine=engine,
             control=self._control(engine, config),
             options=build_options(config, values),
-            cancel=threading.Event(),
+            cancel=NeverCancelled(),
             instance=config.instance,
             coordinator=self.coordinator,
             force=force,

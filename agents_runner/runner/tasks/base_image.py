@@ -7,7 +7,7 @@ from collections.abc import Generator
 
 from agents_runner.containers.cancellation import Cancellation
 from agents_runner.core.container import ImageInfo
-from agents_runner.core.errors import Cancelled, EngineError, ImageMissing
+from agents_runner.core.errors import EngineError, ImageMissing
 from agents_runner.core.events import Event, Notice, Phase, Progress
 from agents_runner.core.task_plan import DockerRunnerConfig
 from agents_runner.engine.port import Engine
@@ -48,8 +48,7 @@ def _pull(engine: Engine, config: DockerRunnerConfig, cancel: Cancellation) -> G
     # Closed on the way out: the engine goes on pulling for as long as somebody listens.
     with contextlib.closing(engine.pull(config.base_image, config.platform)) as movements:
         for movement in movements:
-            if cancel.is_set():
-                raise Cancelled("Stopped.")
+            cancel.check()
             if movement.text and movement.text != last:
                 last = movement.text
                 yield Progress(phase=Phase.PULL, text=movement.text, done=movement.done, total=movement.total)

@@ -167,8 +167,7 @@ class TaskRun:
             # A server that is silent must not keep a task from stopping.
             with contextlib.closing(with_ticks(clone.lines(), clone.stop)) as lines:
                 for line in lines:
-                    if self.tools.cancel.is_set():
-                        raise Cancelled("Stopped.")
+                    self.tools.cancel.check()
                     if line is not None:
                         yield LogLine(stream="system", line=line)
             return (Mount(source=str(folder.resolve()), target=WORKSPACE_PATH), *self.config.mounts)
@@ -261,9 +260,9 @@ class TaskRun:
                     yield from self._marked(item)
         except StopIteration as end:
             state: ContainerState = end.value
-        except Cancelled:
+        except Cancelled as stop:
             self.screen.picture_now(container)
-            engine.stop(container, self.tools.stop_grace_s())
+            engine.stop(container, stop.grace_s)
             raise
         except LimitReached:
             self._failed = self.limits.error(self.phases.now)

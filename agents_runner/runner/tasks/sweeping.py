@@ -82,14 +82,15 @@ class Sweeper:
     def _asked(self) -> bool:
         """Whether the task is to stop, or is being left: then nothing that takes long is begun."""
         try:
-            return self.cancel.is_set()
-        except Detached:
+            self.cancel.check()
+        except (Cancelled, Detached):
             return True
+        return False
 
     def _check(self, *, was_asked: bool) -> None:
         """A stop that comes while we look ends the look; the one that ended the task does not."""
         if not was_asked and self._asked():
-            raise Cancelled("Stopped.")
+            raise Cancelled
 
     def _mend(self, root: str) -> bool:
         """A container of the base image, with this folder alone and no network, does what only root can."""

@@ -16,7 +16,7 @@ from typing import Protocol
 from agents_runner.containers.control_folder import ControlFolders
 from agents_runner.core.container import ContainerState, task_container
 from agents_runner.core.environment import Environment
-from agents_runner.core.errors import AgentsRunnerError, ContainerMissing, Detached, StoreError
+from agents_runner.core.errors import STOP_GRACE_S, AgentsRunnerError, ContainerMissing, Detached, StoreError
 from agents_runner.core.events import Event, StateChanged, TaskResult, TaskState
 from agents_runner.core.secrets import SecretGrant, SecretValues
 from agents_runner.core.settings import MAX_LOG_MB
@@ -36,7 +36,7 @@ from agents_runner.runner.tasks.recording import recorded
 from agents_runner.runner.tasks.redacting import withheld
 from agents_runner.runner.tasks.run_task import run_task
 from agents_runner.runner.tasks.test_preflight import NO_AGENT
-from agents_runner.runner.tasks.tools import STOP_GRACE_S, Tools
+from agents_runner.runner.tasks.tools import Tools
 from agents_runner.runner.tasks.workers import Workers
 
 DETACH_PATIENCE_S = 60.0
@@ -161,7 +161,7 @@ class TaskRunner:
 
     def start(self, task_id: str, *, running: bool = False) -> None:
         """Work on it on a thread; `running` for one that has a container already."""
-        flag = TaskCancellation(lambda: self.records.stop_requested(task_id))
+        flag = TaskCancellation(self.records, task_id)
         with self._lock:
             if self._closed:
                 return  # its record says that nobody works on it
@@ -174,7 +174,7 @@ class TaskRunner:
         with self._lock:
             flag = self._flags.get(task_id)
         if flag is not None:
-            flag.set()
+            flag.cancel(self._grace_s())
             return
         task = self.records.get(task_id)
         try:
@@ -183,7 +183,7 @@ class TaskRunner:
             # The wish cannot be written down; what runs can be stopped all the same, and its process sees that.
             if task.state.final or self.engine().inspect(task_container(task.id)) is None:
                 raise
-            self.engine().stop(task_container(task.id), self._stop_grace_s())
+            self.engine().stop(task_container(task.id), self._grace_s())
             return
         if not task.state.final and not self.owners.is_alive(task.owner_pid):
             self._end_orphan(task)
@@ -224,7 +224,7 @@ class TaskRunner:
             self._closed = self._quits = True
             flags = tuple(self._flags.values())
         for flag in flags:
-            flag.set()
+            flag.cancel(self._grace_s())
         if not self._workers.close(timeout):
             with self._lock:
                 late = tuple(self._flags)
@@ -291,7 +291,6 @@ class TaskRunner:
             on_image_used=partial(self._note_image, config.environment_id),
             secrets=values,
             coordinator=self.coordinator,
-            stop_grace_s=self._stop_grace_s,
             asked_at=self.records.get(task_id).created,
         )
         if lines is None:
@@ -313,7 +312,7 @@ class TaskRunner:
         except StoreError as error:
             log.warning("the use of %s was not noted: %s", tag, error)
 
-    def _stop_grace_s(self) -> float:
+    def _grace_s(self) -> float:
         return QUIT_GRACE_S if self._quits else STOP_GRACE_S
 
     def _values(self, config: DockerRunnerConfig, *, running: bool) -> tuple[SecretValues, AgentsRunnerError | None]:
@@ -361,7 +360,7 @@ class TaskRunner:
                 spawn(task.id)
                 self._handed_over(task.id)
             else:
-                self._work(task.id, TaskCancellation(partial(self.records.stop_requested, task.id)))
+                self._work(task.id, TaskCancellation(self.records, task.id))
         return tuple(taken)
 
     def _anew(self, task_id: str, spawn: Callable[[str], None] | None) -> None:
@@ -435,7 +434,7 @@ class TaskRunner:
         try:
             if self.records.container_lines(task.id) is not None:
                 engine = self.engine()
-                engine.stop(task_container(task.id), self._stop_grace_s())
+                engine.stop(task_container(task.id), self._grace_s())
                 engine.remove(task_container(task.id))
         except AgentsRunnerError as error:
             log.warning("container of task %s: %s", task.id, error)

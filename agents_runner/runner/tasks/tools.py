@@ -17,8 +17,6 @@ from agents_runner.images.layer_job import BuildOptions
 from agents_runner.images.sharing import BuildCoordinator, SoloCoordinator
 from agents_runner.runner.tasks.desktop import DoorPort
 
-STOP_GRACE_S = 5.0
-
 
 def new_token() -> str:
     """128 random bits: marks the launcher's own lines."""
@@ -48,8 +46,6 @@ class Tools:
     """Opens the way to the task's desktop; raises StoreError. None where nobody is to look at it."""
     keep_picture: Callable[[bytes], None] = lambda _png: None
     """Told the last picture of the desktop; raises StoreError."""
-    stop_grace_s: Callable[[], float] = lambda: STOP_GRACE_S
-    """Seconds that a stopped container has for its own end."""
 
 
 def build_options(config: DockerRunnerConfig, secrets: Mapping[str, str]) -> BuildOptions:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import threading
-
 import pytest
 
+from agents_runner.containers.cancellation import NeverCancelled
 from agents_runner.containers.watch import Watch
 from agents_runner.core.container import ContainerSpec
 from agents_runner.core.errors import EngineTimeout, EngineUnreachable
@@ -41,7 +40,7 @@ def test_f3_one_lost_answer_is_enough_to_know_that_the_engine_may_have_been_rest
     stream = engine.attach(container)
     engine.start(container)
     engine.failures += failures
-    watch = Watch(engine=engine, container=container, parser=OutputParser(""), cancel=threading.Event())
+    watch = Watch(engine=engine, container=container, parser=OutputParser(""), cancel=NeverCancelled())
     assert [item.line for item in watch.run(stream)] == ["a line"]  # type: ignore[union-attr]
     assert watch.was_away is was_away
     assert engine.failures == []

@@ -7,29 +7,64 @@ import time
 
 import pytest
 
-from agents_runner.core.errors import Detached
+from agents_runner.core.errors import STOP_GRACE_S, Cancelled, Detached, StoreError
 from agents_runner.runner.tasks.cancellation import TaskCancellation
 from agents_runner.runner.tasks.workers import Workers
 
 
+class Requests:
+    """Word that other processes leave, or a database that cannot be read."""
+
+    wanted = False
+    error: StoreError | None = None
+
+    def stop_requested(self, _task_id: str) -> bool:
+        if self.error is not None:
+            raise self.error
+        return self.wanted
+
+
 def test_f23_a_left_task_is_told_wherever_it_would_look_for_a_stop() -> None:
-    flag = TaskCancellation(lambda: False)
-    assert not flag.is_set()
+    flag = TaskCancellation(Requests(), "t")
+    flag.check()
     flag.detach()
     with pytest.raises(Detached):
-        flag.is_set()
+        flag.check()
 
 
 def test_f23_a_task_that_was_stopped_before_stops() -> None:
-    flag = TaskCancellation(lambda: False)
-    flag.set()
+    flag = TaskCancellation(Requests(), "t")
+    flag.cancel()
     flag.detach()
-    assert flag.is_set()
+    with pytest.raises(Cancelled):
+        flag.check()
     assert not flag.detached
 
 
 def test_a_stop_from_elsewhere_is_seen() -> None:
-    assert TaskCancellation(lambda: True).is_set()
+    requests = Requests()
+    flag = TaskCancellation(requests, "t")
+    requests.wanted = True
+    with pytest.raises(Cancelled) as caught:
+        flag.check()
+    assert caught.value.grace_s == STOP_GRACE_S
+    requests.wanted = False
+    with pytest.raises(Cancelled):
+        flag.check()
+
+
+def test_a_database_that_cannot_be_read_is_no_wish_to_stop() -> None:
+    requests = Requests()
+    requests.error = StoreError("The disk is gone.")
+    TaskCancellation(requests, "t").check()
+
+
+def test_who_stops_it_says_how_long_it_has_for_its_own_end() -> None:
+    flag = TaskCancellation(Requests(), "t")
+    flag.cancel(grace_s=1.5)
+    with pytest.raises(Cancelled) as caught:
+        flag.check()
+    assert caught.value.grace_s == 1.5
 
 
 def test_f23_what_waits_is_worked_off_and_nothing_is_taken_afterwards() -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from agents_runner.containers.cancellation import LocalCancellation
 from agents_runner.core import container as labels
 from agents_runner.core import errors
 from agents_runner.core.container import ContainerSpec, ImageInfo
@@ -71,7 +71,7 @@ def engine() -> FakeEngine:
 
 
 def events_of(
-    engine: FakeEngine, tmp_path: Path, config: DockerRunnerConfig = CONFIG, stop: threading.Event | None = None
+    engine: FakeEngine, tmp_path: Path, config: DockerRunnerConfig = CONFIG, stop: LocalCancellation | None = None
 ) -> list[Event]:
     tools = plain_tools(engine, tmp_path, stop)
     events = list(run_task(config, b"prompt", tools))
@@ -216,11 +216,11 @@ def test_f12_a_base_tag_that_moves_on_the_way_mixes_no_images(tmp_path: Path, at
 
 @pytest.mark.parametrize("phase", ["build", "task"])
 def test_stopping_while_building_and_while_running(engine: FakeEngine, tmp_path: Path, phase: str) -> None:
-    stop = threading.Event()
+    stop = LocalCancellation()
 
     def waits(_spec: ContainerSpec, console: Console, _mark: str) -> int:
         console.write("waiting\n")
-        stop.set()
+        stop.cancel()
         console.stopped.wait(20)
         return 137
 
