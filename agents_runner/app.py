@@ -49,7 +49,7 @@ def build_services(
     tasks = TaskStore(paths=paths, database=database)
     engine = EngineSource(settings, engine_there)
     instance = paths.instance_id()
-    hosts = HostSource(state_dir=paths.data, instance=instance, engine=engine)
+    hosts = HostSource(state_dir=paths.data, instance=instance, engine=engine, settings=settings)
     background = Background(log=paths.background_log)
     values = ChosenSecrets(
         keyring=KeyringSecrets(instance=instance),

@@ -133,7 +133,8 @@ def clean(services: Services, args: argparse.Namespace) -> int:
 def _say_clean(report: CleanReport) -> None:
     would = "would remove" if report.dry_run else "removed"
     for left in report.leftovers:
-        say(f"{would}  {left.kind} {left.name}: an ended process left it")
+        why = "no container uses it" if left.kind == "network" else "an ended process left it"
+        say(f"{would}  {left.kind} {left.name}: {why}")
     for tag in report.removed:
         say(f"{would}  {tag}")
     for one in report.kept:

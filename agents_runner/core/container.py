@@ -34,6 +34,9 @@ CONTAINER_NONCE = LABEL + "container.nonce"
 CONTAINER_CACHE = LABEL + "container.cache"
 """The package cache that a build has mounted."""
 NETWORK_KIND = LABEL + "network.kind"
+APART_NETWORK = "agents-runner-apart"
+"""The one network that all tasks of an engine share which are kept apart: its address pools end at some thirty."""
+APART_LABELS = {NETWORK_KIND: "apart"}
 VOLUME_KIND = LABEL + "volume.kind"
 VOLUME_NAME = LABEL + "volume.name"
 VOLUME_ENVIRONMENT = LABEL + "volume.environment"
@@ -159,6 +162,15 @@ class VolumeInfo:
     name: str
     labels: Mapping[str, str] = field(default_factory=dict)
     created: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkInfo:
+    """A network, and the names of all containers that are on it or would be once they run."""
+
+    name: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    containers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

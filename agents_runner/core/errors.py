@@ -18,12 +18,13 @@ AgentsRunnerError
     ├ EngineTooOld, EngineTooNew   outside the range that we can talk to
     ├ EngineTimeout        no answer in time; the call may still take effect
     │  └ LimitReached       a container ran longer than it may
-    ├ ImageMissing, ContainerMissing
+    ├ ImageMissing, ContainerMissing, NetworkMissing
     ├ NameInUse            the container name is taken: somebody else holds this lock
     ├ PortInUse
     ├ MountRefused
     ├ NoSpace              the engine's disk is full
     └ EngineRefused        anything else the engine says no to
+       └ NoAddresses       its address ranges for networks are used up
 """
 
 
@@ -180,9 +181,21 @@ class MountRefused(EngineError):
     code = "mount-refused"
 
 
+class NetworkMissing(EngineError):
+    """The network that a container was made for is not there any more."""
+
+    code = "network-missing"
+
+
 class NoSpace(EngineError):
     code = "no-space"
 
 
 class EngineRefused(EngineError):
     code = "engine-refused"
+
+
+class NoAddresses(EngineRefused):
+    """The engine has no address range left for one more network."""
+
+    code = "no-addresses"

@@ -89,6 +89,12 @@ ROWS = (
         choices=_ON_CLOSE,
     ),
     SettingRow(
+        name="isolate_tasks",
+        group=_TASKS,
+        label="Keep all tasks from each other's ports",
+        text="A start takes a little longer. Off: only tasks with a desktop or ports, and those under Strict.",
+    ),
+    SettingRow(
         name="docker_host",
         group=_ENGINE,
         label="Address",

@@ -58,4 +58,6 @@ class Settings(BaseModel):
     """Layers that are built at the same time; 0 is one for each processor core."""
     max_log_mb: int = Field(default=MAX_LOG_MB, ge=1, le=1_000_000)
     """MB (10^6 bytes) of a task's output that are kept; after it only each phase's last lines."""
+    isolate_tasks: bool = False
+    """All tasks are on the network where containers do not reach each other; else those that listen, and Strict."""
     max_running_tasks: int = Field(default=8, ge=1, le=200)

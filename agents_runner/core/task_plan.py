@@ -65,6 +65,8 @@ class DockerRunnerConfig(BaseModel):
     workspace: Workspace
     profile: Profile = OLD_PROFILE
     """A plan that was stored before there were profiles has none: its task keeps what it had."""
+    isolated: bool = False
+    """The settings ask for a network on which containers do not reach each other; some plans have it anyway."""
     build_timeout_s: int = 1800
     run_preflight_timeout_s: int = 0
     """Seconds; 0 is no limit, here and below."""

@@ -23,12 +23,12 @@ from agents_runner.core.container import (
     ContainerState,
     EngineInfo,
     ImageInfo,
+    NetworkInfo,
     VolumeInfo,
 )
 from agents_runner.core.errors import (
     AnswerLost,
     ContainerMissing,
-    EngineError,
     EngineRefused,
     EngineTimeout,
     EngineTooNew,
@@ -423,22 +423,18 @@ class DockerEngine:
         return {name: size for name, size in sizes.items() if size >= 0}
 
     def ensure_network(self, name: str, labels: Mapping[str, str]) -> None:
-        if self._has_network(name, labels):
-            return
+        retry.network_once(
+            lambda: self._make_network(name, labels), lambda: self._has_network(name, labels), retry.PATIENT
+        )
+
+    def _make_network(self, name: str, labels: Mapping[str, str]) -> None:
         options = {
             "com.docker.network.bridge.enable_icc": "false",
             # A network's name is not unique, its interface's is: of two that are made at once one is refused.
             "com.docker.network.bridge.name": BRIDGE,
         }
-        try:
-            with self._call("make a network") as client:
-                client.create_network(
-                    name, driver="bridge", options=options, labels=dict(labels), check_duplicate=True
-                )
-        except EngineError:
-            # Another process was quicker, or the answer was lost.
-            if not self._has_network(name, labels):
-                raise
+        with self._call("make a network") as client:
+            client.create_network(name, driver="bridge", options=options, labels=dict(labels), check_duplicate=True)
 
     def _has_network(self, name: str, labels: Mapping[str, str]) -> bool:
         found = [
@@ -449,6 +445,22 @@ class DockerEngine:
         if found:
             raise EngineRefused(f"There is a network {name} that is not the application's.", "Rename it.")
         return False
+
+    def list_networks(self, labels: Mapping[str, str]) -> list[NetworkInfo]:
+        filters = _with_labels(labels)
+        found = self._asked("list networks", lambda client: client.networks(filters=filters))
+        return [
+            NetworkInfo(
+                name=one["Name"], labels=dict(one.get("Labels") or {}), containers=self._on_network(one["Name"])
+            )
+            for one in found
+        ]
+
+    def _on_network(self, network: str) -> tuple[str, ...]:
+        """Also those that do not run: the network's own list lacks them, and they know it by its name alone."""
+        filters = {"network": [network]}
+        found = self._asked("list containers", lambda client: client.containers(all=True, filters=filters))
+        return tuple(facts.container_summary(one).name for one in found)
 
     def remove_network(self, name: str) -> None:
         with self._call("remove a network") as client, contextlib.suppress(docker.errors.NotFound):

@@ -23,6 +23,7 @@ from agents_runner.core.container import (
     ContainerState,
     EngineInfo,
     ImageInfo,
+    NetworkInfo,
     VolumeInfo,
 )
 from agents_runner.core.errors import (
@@ -490,7 +491,20 @@ class FakeEngine:
         if self.networks.setdefault(name, dict(labels)) != dict(labels):
             raise EngineRefused(f"There is a network {name} of somebody else.")
 
+    def list_networks(self, labels: Mapping[str, str]) -> list[NetworkInfo]:
+        self._called("list_networks")
+        on = {
+            name: tuple(one.spec.name for one in self.containers.values() if one.spec.network == name)
+            for name in self.networks
+        }
+        return [
+            NetworkInfo(name=name, labels=values, containers=on[name])
+            for name, values in self.networks.items()
+            if _has(values, labels)
+        ]
+
     def remove_network(self, name: str) -> None:
+        self._called("remove_network")
         if any(one.spec.network == name for one in self.containers.values()):
             raise EngineRefused(f"The network {name} is in use.")
         self.networks.pop(name, None)

@@ -49,6 +49,20 @@ _RULES: tuple[tuple[int, re.Pattern[str], type[errors.EngineError], str, str], .
     ),
     (
         404,
+        re.compile(r"network \S+ not found", re.I),
+        errors.NetworkMissing,
+        "The network is gone ({what}): {text}.",
+        "It was removed from outside.",
+    ),
+    (
+        0,
+        re.compile(r"available, non-overlapping IPv4 address pool|address pools have been fully subnetted", re.I),
+        errors.NoAddresses,
+        "The engine has no address range left for a network ({what}).",
+        "Remove networks that nothing uses: docker network prune.",
+    ),
+    (
+        404,
         re.compile(r"no such image|manifest|repository", re.I),
         errors.ImageMissing,
         "The image is not there ({what}): {text}.",

@@ -16,6 +16,7 @@ from agents_runner.core.container import (
     ContainerState,
     EngineInfo,
     ImageInfo,
+    NetworkInfo,
     VolumeInfo,
 )
 
@@ -136,7 +137,7 @@ class Engine(Protocol):
         ...
 
     def start(self, container: str) -> None:
-        """Raises PortInUse, MountRefused, ContainerMissing."""
+        """Raises PortInUse, MountRefused, NetworkMissing, ContainerMissing."""
         ...
 
     def attach(self, container: str, *, stdin: bool = False) -> Attached:
@@ -237,8 +238,13 @@ class Engine(Protocol):
     def ensure_network(self, name: str, labels: Mapping[str, str]) -> None:
         """Have a bridge of this name with these labels, whose containers do not reach each other; once, whoever asks.
 
-        Raises EngineRefused where another's network has the name, or no addresses are left.
+        An answer that was lost is looked for, as is what another process makes at the same time. Raises EngineRefused
+        where another's network has the name, NoAddresses where the engine has none left.
         """
+        ...
+
+    def list_networks(self, labels: Mapping[str, str]) -> list[NetworkInfo]:
+        """Networks with all these labels; one request, and one more for each that is found."""
         ...
 
     def remove_network(self, name: str) -> None:

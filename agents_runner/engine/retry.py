@@ -8,7 +8,16 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from agents_runner.core.container import CONTAINER_NONCE, ContainerState
-from agents_runner.core.errors import AnswerLost, ContainerMissing, EngineTimeout, EngineUnreachable, NameInUse
+from agents_runner.core.errors import (
+    AnswerLost,
+    ContainerMissing,
+    EngineError,
+    EngineRefused,
+    EngineTimeout,
+    EngineUnreachable,
+    NameInUse,
+    NoAddresses,
+)
 
 T = TypeVar("T")
 QUICK = (0.1, 0.3, 0.6)
@@ -92,6 +101,37 @@ def start_once(
                 return
         except (EngineUnreachable, EngineTimeout) as error:
             lost = error
+        time.sleep(pause)
+    raise lost
+
+
+def network_once(
+    make: Callable[[], object], is_there: Callable[[], bool], pauses: tuple[float, ...] = PATIENT
+) -> None:
+    """Have the network that `is_there` knows, whichever answer was lost and whoever makes it at the same time.
+
+    Raises EngineRefused (NoAddresses at once: waiting brings none back), or the loss where the engine stays away.
+    """
+    if is_there():
+        return
+    refusals, lost = 0, EngineError("The network was not made.")
+    for pause in (*pauses, 0.0):
+        try:
+            make()
+        except (*_LOST, EngineUnreachable) as error:
+            lost = error
+        except EngineRefused as error:
+            # One is being made, by another process or by a call whose answer was lost: it shows in a moment.
+            lost, refusals = error, refusals + 1
+        else:
+            return
+        try:
+            if is_there():
+                return
+        except (*_LOST, EngineUnreachable) as error:
+            lost = error
+        if isinstance(lost, NoAddresses) or refusals > len(QUICK):
+            break
         time.sleep(pause)
     raise lost
 

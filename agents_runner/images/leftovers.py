@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
@@ -17,7 +17,7 @@ from agents_runner.core.errors import EngineError
 from agents_runner.engine.port import Engine
 from agents_runner.images.sharing import BuildCoordinator
 
-LeftoverKind = Literal["container", "folder", "volume"]
+LeftoverKind = Literal["container", "folder", "volume", "network"]
 _CONTROL = re.compile(r"(agents-runner-(build|task)-([0-9a-f]{12,64}))-[0-9a-z-]+\Z")
 """The name of a control folder or volume: that of its container, perhaps cut, and a part of its own."""
 log = logging.getLogger(__name__)
@@ -89,6 +89,18 @@ def find(
             container = owners[0] if owners else ""
             left.append(Leftover(kind="folder" if kind == "folder" else "volume", name=name, container=container))
     return tuple(left)
+
+
+def unused_networks(engine: Engine, leaving: Collection[str] = ()) -> tuple[Leftover, ...]:
+    """The network that tasks share, where no container is on it but those `leaving` (names). Raises EngineErrors.
+
+    It is every installation's on this engine; a task that was about to use it makes it again.
+    """
+    return tuple(
+        Leftover(kind="network", name=one.name)
+        for one in engine.list_networks(labels.APART_LABELS)
+        if one.name == labels.APART_NETWORK and set(one.containers) <= set(leaving)
+    )
 
 
 def remove(
@@ -169,6 +181,9 @@ def _removed(engine: Engine, run_dir: Path, one: Leftover, coordinator: BuildCoo
         return not folder.exists()
     if one.kind == "volume":
         engine.remove_volume(one.name)
+        return True
+    if one.kind == "network":
+        engine.remove_network(one.name)
         return True
     if not one.key:
         engine.remove(one.id)

@@ -47,9 +47,11 @@ class HostSource:
     state_dir: Path
     instance: str
     engine: EngineFactory
+    settings: SettingsSource
 
     def host(self) -> Host:
-        return this_host(self.state_dir, self.instance, self.engine().info())
+        isolates = self.settings.load().isolate_tasks
+        return this_host(self.state_dir, self.instance, self.engine().info(), isolates=isolates)
 
     def planning_host(self) -> Host:
         return this_host(self.state_dir, self.instance)

@@ -255,11 +255,18 @@ def test_a_file_above_the_limit_is_refused(port: tuple[Engine, str]) -> None:
 
 
 def test_a_network_is_made_once_and_goes_when_nothing_uses_it(port: tuple[Engine, str]) -> None:
-    engine, _ = port
+    engine, image = port
     kind = {NETWORK_KIND: "contract"}
     engine.ensure_network("agents-runner-apart", kind)
     engine.ensure_network("agents-runner-apart", kind)
     with pytest.raises(EngineRefused):
         engine.ensure_network("agents-runner-apart", {NETWORK_KIND: "another"})
+    made = engine.create(replace(shell(image, "true"), network="agents-runner-apart"))
+    (found,) = engine.list_networks(kind)
+    assert (found.name, len(found.containers)) == ("agents-runner-apart", 1), "also those that do not run"
+    engine.remove(made)
+    assert [one.containers for one in engine.list_networks(kind)] == [()]
+    assert engine.list_networks({NETWORK_KIND: "another"}) == []
     engine.remove_network("agents-runner-apart")
     engine.remove_network("agents-runner-apart")
+    assert engine.list_networks(kind) == []

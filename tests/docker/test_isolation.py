@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from agents_runner.core.container import NETWORK_KIND, ContainerSpec
 from agents_runner.core.errors import EngineRefused
-from agents_runner.engine.docker_engine import DockerEngine
+from agents_runner.engine.docker_engine import DockerEngine, connect
+from agents_runner.images.mini_base import import_mini_base
 from tests.docker.conftest import MakeEnvironment
 from tests.support.cli import Cli
 from tests.support.docker_program import docker
+from tests.support.fault_proxy import Fault, FaultProxy
+from tests.support.own_engine import OwnEngine
+from tests.support.waiting import until
 
 NAME = "agents-runner-apart"
 LABELS = {NETWORK_KIND: "apart"}
@@ -62,6 +71,125 @@ def test_s7_two_that_ask_at_once_make_one(engine: DockerEngine) -> None:
     finally:
         engine.remove_network(NAME)
     engine.remove_network(NAME)  # nothing happens
+
+
+def networks(name: str = NAME) -> int:
+    return docker("network", "ls", "-q", "--filter", f"name={name}").count("\n")
+
+
+def test_s7_two_processes_that_ask_at_once_make_one(engine: DockerEngine) -> None:
+    """Each says that it is ready, and goes on once all are."""
+    code = (
+        "import sys; from agents_runner.engine.docker_engine import connect; "
+        "from agents_runner.core.container import *; engine = connect(); print('ready', flush=True); "
+        "sys.stdin.readline(); engine.ensure_network(APART_NETWORK, APART_LABELS); print('has it', flush=True)"
+    )
+    processes = [
+        subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
+    try:
+        for one in processes:
+            assert one.stdout is not None
+            assert one.stdout.readline() == "ready\n"
+        said = [one.communicate("go\n", timeout=60)[0] for one in processes]
+        assert said == ["has it\n"] * 3
+        assert networks() == 1
+    finally:
+        for one in processes:
+            one.kill()
+        engine.remove_network(NAME)
+
+
+@pytest.mark.parametrize("what", [r"POST .*/networks/create", r"GET .*/networks"])
+def test_s7_an_answer_that_is_lost_at_its_making_is_found_again(
+    what: str, engine: DockerEngine, make_environment: MakeEnvironment, cli: Cli, tmp_path: Path
+) -> None:
+    name = make_environment(ports="3000")
+    with FaultProxy(tmp_path, os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")) as proxy:
+        proxy.faults = [Fault(request=what, kind="drop")]
+        through = Cli(home=cli.home, env={"DOCKER_HOST": proxy.host})
+        done = through("run", name, "true", "--json")
+        assert len(proxy.happened) == 1
+        assert proxy.count("/networks/create") == 1, "nothing was made twice"
+    try:
+        assert done.result["state"] == "succeeded"
+        assert not [one for one in done.events if one["event"] == "notice"]
+        assert networks() == 1
+    finally:
+        engine.remove_network(NAME)
+
+
+def test_s7_the_setting_puts_all_tasks_on_it_and_clean_removes_it_when_no_container_is_on_it(
+    engine: DockerEngine, make_environment: MakeEnvironment, cli: Cli, mini_base: str
+) -> None:
+    cli("settings", "--set", "isolate_tasks=true")
+    cli("run", make_environment(), "true", "--json")
+    assert networks() == 1
+    # Not even one that does not run loses it, whoever made it.
+    made = docker("create", "--network", NAME, "--label", "agents-runner.test=1", mini_base, "/bin/true").strip()
+    try:
+        left = {"kind": "network", "name": NAME}
+        assert left not in cli("clean", "--dry-run", "--json").json["leftovers"]
+        assert left not in cli("clean", "--json").json["leftovers"]
+        assert networks() == 1
+    finally:
+        docker("rm", made)
+    assert f"would remove  network {NAME}: no container uses it\n" in cli("clean", "--dry-run").out
+    assert networks() == 1
+    assert left in cli("clean", "--json").json["leftovers"]
+    assert networks() == 0
+    assert left not in cli("clean", "--json").json["leftovers"]
+
+
+def test_s7_a_network_that_vanishes_between_the_look_and_the_start_is_made_again(
+    engine: DockerEngine, make_environment: MakeEnvironment, cli: Cli, tmp_path: Path
+) -> None:
+    name = make_environment(ports="3000", cache_container_build="false")
+    with FaultProxy(tmp_path, os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")) as proxy:
+        # The container is made for the network; until its maker hears of that, the network goes.
+        proxy.faults = [Fault(request=r"POST .*/containers/create", kind="delay", seconds=60)]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "agents_runner", "run", name, "echo ran", "--json"],
+            env=os.environ | {"AGENTS_RUNNER_HOME": str(cli.home), "DOCKER_HOST": proxy.host},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        until(lambda: proxy.count(r"/containers/create") and engine.list_networks(LABELS)[0].containers)
+        engine.remove_network(NAME)
+        proxy.release()
+        out = process.communicate(timeout=60)[0]
+    try:
+        events = [json.loads(line) for line in out.splitlines()]
+        assert events[-1]["state"] == "succeeded"
+        assert [one["line"] for one in events if one["event"] == "log" and one["stream"] == "stdout"] == ["ran"]
+        assert networks() == 1
+    finally:
+        engine.remove_network(NAME)
+
+
+@pytest.mark.skipif(
+    os.geteuid() != 0 and os.environ.get("CI") != "true", reason="starting an engine of its own needs root"
+)
+def test_s7_without_an_address_range_a_task_runs_and_one_clear_sentence_says_so(ar_home: Path) -> None:
+    with OwnEngine(options=("--default-address-pool", "base=172.29.254.0/24,size=24")) as own:
+        engine = connect(own.host)
+        try:
+            base = import_mini_base(engine)
+        finally:
+            engine.close()
+        docker("--host", own.host, "network", "create", "takes-the-last")
+        own_cli = Cli(home=ar_home, env={"DOCKER_HOST": own.host})
+        words = [f"--set={word}" for word in (f"base_image={base}", "workspace=none", "agent=shell", "ports=3000")]
+        own_cli("env", "create", "test", *words)
+        done = own_cli("run", "test", "true", "--json")
+        assert done.result["state"] == "succeeded"
+        (told,) = [one for one in done.events if one["event"] == "notice"]
+        assert told["message"] == (
+            "This task shares its network with other containers: "
+            "The engine has no address range left for a network (make a network)."
+        )
+        assert "docker network prune" in told["hint"]
 
 
 def test_s7_somebody_elses_network_of_the_name_is_refused_and_no_task_fails_for_it(

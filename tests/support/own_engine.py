@@ -19,6 +19,8 @@ class OwnEngine:
     """`size_mb`: put the data root on a file system of that size (a loop mount); None for the machine's own."""
 
     size_mb: int | None = None
+    options: tuple[str, ...] = ()
+    """Further words for the engine's own command line."""
     folder: Path = field(
         default_factory=lambda: Path(tempfile.mkdtemp(prefix="agents-runner-engine-", dir="/var/tmp"))
     )
@@ -58,6 +60,7 @@ class OwnEngine:
             "--pidfile",
             str(self.folder / "pid"),
             "--iptables=false",
+            *self.options,
         ]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)

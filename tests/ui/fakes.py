@@ -595,7 +595,7 @@ def real_environments(paths: Paths, world: FakeWorld) -> EnvironmentService:
     return EnvironmentService(
         files=EnvironmentStore(paths=paths),
         values=NoValues(),
-        hosts=HostSource(state_dir=paths.data, instance="", engine=no_engine),
+        hosts=HostSource(state_dir=paths.data, instance="", engine=no_engine, settings=world.settings),
         agents=AgentCatalogue(settings=world.settings),
         listener=Nobody(),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -65,6 +65,10 @@ class LeftoversPort(Protocol):
         """Everything that is left, in the order in which it goes. Raises EngineErrors and StoreError."""
         ...
 
+    def networks(self, leaving: Collection[str]) -> tuple[Leftover, ...]:
+        """The network that tasks share, where no container is on it but those leaving. Raises EngineErrors."""
+        ...
+
     def remove(self, found: Iterable[Leftover]) -> tuple[Leftover, ...]:
         """Remove these, where nobody has come for them meanwhile; returns those that are gone."""
         ...
@@ -74,6 +78,9 @@ class NoLeftovers:
     """A `LeftoversPort` that knows of nothing."""
 
     def find(self) -> tuple[Leftover, ...]:
+        return ()
+
+    def networks(self, leaving: Collection[str]) -> tuple[Leftover, ...]:
         return ()
 
     def remove(self, found: Iterable[Leftover]) -> tuple[Leftover, ...]:
@@ -94,6 +101,9 @@ class LeftoverService:
         return leftovers.find(
             self.engine(), self.run_dir, coordinator=self.coordinator, work=self.work, instance=self.instance
         )
+
+    def networks(self, leaving: Collection[str]) -> tuple[Leftover, ...]:
+        return leftovers.unused_networks(self.engine(), leaving)
 
     def remove(self, found: Iterable[Leftover]) -> tuple[Leftover, ...]:
         return leftovers.remove(self.engine(), self.run_dir, found, coordinator=self.coordinator)

@@ -234,6 +234,8 @@ class ImageService:
             left = self.leftovers.remove(left)
         # First, since containers hold images; in a preview they count as gone.
         leaving = frozenset(one.name for one in left if one.kind == "container")
+        networks = self.leftovers.networks(leaving)
+        left += networks if request.dry_run else self.leftovers.remove(networks)
         report = self._cleaned(engine, wanted, cache_wanted, dry_run=request.dry_run, leaving=leaving)
         return replace(report, leftovers=left)
 

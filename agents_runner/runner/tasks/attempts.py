@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from agents_runner.core.container import ImageInfo
-from agents_runner.core.errors import ImageMissing, PortInUse
+from agents_runner.core.errors import ImageMissing, NetworkMissing, PortInUse
 from agents_runner.core.events import Notice
 from agents_runner.core.ports import Port
 from agents_runner.images.ensure import Ensured
+
+Lost = ImageMissing | NetworkMissing | PortInUse
+"""What a container's making found gone or taken that was there a moment ago."""
+MAX_LOST_NETWORKS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,10 +21,16 @@ class Attempt:
 
     ensured: Ensured
     ports: tuple[Port, ...]
+    lost_networks: int = 0
+    """How often the network went between the look at it and the start."""
 
 
-def next_attempt(failed: Attempt, error: ImageMissing | PortInUse, base: ImageInfo, base_ref: str) -> Attempt | None:
+def next_attempt(failed: Attempt, error: Lost, base: ImageInfo, base_ref: str) -> Attempt | None:
     """The next one after `failed` ended by this error; None where there is nothing else to try."""
+    if isinstance(error, NetworkMissing):
+        # A clean-up removed it, as nothing was on it yet; each attempt looks for it anew.
+        lost = failed.lost_networks + 1
+        return replace(failed, lost_networks=lost) if lost < MAX_LOST_NETWORKS else None
     if isinstance(error, ImageMissing):
         # The cached image vanished between the look and the start: slower, not wrong.
         if not failed.ensured.baked:
@@ -31,8 +41,10 @@ def next_attempt(failed: Attempt, error: ImageMissing | PortInUse, base: ImageIn
     return replace(failed, ports=tuple(replace(port, host=0) for port in failed.ports))
 
 
-def said(error: ImageMissing | PortInUse) -> Notice:
-    """What the person is told of it."""
+def said(error: Lost) -> Notice | None:
+    """What the person is told of it; None where it makes no difference."""
+    if isinstance(error, NetworkMissing):
+        return None
     if isinstance(error, ImageMissing):
         return Notice(message="The cached image was just removed; its cached preflight runs at task start instead.")
     return Notice(message=f"{error.message} The engine chooses free ones for this task.")

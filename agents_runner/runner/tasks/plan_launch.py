@@ -43,13 +43,15 @@ class Host:
     gid: int
     state_dir: Path
     instance: str = ""
+    isolates: bool = False
+    """The settings keep all tasks of this machine from each other's ports."""
 
 
-def this_host(state_dir: Path, instance: str, engine: EngineInfo | None = None) -> Host:
+def this_host(state_dir: Path, instance: str, engine: EngineInfo | None = None, *, isolates: bool = False) -> Host:
     """The person as a container sees them: on a rootless engine the container's root is the person."""
-    if engine is not None and engine.rootless:
-        return Host(uid=0, gid=0, state_dir=state_dir, instance=instance)
-    return Host(uid=os.getuid(), gid=os.getgid(), state_dir=state_dir, instance=instance)
+    root = engine is not None and engine.rootless
+    uid, gid = (0, 0) if root else (os.getuid(), os.getgid())
+    return Host(uid=uid, gid=gid, state_dir=state_dir, instance=instance, isolates=isolates)
 
 
 def check_prompt(prompt: str) -> bytes:
@@ -96,6 +98,7 @@ def plan_launch(
         resources=_resources(environment),
         workspace=_workspace(environment, host),
         profile=environment.profile,
+        isolated=host.isolates,
         build_timeout_s=environment.build_timeout_s,
         run_preflight_timeout_s=environment.run_preflight_timeout_s or 0,
         task_timeout_s=environment.task_timeout_s or 0,

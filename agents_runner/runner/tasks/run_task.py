@@ -18,6 +18,7 @@ from agents_runner.core.errors import (
     ImageMissing,
     LimitReached,
     MountRefused,
+    NetworkMissing,
     PortInUse,
     StageFailed,
 )
@@ -76,7 +77,6 @@ class TaskRun:
     _wanted_root: set[str] = field(default_factory=set)
     """Programs of ours that the agent's side named once already: it may say so as often as it likes."""
     _home: str = "/root"
-    _network: str = ""
     _login: dict[str, bytes] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -103,9 +103,6 @@ class TaskRun:
         ensured = yield from self._image(base)
         yield StateChanged(state=TaskState.STARTING)
         yield self.phases.begin(Phase.START)
-        self._network, notice = network_for(self.tools.engine, self.config)
-        if notice is not None:
-            yield notice
         yield from self.screen.open(ensured)
         try:
             yield from self._attempts(base, ensured, mounts)
@@ -197,17 +194,22 @@ class TaskRun:
             try:
                 yield from self._attempt(base, attempt, mounts)
                 return
-            except (ImageMissing, PortInUse) as error:
+            except (ImageMissing, NetworkMissing, PortInUse) as error:
                 attempt = next_attempt(attempt, error, base, self.config.base_image)
                 if attempt is None:
                     raise
-                yield said(error)
+                notice = said(error)
+                if notice is not None:
+                    yield notice
 
     def _attempt(self, base: ImageInfo, attempt: Attempt, mounts: tuple[Mount, ...]) -> Generator[Event, None, None]:
         tools, ensured = self.tools, attempt.ensured
         self.config = self.config.model_copy(update={"ports": attempt.ports})
         self.image = ensured.image
         self.read_logins()
+        network, notice = network_for(tools.engine, self.config)
+        if notice is not None:
+            yield notice
         job = task_job(
             self.config,
             base=base,
@@ -217,7 +219,7 @@ class TaskRun:
             login=self._login,
             desktop=self.screen.start(ensured),
             prompt=self.prompt,
-            network=self._network,
+            network=network,
             secrets=tools.secrets,
         )
         self.made_at = self.made_at or sweep_time()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from agents_runner.core.migrate import environment_to_json, model_data, read_env
 from agents_runner.core.profile import Profile
 from agents_runner.core.task_plan import DockerRunnerConfig
 from agents_runner.images.planning import plan_image
+from agents_runner.runner.tasks.isolation import wants_isolation
 from agents_runner.runner.tasks.plan_launch import Host, plan_launch, problems_of
 from agents_runner.store.environments import EnvironmentStore
 from agents_runner.store.paths import Paths
@@ -37,6 +39,14 @@ def host(tmp_path: Path) -> Host:
 def planned(tmp_path: Path, **fields: Any) -> DockerRunnerConfig:
     environment = Environment(id="one", name="One", base_image="debian:bookworm", **fields)
     return plan_launch(environment, task_id="t", agent=None, host=host(tmp_path))
+
+
+@pytest.mark.parametrize("isolates", [False, True])
+def test_a_plan_holds_what_the_settings_say_of_networks(tmp_path: Path, isolates: bool) -> None:
+    environment = Environment(id="one", name="One", base_image="debian:bookworm")
+    machine = replace(host(tmp_path), isolates=isolates)
+    config = plan_launch(environment, task_id="t", agent=None, host=machine)
+    assert wants_isolation(config) is isolates
 
 
 @pytest.mark.parametrize(

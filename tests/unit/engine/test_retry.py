@@ -7,7 +7,15 @@ from collections.abc import Callable, Iterable
 import pytest
 
 from agents_runner.core.container import CONTAINER_NONCE, ContainerState
-from agents_runner.core.errors import AnswerLost, ContainerMissing, EngineTimeout, EngineUnreachable, NameInUse
+from agents_runner.core.errors import (
+    AnswerLost,
+    ContainerMissing,
+    EngineRefused,
+    EngineTimeout,
+    EngineUnreachable,
+    NameInUse,
+    NoAddresses,
+)
 from agents_runner.engine import retry
 
 NOW = (0.0,) * 5
@@ -110,3 +118,33 @@ def test_f6_what_can_be_done_twice_is_asked_again() -> None:
     assert retry.repeated(says(LOST, AWAY, "done"), NOW) == "done"
     with pytest.raises(EngineUnreachable, match="away"):
         retry.repeated(says(AWAY, "done"), NOW)
+
+
+TAKEN = EngineRefused("another one is making it")
+
+
+@pytest.mark.parametrize(
+    ("makes", "looks"),
+    [
+        ([], [True]),
+        ([None], [False]),
+        ([LOST], [False, True]),
+        ([LOST, None], [False, False]),
+        ([EngineTimeout("slow"), TAKEN], [False, False, True]),
+        ([TAKEN], [False, True]),
+        ([TAKEN, TAKEN], [False, False, True]),
+        ([LOST, AWAY, None], [False, AWAY, AWAY]),
+        ([NoAddresses("none left")], [False, True]),
+    ],
+)
+def test_f6_one_network_comes_of_it(makes: Iterable[object], looks: Iterable[object]) -> None:
+    retry.network_once(says(*makes), says(*looks), NOW)  # type: ignore[arg-type]
+
+
+def test_a_network_that_cannot_be_had_is_not_asked_for_without_end() -> None:
+    with pytest.raises(NoAddresses):
+        retry.network_once(says(NoAddresses("none left")), says(False, False), NOW)
+    with pytest.raises(EngineRefused):
+        retry.network_once(says(*[TAKEN] * 4), says(*[False] * 5), NOW)
+    with pytest.raises(EngineUnreachable):
+        retry.network_once(says(*[AWAY] * 6), says(False, *[AWAY] * 6), NOW)

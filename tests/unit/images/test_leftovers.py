@@ -245,3 +245,20 @@ def test_m1_where_nobody_can_know_who_builds_nothing_goes(world: World) -> None:
     world.folder(world.build())
     found = leftovers.find(world.engine, world.run_dir, coordinator=SoloCoordinator(), work=world.work, instance=OURS)
     assert found == ()
+
+
+def test_the_network_of_all_tasks_goes_only_where_no_container_is_on_it(world: World) -> None:
+    engine = world.engine
+    assert leftovers.unused_networks(engine) == ()
+    engine.ensure_network("agents-runner-apart", {labels.NETWORK_KIND: "another"})
+    assert leftovers.unused_networks(engine) == (), "somebody else's"
+    engine.remove_network("agents-runner-apart")
+    engine.ensure_network(labels.APART_NETWORK, labels.APART_LABELS)
+    engine.create(ContainerSpec(name="on-it", image="base", network=labels.APART_NETWORK))
+    assert leftovers.unused_networks(engine) == ()
+    assert [one.name for one in leftovers.unused_networks(engine, {"on-it"})] == [labels.APART_NETWORK]
+    engine.remove("on-it")
+    found = leftovers.unused_networks(engine)
+    assert [(one.kind, one.name) for one in found] == [("network", labels.APART_NETWORK)]
+    assert leftovers.remove(engine, world.run_dir, found, coordinator=world.coordinator) == found
+    assert engine.networks == {}

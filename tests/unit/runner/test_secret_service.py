@@ -57,11 +57,12 @@ class World:
 def world(tmp_path: Path) -> World:
     values = Values()
     store = EnvironmentStore(paths=Paths(config=tmp_path, data=tmp_path).ensure())
+    settings = SettingsService(file=SettingsStore(paths=store.paths))
     environments = EnvironmentService(
         files=store,
         values=values,
-        hosts=HostSource(state_dir=tmp_path, instance="", engine=FakeEngine),
-        agents=AgentCatalogue(settings=SettingsService(file=SettingsStore(paths=store.paths))),
+        hosts=HostSource(state_dir=tmp_path, instance="", engine=FakeEngine, settings=settings),
+        agents=AgentCatalogue(settings=settings),
         listener=Heard(),
     )
     environments.save(Environment(id="e", name="E", env_vars={"TAKEN": "1"}))

@@ -287,6 +287,30 @@ def test_b5_a_taken_port(engine: FakeEngine, tmp_path: Path) -> None:
     assert result(events_of(engine, tmp_path, config)).state is TaskState.FAILED
 
 
+def test_s7_a_network_that_was_removed_before_the_start_is_made_again(engine: FakeEngine, tmp_path: Path) -> None:
+    """A clean-up may do so: nothing was on it yet."""
+    config = CONFIG.model_copy(update={"isolated": True, "container_cache_enabled": False})
+    engine.failures.append(("start", errors.NetworkMissing("The network is gone.")))
+    events = events_of(engine, tmp_path, config)
+    assert result(events).state is TaskState.SUCCEEDED
+    assert not [one for one in events if isinstance(one, Notice)]
+    assert engine.calls.count("ensure_network") == 2
+    engine.failures += [("start", errors.NetworkMissing("The network is gone."))] * 9
+    events = events_of(engine, tmp_path, config)
+    assert result(events).error == "The network is gone."
+
+
+def test_s7_no_address_range_left_is_said_and_no_task_fails_for_it(engine: FakeEngine, tmp_path: Path) -> None:
+    config = CONFIG.model_copy(update={"isolated": True, "container_cache_enabled": False})
+    engine.failures.append(("ensure_network", errors.NoAddresses("There is none left.", "Remove some.")))
+    events = events_of(engine, tmp_path, config)
+    assert result(events).state is TaskState.SUCCEEDED
+    told = [one for one in events if isinstance(one, Notice)]
+    assert [(one.message, one.hint) for one in told] == [
+        ("This task shares its network with other containers: There is none left.", "Remove some.")
+    ]
+
+
 def test_lines_are_in_order_and_whole(engine: FakeEngine, tmp_path: Path) -> None:
     def chatty(spec: ContainerSpec, console: Console, mark: str) -> int:
         works(spec, console, mark)
