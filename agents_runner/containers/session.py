@@ -14,7 +14,14 @@ from agents_runner.containers.control_folder import ControlFolder, ControlFolder
 from agents_runner.containers.job import ContainerJob
 from agents_runner.containers.watch import Watch
 from agents_runner.core.container import ContainerState
-from agents_runner.core.errors import AgentsRunnerError, ContainerMissing, Detached, EngineError, LimitReached
+from agents_runner.core.errors import (
+    AgentsRunnerError,
+    Cancelled,
+    ContainerMissing,
+    Detached,
+    EngineError,
+    LimitReached,
+)
 from agents_runner.core.events import LogLine, Phase
 from agents_runner.core.secrets import secret_input
 from agents_runner.engine.port import MAX_FILE, Engine, LogStream
@@ -49,7 +56,8 @@ class Session:
     """A context manager: inside it the container is there, after it container and folder are gone.
 
     They stay where the work is left to go on (Detached), and where `keep` was called. With `container` given it is
-    one that another process began. Entering raises NameInUse, StoreError and EngineErrors, with nothing left behind.
+    one that another process began. Entering raises NameInUse, StoreError, EngineErrors and, for a task that was
+    stopped meanwhile, Cancelled, with nothing left behind.
     """
 
     engine: Engine
@@ -94,11 +102,16 @@ class Session:
         self._kept = True
 
     def start(self) -> None:
-        """Start it; the token is sent before, so that it never waits for one whose sender died in between."""
+        """Start it; the token is sent before, so that it never waits for one whose sender died in between.
+
+        Raises Cancelled for a task that was stopped meanwhile: what has hardly begun needs no time for its own end.
+        """
+        self._check_stopped()
         stream = self.engine.attach(self.container, stdin=True)
         self._stream = stream
         stream.send(token_line(self.job.token))
         self.engine.start(self.container)
+        self._check_stopped()
 
     def run(self, limit: Deadline) -> Generator[LogLine | Mark, None, ContainerState]:
         """Lines and marks of a started container to its end, then its state. Each stage's secrets are answered.
@@ -130,7 +143,20 @@ class Session:
 
     # -- making and removing -------------------------------------------------------------------------
 
+    def _check_stopped(self) -> None:
+        """Of ten tasks that are stopped while they start, each would otherwise first start and then be ended.
+
+        Not of a build: others may wait for one that is there, and would wait for ever for one that never starts.
+        """
+        if self.job.kind != "task":
+            return
+        # One that is left is started all the same, and then left: it is found running.
+        with contextlib.suppress(Detached):
+            if self.cancel.is_set():
+                raise Cancelled("Stopped.")
+
     def _create(self) -> None:
+        self._check_stopped()
         job = self.job
         folder = self.control.named(job.spec.name, uid=job.uid, gid=job.gid, kind=job.kind)
         spec = folder.prepare(self.engine, job.spec, job.files)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -296,6 +297,48 @@ def test_a_cancelled_one_that_others_wait_for_stays(floor: Floor) -> None:
     floor.session(floor.job("")).control.sweep(floor.engine, NAME)
     floor.engine.remove(NAME)
     assert floor.left() == []
+
+
+class StoppedAfter:
+    """A cancellation that is set from the question with this number on."""
+
+    def __init__(self, questions: int) -> None:
+        self.left = questions
+
+    def is_set(self) -> bool:
+        self.left -= 1
+        return self.left < 0
+
+
+@pytest.mark.parametrize(("questions", "made", "started"), [(0, 0, 0), (1, 1, 0), (2, 1, 1)])
+def test_a_task_that_is_stopped_while_it_starts_goes_no_further(
+    floor: Floor, questions: int, made: int, started: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+
+    def noted(name: str) -> None:
+        real = getattr(floor.engine, name)
+
+        def call(*args: Any) -> Any:
+            calls.append(name)
+            return real(*args)
+
+        monkeypatch.setattr(floor.engine, name, call)
+
+    noted("create")
+    noted("start")
+    with pytest.raises(Cancelled), floor.session(floor.job("sleep 60"), StoppedAfter(questions)) as session:
+        session.start()
+    assert (calls.count("create"), calls.count("start")) == (made, started)
+    assert floor.left() == []
+
+
+def test_a_build_that_is_stopped_while_it_starts_is_there_for_those_who_wait(floor: Floor) -> None:
+    with floor.session(floor.job("sleep 60", kind="build"), StoppedAfter(0)) as session:
+        session.start()
+        state = floor.engine.inspect(NAME)
+        assert state is not None
+        assert state.running
 
 
 def test_a_limit_that_is_over_is_told(floor: Floor) -> None:

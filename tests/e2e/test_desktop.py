@@ -487,13 +487,14 @@ def test_screenshots_now_and_at_the_end(desk: Desk, tmp_path: Path) -> None:
     assert not (desk.cli.home / "tasks" / task.id / "desktop.json").exists()
 
 
-def test_s6_an_agent_without_any_right_has_a_terminal_on_its_screen(person_desk: Desk, tmp_path: Path) -> None:
+def test_s6_an_agent_without_any_right_has_a_terminal_on_its_screen(person_desk: Desk, user_folder: Path) -> None:
+    picture = user_folder / "now.png"  # written by the person, who may not write below this test's own folder
     name = person_desk.environment("person-terminal")
     rights = "grep -E '^(CapBnd|NoNewPrivs):' /proc/self/status"
     try:
         with person_desk.running(name, f"{rights}; xterm -bg '#123456' -geometry 100x30 & {WAITS}") as task:
             task.ready()
-            until(lambda: blue_pixels(person_desk, task, tmp_path / "now.png") > 100_000, what="the terminal")
+            until(lambda: blue_pixels(person_desk, task, picture) > 100_000, what="the terminal")
             assert {"CapBnd:\t0000000000000000", "NoNewPrivs:\t1"} <= set(task.log())
     finally:
         person_desk.remove_layers(name)
