@@ -125,7 +125,7 @@ def build_services(
             engine=engine,
             paths=paths,
             agents=agents,
-            bench=StartupBench(engine=engine, images=images, runners=runners, tasks=tasks),
+            bench=StartupBench(engine=engine, images=images, runners=runners, tasks=tasks, hosts=hosts),
             maintenance=maintenance,
             diagnostics=diagnostics,
             pictures=WindowPictures(),

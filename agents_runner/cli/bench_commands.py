@@ -32,10 +32,13 @@ def startup(services: Services, args: argparse.Namespace) -> int:
         ("bare container", *_row(figures.bare_s)),
         ("cached start", *_row(figures.cached_s)),
         ("uncached start", *_row(figures.uncached_s)),
+        ("bare, shared network", *_row(figures.bare_shared_s)),
+        ("bare, network apart", *_row(figures.bare_apart_s)),
         ("deciding hit or miss", *_row([one / 1000 for one in figures.decide_ms])),
     ]
     say(table(("seconds to the first byte", "median", "best", "worst"), rows))
     say(f"cached / bare: {figures.ratio_cached_to_bare:.2f}")
+    say(f"network apart / shared: {figures.ratio_apart_to_shared:.2f}")
     say(f"uncached / cached: {figures.ratio_uncached_to_cached:.1f}")
     return 0
 
@@ -43,10 +46,13 @@ def startup(services: Services, args: argparse.Namespace) -> int:
 def startup_json(figures: StartupFigures) -> dict[str, object]:
     return {
         "bare_s": [round(one, 6) for one in figures.bare_s],
+        "bare_shared_s": [round(one, 6) for one in figures.bare_shared_s],
+        "bare_apart_s": [round(one, 6) for one in figures.bare_apart_s],
         "cached_s": [round(one, 6) for one in figures.cached_s],
         "uncached_s": [round(one, 6) for one in figures.uncached_s],
         "decide_ms": [round(one, 4) for one in figures.decide_ms],
         "ratio_cached_to_bare": round(figures.ratio_cached_to_bare, 4),
+        "ratio_apart_to_shared": round(figures.ratio_apart_to_shared, 4),
         "ratio_uncached_to_cached": round(figures.ratio_uncached_to_cached, 4),
     }
 

@@ -12,14 +12,17 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from agents_runner.core import container as labels
-from agents_runner.core.container import ContainerSpec
+from agents_runner.core.container import APART_LABELS, APART_NETWORK, ContainerSpec
 from agents_runner.core.environment import Environment, GitWorkspace, NoWorkspace
 from agents_runner.core.errors import AgentsRunnerError, EngineError, InvalidInput
 from agents_runner.core.events import Event, LogLine, Phase, PhaseStarted, TaskResult, TaskState
+from agents_runner.core.task import new_task_id
 from agents_runner.engine.port import Engine, EngineFactory
-from agents_runner.runner.ports import Clock
+from agents_runner.runner.ports import Clock, HostsPort
 from agents_runner.runner.services import ImagesPort, StartupFigures, TaskRequest
 from agents_runner.runner.task_service import TaskRunnerFactory
+from agents_runner.runner.tasks.isolation import wants_isolation
+from agents_runner.runner.tasks.plan_launch import plan_launch
 from agents_runner.runner.tasks.task_runner import TaskRunner
 
 BYTE = "agents-runner-bench"
@@ -43,13 +46,15 @@ class StartupBench:
     images: ImagesPort
     runners: TaskRunnerFactory
     tasks: TaskRecords
+    hosts: HostsPort
     clock: Clock = time.perf_counter
 
     def run(self, environment: Environment, runs: int) -> Generator[Event | str, None, StartupFigures]:
         """Yields the events of the first build and a line for each run.
 
-        The agent is `shell` with an `echo`; a git workspace is left out, since no cache saves its clone.
-        Raises InvalidInput, BuildFailed and EngineErrors.
+        The agent is `shell` with an `echo`; a git workspace is left out, since no cache saves its clone. The bare
+        container that the starts are compared with is on the network of the environment's tasks; one on the other
+        network tells what the network itself costs. Raises InvalidInput, BuildFailed and EngineErrors.
         """
         if runs < 1:
             raise InvalidInput("At least one run is needed.", "Use --runs 5.", field="runs")
@@ -64,34 +69,47 @@ class StartupBench:
         yield from self.images.build(cached)
         image = self.images.plan(cached).plan.image
         runner = self.runners.make({one.id: one for one in (cached, uncached)}.__getitem__)
-        bare: list[float] = []
+        config = plan_launch(cached, task_id=new_task_id(), agent=None, host=self.hosts.host())
+        isolated = wants_isolation(config)
+        self.engine().ensure_network(APART_NETWORK, APART_LABELS)
+        shared: list[float] = []
+        apart: list[float] = []
+        bare = apart if isolated else shared
         hits: list[float] = []
         misses: list[float] = []
         decide: list[float] = []
         try:
             for number in range(1, runs + 1):
-                bare.append(self._bare(self.engine(), image))
+                shared.append(self._bare(self.engine(), image))
+                apart.append(self._bare(self.engine(), image, APART_NETWORK))
                 hits.append(self._task(runner, cached))
                 misses.append(self._task(runner, uncached))
                 decide += [self._decide(cached) for _ in range(DECISIONS_A_RUN)]
                 yield (
-                    f"run {number} of {runs}: bare {bare[-1]:.3f} s, cached {hits[-1]:.3f} s, "
+                    f"run {number} of {runs}: bare {bare[-1]:.3f} s, shared network {shared[-1]:.3f} s, "
+                    f"network apart {apart[-1]:.3f} s, cached {hits[-1]:.3f} s, "
                     f"uncached {misses[-1]:.3f} s, decide {statistics.median(decide[-DECISIONS_A_RUN:]):.1f} ms"
                 )
         finally:
             runner.close()
         return StartupFigures(
-            bare_s=tuple(bare), cached_s=tuple(hits), uncached_s=tuple(misses), decide_ms=tuple(decide)
+            bare_s=tuple(bare),
+            bare_shared_s=tuple(shared),
+            bare_apart_s=tuple(apart),
+            cached_s=tuple(hits),
+            uncached_s=tuple(misses),
+            decide_ms=tuple(decide),
         )
 
-    def _bare(self, engine: Engine, image: str) -> float:
-        """Seconds from nothing to the first byte of a plain container of this image."""
+    def _bare(self, engine: Engine, image: str, network: str = "") -> float:
+        """Seconds from nothing to the first byte of a plain container of this image; "" is the engine's network."""
         name = f"{_CONTAINER}{secrets.token_hex(6)}"
         spec = ContainerSpec(
             name=name,
             image=image,
             entrypoint=("/bin/sh", "-c", PROMPT),
             user="0:0",
+            network=network,
             labels={labels.CONTAINER_KIND: "bench", labels.CONTAINER_NAME: name},
         )
         began = self.clock()

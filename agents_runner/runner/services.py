@@ -160,6 +160,11 @@ class StartupFigures:
     """Seconds to the first byte of a bare container, a cached and an uncached task; milliseconds to decide."""
 
     bare_s: tuple[float, ...]
+    """On the network that the tasks are on: the same as one of the next two."""
+    bare_shared_s: tuple[float, ...]
+    """On the engine's own network, where containers reach each other."""
+    bare_apart_s: tuple[float, ...]
+    """On the application's network, where they do not."""
     cached_s: tuple[float, ...]
     uncached_s: tuple[float, ...]
     decide_ms: tuple[float, ...]
@@ -168,6 +173,11 @@ class StartupFigures:
     def ratio_cached_to_bare(self) -> float:
         """Of the medians."""
         return statistics.median(self.cached_s) / statistics.median(self.bare_s)
+
+    @property
+    def ratio_apart_to_shared(self) -> float:
+        """What the application's network costs a bare container, by the medians."""
+        return statistics.median(self.bare_apart_s) / statistics.median(self.bare_shared_s)
 
     @property
     def ratio_uncached_to_cached(self) -> float:

@@ -15,6 +15,8 @@ def test_the_promised_figures(make_environment: MakeEnvironment, cli: Cli, engin
     shown = cli("bench", "startup", name, "--runs", "3", "--json").json
     assert {key: len(value) for key, value in shown.items() if isinstance(value, list)} == {
         "bare_s": 3,
+        "bare_shared_s": 3,
+        "bare_apart_s": 3,
         "cached_s": 3,
         "uncached_s": 3,
         "decide_ms": 30,
@@ -26,8 +28,19 @@ def test_the_promised_figures(make_environment: MakeEnvironment, cli: Cli, engin
     assert median["cached_s"] < 2
     assert cli("tasks", "list", "--json").json == []
     assert {one.name for one in engine.list_containers({})} == before
+    assert abs(shown["ratio_apart_to_shared"] - median["bare_apart_s"] / median["bare_shared_s"]) < 0.01
+    assert shown["bare_s"] == shown["bare_shared_s"]
     table = cli("bench", "startup", name, "--runs", "1").out
     assert "cached / bare" in table
+    assert "network apart / shared" in table
+
+
+def test_a_start_is_compared_with_a_bare_container_on_its_own_network(
+    make_environment: MakeEnvironment, cli: Cli
+) -> None:
+    name = make_environment(cached_preflight_script="echo done >/done\n", profile="strict", workspace="none")
+    shown = cli("bench", "startup", name, "--runs", "1", "--json").json
+    assert shown["bare_s"] == shown["bare_apart_s"] != shown["bare_shared_s"]
 
 
 def test_what_cannot_be_measured_is_said(make_environment: MakeEnvironment, cli: Cli) -> None:

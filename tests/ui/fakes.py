@@ -501,7 +501,14 @@ class FakeSystem:
 
     def bench_startup(self, environment: Environment, runs: int) -> Generator[Event | str, None, StartupFigures]:
         yield "nothing is measured here"
-        return StartupFigures(bare_s=(1.0,), cached_s=(1.0,), uncached_s=(1.0,), decide_ms=(1.0,))
+        return StartupFigures(
+            bare_s=(1.0,),
+            bare_shared_s=(1.0,),
+            bare_apart_s=(1.0,),
+            cached_s=(1.0,),
+            uncached_s=(1.0,),
+            decide_ms=(1.0,),
+        )
 
     def import_demo_base(self) -> str:
         return ""
