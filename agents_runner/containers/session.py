@@ -16,7 +16,6 @@ from agents_runner.containers.watch import Watch
 from agents_runner.core.container import ContainerState
 from agents_runner.core.errors import (
     AgentsRunnerError,
-    Cancelled,
     ContainerMissing,
     Detached,
     EngineError,
@@ -152,8 +151,7 @@ class Session:
             return
         # One that is left is started all the same, and then left: it is found running.
         with contextlib.suppress(Detached):
-            if self.cancel.is_set():
-                raise Cancelled("Stopped.")
+            self.cancel.check()
 
     def _create(self) -> None:
         self._check_stopped()

@@ -305,9 +305,10 @@ class StoppedAfter:
     def __init__(self, questions: int) -> None:
         self.left = questions
 
-    def is_set(self) -> bool:
+    def check(self) -> None:
         self.left -= 1
-        return self.left < 0
+        if self.left < 0:
+            raise Cancelled
 
 
 @pytest.mark.parametrize(("questions", "made", "started"), [(0, 0, 0), (1, 1, 0), (2, 1, 1)])
