@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from agents_runner.cli.printing import say
+from agents_runner.cli.printing import echo
 from agents_runner.core.redaction import KnownSecrets
 from agents_runner.engine.port import Engine
 from agents_runner.images.sharing import FileLockCoordinator
@@ -152,7 +152,7 @@ def open_window(environment_id: str = "", known: KnownSecrets | None = None) -> 
     place = WindowPlace(folder=paths.run / "window")
     held = place.take(environment_id)
     if held is None:
-        say("Agents Runner is open already; its window was brought to the front.")
+        echo("Agents Runner is open already; its window was brought to the front.")
         return 0
     with held:
         # Imported here: Qt is not needed to find the other window.

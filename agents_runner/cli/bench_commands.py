@@ -7,12 +7,13 @@ import statistics
 import sys
 from collections.abc import Sequence
 
-from agents_runner.cli.printing import EventLines, say, say_json, table
+from agents_runner.cli.printing import EventLines, echo, table
+from agents_runner.cli.reply import Reply
 from agents_runner.runner.services import Services, StartupFigures
 
 
-def startup(services: Services, args: argparse.Namespace) -> int:
-    """Progress goes to standard error, so that the figures stand alone."""
+def startup(services: Services, args: argparse.Namespace) -> Reply:
+    """Measure; progress goes to standard error, so that the figures stand alone."""
     lines = EventLines(to=sys.stderr)
     work = services.system.bench_startup(services.environments.get(args.environment), args.runs)
     while True:
@@ -22,12 +23,13 @@ def startup(services: Services, args: argparse.Namespace) -> int:
             figures: StartupFigures = end.value
             break
         if isinstance(item, str):
-            say(item, to=sys.stderr)
+            echo(item, to=sys.stderr)
         else:
-            lines.say(item)
-    if args.json:
-        say_json(startup_json(figures))
-        return 0
+            lines.echo(item)
+    return Reply(json=startup_json(figures), text=_text(figures))
+
+
+def _text(figures: StartupFigures) -> str:
     rows = [
         ("bare container", *_row(figures.bare_s)),
         ("cached start", *_row(figures.cached_s)),
@@ -36,11 +38,14 @@ def startup(services: Services, args: argparse.Namespace) -> int:
         ("bare, network apart", *_row(figures.bare_apart_s)),
         ("deciding hit or miss", *_row([one / 1000 for one in figures.decide_ms])),
     ]
-    say(table(("seconds to the first byte", "median", "best", "worst"), rows))
-    say(f"cached / bare: {figures.ratio_cached_to_bare:.2f}")
-    say(f"network apart / shared: {figures.ratio_apart_to_shared:.2f}")
-    say(f"uncached / cached: {figures.ratio_uncached_to_cached:.1f}")
-    return 0
+    return "\n".join(
+        (
+            table(("seconds to the first byte", "median", "best", "worst"), rows),
+            f"cached / bare: {figures.ratio_cached_to_bare:.2f}",
+            f"network apart / shared: {figures.ratio_apart_to_shared:.2f}",
+            f"uncached / cached: {figures.ratio_uncached_to_cached:.1f}",
+        )
+    )
 
 
 def startup_json(figures: StartupFigures) -> dict[str, object]:

@@ -5,40 +5,33 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from agents_runner.cli.printing import EventJson, EventLines, say, say_json, table
-from agents_runner.core.events import Event
+from agents_runner.cli.printing import event_printer, table
+from agents_runner.cli.reply import Reply
 from agents_runner.runner.demo import DemoRun, run_demo
 from agents_runner.runner.services import Services
 
 
-def demo(services: Services, args: argparse.Namespace) -> int:
-    encoder, lines = EventJson(), EventLines()
-
-    def show(event: Event) -> None:
-        if args.json:
-            value = encoder.of(event)
-            if value is not None:
-                say_json(value)
-        else:
-            lines.say(event)
-
-    runs = run_demo(services, show)
+def demo(services: Services, args: argparse.Namespace) -> Reply:
+    runs = run_demo(services, event_printer(as_json=args.json).echo)
     if args.picture:
         services.system.picture(services, Path(args.picture), runs[-1].environment_id)
-    if args.json:
-        say_json({"event": "demo", "runs": [{"name": run.name, "phases": run.phases} for run in runs]})
-        return max(run.exit_code for run in runs)
-    say()
-    say(_table(runs))
     cold, cached = runs[0], runs[-1]
-    say()
-    say(f"The cached start took {cached.to_agent:.2f} s, the cold one {cold.to_agent:.2f} s.")
+    lines = [
+        "",
+        _table(runs),
+        "",
+        f"The cached start took {cached.to_agent:.2f} s, the cold one {cold.to_agent:.2f} s.",
+    ]
     folder = services.system.demo_folder()
     if folder is not None:
-        say(f"What the agent wrote is in {folder / 'agents-runner-demo.txt'}")
+        lines.append(f"What the agent wrote is in {folder / 'agents-runner-demo.txt'}")
     if args.picture:
-        say(f"A picture of the window is in {args.picture}")
-    return max(run.exit_code for run in runs)
+        lines.append(f"A picture of the window is in {args.picture}")
+    return Reply(
+        json={"event": "demo", "runs": [{"name": run.name, "phases": run.phases} for run in runs]},
+        text="\n".join(lines),
+        status=max(run.exit_code for run in runs),
+    )
 
 
 def _table(runs: tuple[DemoRun, ...]) -> str:

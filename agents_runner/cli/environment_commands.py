@@ -7,8 +7,9 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from agents_runner.cli.printing import say, say_json, table
+from agents_runner.cli.printing import echo, table
 from agents_runner.cli.reading import assignments
+from agents_runner.cli.reply import Reply
 from agents_runner.core.environment import Environment, new_environment_id
 from agents_runner.core.errors import InvalidInput
 from agents_runner.core.field_values import apply_assignments
@@ -28,16 +29,16 @@ def refuse_taken(services: Services, name: str) -> None:
         raise InvalidInput(f"There is an environment {name!r} already.", "Choose another name.", field="name")
 
 
-def create(services: Services, args: argparse.Namespace) -> int:
+def create(services: Services, args: argparse.Namespace) -> Reply:
     refuse_taken(services, args.name)
     fields: dict[str, Any] = {"id": new_environment_id(args.name), "name": args.name}
     environment = allowing(_assigned(None, fields, args.sets), args.allow_mounts)
-    return _saved(services, environment, None, args)
+    return _saved(services, environment, None)
 
 
-def edit(services: Services, args: argparse.Namespace) -> int:
+def edit(services: Services, args: argparse.Namespace) -> Reply:
     environment = services.environments.get(args.name)
-    return _saved(services, allowing(_assigned(environment, {}, args.sets), args.allow_mounts), environment, args)
+    return _saved(services, allowing(_assigned(environment, {}, args.sets), args.allow_mounts), environment)
 
 
 def allowing(environment: Environment, sources: Sequence[str]) -> Environment:
@@ -51,70 +52,58 @@ def _assigned(environment: Environment | None, fields: dict[str, Any], sets: lis
     return apply_assignments(environment, assignments(sets), fields)
 
 
-def _saved(services: Services, environment: Environment, base: Environment | None, args: argparse.Namespace) -> int:
+def _saved(services: Services, environment: Environment, base: Environment | None) -> Reply:
     for problem in services.environments.check(environment):
         raise problem.error()
     saved = services.environments.save(environment, base)
-    if args.json:
-        say_json(shown_fields(model_data(saved)))
-    else:
-        say(f"{saved.name} ({saved.id})")
-        for remark in remarks_on(saved.env_vars):
-            say(f"!! {remark}")
-        if saved.cache_container_build and saved.single_script and saved.run_preflight_script.strip():
-            say("!! Caching is on, but the cached preflight is empty: move the slow installs there.")
-    return 0
+    lines = [f"{saved.name} ({saved.id})", *(f"!! {remark}" for remark in remarks_on(saved.env_vars))]
+    if saved.cache_container_build and saved.single_script and saved.run_preflight_script.strip():
+        lines.append("!! Caching is on, but the cached preflight is empty: move the slow installs there.")
+    return Reply(json=shown_fields(model_data(saved)), text="\n".join(lines))
 
 
-def say_profile_offer(environment: Environment) -> None:
-    """One line on the error stream where nobody has chosen the profile yet."""
-    if environment.profile_from_before:
-        say(f"!! {environment.name}: {OFFER} {PROFILE_HINT}", to=sys.stderr)
+def profile_offer(environment: Environment) -> tuple[str, ...]:
+    """One line for the error stream where nobody has chosen the profile yet, else none."""
+    if not environment.profile_from_before:
+        return ()
+    return (f"!! {environment.name}: {OFFER} {PROFILE_HINT}",)
 
 
-def list_(services: Services, args: argparse.Namespace) -> int:
+def list_(services: Services, _args: argparse.Namespace) -> Reply:
     listing = services.environments.list()
     for note in listing.notes:
-        say(f"!! {note}", to=sys.stderr)
-    if args.json:
-        say_json([shown_fields(model_data(environment)) for environment in listing.environments])
-        return 0
+        echo(f"!! {note}", to=sys.stderr)
     rows = [
         (one.name, one.id, one.agent, one.base_image, "on" if one.cache_container_build else "off")
         for one in listing.environments
     ]
-    say(table(("name", "id", "agent", "base image", "cache"), rows) if rows else "No environments yet.")
-    return 0
+    return Reply(
+        json=[shown_fields(model_data(environment)) for environment in listing.environments],
+        text=table(("name", "id", "agent", "base image", "cache"), rows) if rows else "No environments yet.",
+    )
 
 
-def show(services: Services, args: argparse.Namespace) -> int:
+def show(services: Services, args: argparse.Namespace) -> Reply:
     environment = services.environments.get(args.name)
     fields = shown_fields(model_data(environment))
-    if args.json:
-        say_json(fields)
-        return 0
-    for name, value in fields.items():
-        text = value if isinstance(value, str) else repr(value)
-        if "\n" in text:
-            say(f"{name}:")
-            for line in text.splitlines():
-                say(f"    {line}")
-        else:
-            say(f"{name}: {text}")
-    say_profile_offer(environment)
-    return 0
+    lines = [line for name, value in fields.items() for line in _field_lines(name, value)]
+    return Reply(json=fields, text="\n".join(lines), remarks=profile_offer(environment))
+
+
+def _field_lines(name: str, value: object) -> list[str]:
+    text = value if isinstance(value, str) else repr(value)
+    if "\n" not in text:
+        return [f"{name}: {text}"]
+    return [f"{name}:", *(f"    {line}" for line in text.splitlines())]
 
 
 def export(services: Services, args: argparse.Namespace) -> int:
-    say(services.environments.export(args.name).rstrip("\n"))
+    """Print the file as it is: it is JSON of several lines, with `--json` or without."""
+    echo(services.environments.export(args.name).rstrip("\n"))
     return 0
 
 
-def delete(services: Services, args: argparse.Namespace) -> int:
+def delete(services: Services, args: argparse.Namespace) -> Reply:
     environment = services.environments.get(args.name)
     services.environments.delete(environment.id)
-    if args.json:
-        say_json({"deleted": environment.id})
-    else:
-        say(f"{environment.name} is in the trash.")
-    return 0
+    return Reply(json={"deleted": environment.id}, text=f"{environment.name} is in the trash.")

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from agents_runner.cli.environment_commands import allowing, refuse_taken
-from agents_runner.cli.printing import say, say_json
+from agents_runner.cli.reply import Reply
 from agents_runner.core.environment import Environment
 from agents_runner.core.errors import NotFound
 from agents_runner.core.migrate import model_data
@@ -28,7 +26,7 @@ from agents_runner.runner.importing import (
 from agents_runner.runner.services import Services
 
 
-def import_(services: Services, args: argparse.Namespace) -> int:
+def import_(services: Services, args: argparse.Namespace) -> Reply:
     path = Path(args.file).expanduser()
     if path.is_dir():
         found = offers(path)
@@ -41,7 +39,7 @@ def import_(services: Services, args: argparse.Namespace) -> int:
     return _import_found(services, args, one, ()) if one is not None else _import_own(services, args, path)
 
 
-def _import_own(services: Services, args: argparse.Namespace, path: Path) -> int:
+def _import_own(services: Services, args: argparse.Namespace, path: Path) -> Reply:
     """A file of this program, or of an older one."""
     if args.name:
         refuse_taken(services, args.name)
@@ -49,13 +47,12 @@ def _import_own(services: Services, args: argparse.Namespace, path: Path) -> int
     made = [allowing(environment, args.allow_mounts) for environment in report.environments]
     if args.allow_mounts and not args.dry_run:
         made = [services.environments.save(environment) for environment in made]
-    _print(args, made, notes=report.notes, problems=report.problems)
-    return 0 if report.environments else 1
+    return _reply(args, made, notes=report.notes, problems=report.problems)
 
 
 def _import_found(
     services: Services, args: argparse.Namespace, found: ImportCandidate, others: Sequence[ImportCandidate]
-) -> int:
+) -> Reply:
     if args.name:
         refuse_taken(services, args.name)
     draft = draft_of(found, allow_mounts=args.allow_mounts)
@@ -67,11 +64,10 @@ def _import_found(
     notes += [f"There is {other.describe} as well; import it by its own name." for other in others]
     if not args.dry_run:
         environment = services.environments.save(environment)
-    _print(args, (environment,), notes=notes, report=draft.report, draft=draft)
-    return 0
+    return _reply(args, (environment,), notes=notes, report=draft.report, draft=draft)
 
 
-def _print(
+def _reply(
     args: argparse.Namespace,
     environments: Sequence[Environment],
     *,
@@ -79,45 +75,43 @@ def _print(
     problems: Sequence[Problem] = (),
     report: Sequence[Gap] = (),
     draft: Draft | None = None,
-) -> None:
-    if args.json:
-        data: dict[str, Any] = {
-            "environments": [shown_fields(model_data(environment)) for environment in environments],
-            "notes": list(notes),
-            "problems": [{"path": one.path, "message": one.message, "hint": one.hint} for one in problems],
-            "report": [{"what": one.what, "why": one.why, "hint": one.hint} for one in report],
-            "kind": draft.kind if draft is not None else "environment",
-            "sources": [str(path) for path in draft.sources] if draft is not None else [],
-            "dry_run": args.dry_run,
-        }
-        say_json(data)
-        return
+) -> Reply:
+    value = {
+        "environments": [shown_fields(model_data(environment)) for environment in environments],
+        "notes": list(notes),
+        "problems": [{"path": one.path, "message": one.message, "hint": one.hint} for one in problems],
+        "report": [{"what": one.what, "why": one.why, "hint": one.hint} for one in report],
+        "kind": draft.kind if draft is not None else "environment",
+        "sources": [str(path) for path in draft.sources] if draft is not None else [],
+        "dry_run": args.dry_run,
+    }
+    lines: list[str] = []
     for environment in environments:
-        say(f"{environment.name} ({environment.id}){', not saved' if args.dry_run else ''}")
+        lines.append(f"{environment.name} ({environment.id}){', not saved' if args.dry_run else ''}")
         if draft is not None:
-            _show(environment)
-    for note in notes:
-        say(f"!! {note}")
+            lines += _proposed(environment)
+    lines += [f"!! {note}" for note in notes]
     if report:
-        say()
-        say("Not carried over as it was:")
-        for gap in report:
-            say(f"- {gap.what}\n    {gap.why} {gap.hint}".rstrip())
-    for problem in problems:
-        say(f"!! {problem.message} {problem.hint}".rstrip(), to=sys.stderr)
+        lines += ["", "Not carried over as it was:"]
+        lines += [f"- {gap.what}\n    {gap.why} {gap.hint}".rstrip() for gap in report]
+    return Reply(
+        json=value,
+        text="\n".join(lines),
+        remarks=tuple(f"!! {problem.message} {problem.hint}".rstrip() for problem in problems),
+        status=0 if environments else 1,
+    )
 
 
-def _show(environment: Environment) -> None:
-    """The fields that an import proposes."""
-    say(f"base image: {environment.base_image}")
+def _proposed(environment: Environment) -> list[str]:
+    """Lines about the fields that an import proposes."""
+    lines = [f"base image: {environment.base_image}"]
     for title, text in (
         ("cached preflight", environment.cached_preflight_script),
         ("run preflight", environment.run_preflight_script),
     ):
         if text:
-            say(f"{title}:")
-            for line in text.splitlines():
-                say(f"    {line}".rstrip())
+            lines.append(f"{title}:")
+            lines += [f"    {line}".rstrip() for line in text.splitlines()]
     for title, values in (
         ("variables", [f"{name}={value}" for name, value in environment.env_vars.items()]),
         ("secrets", environment.secrets),
@@ -125,4 +119,5 @@ def _show(environment: Environment) -> None:
         ("ports", environment.ports),
     ):
         if values:
-            say(f"{title}: {', '.join(values)}")
+            lines.append(f"{title}: {', '.join(values)}")
+    return lines

@@ -11,51 +11,20 @@ import sys
 from collections.abc import Callable, Sequence
 
 from agents_runner.cli.parser import build_parser
-from agents_runner.cli.printing import error_json, problem_json, say, say_json
+from agents_runner.cli.printing import echo, echo_json, error_json, problem_json
+from agents_runner.cli.reply import Command, Reply
 from agents_runner.cli.streams import OutputLost, give_up
 from agents_runner.core.errors import AgentsRunnerError, EngineError, InvalidInput, StoreError
 from agents_runner.core.results import Problem
 from agents_runner.runner.services import Services
 
-Command = Callable[[Services, argparse.Namespace], int]
 INTERRUPTED = 130
 log = logging.getLogger(__name__)
 
-COMMANDS: dict[tuple[str, str], str] = {
-    ("demo", ""): "demo_commands.demo",
-    ("doctor", ""): "image_commands.doctor",
-    ("env", "create"): "environment_commands.create",
-    ("env", "list"): "environment_commands.list_",
-    ("env", "show"): "environment_commands.show",
-    ("env", "edit"): "environment_commands.edit",
-    ("env", "import"): "import_commands.import_",
-    ("env", "export"): "environment_commands.export",
-    ("env", "delete"): "environment_commands.delete",
-    ("env", "secret"): "secret_commands.secret",
-    ("plan", ""): "image_commands.plan",
-    ("build", ""): "image_commands.build",
-    ("run", ""): "task_commands.run",
-    ("tasks", "list"): "task_commands.list_",
-    ("tasks", "show"): "task_commands.show",
-    ("tasks", "logs"): "task_commands.logs",
-    ("tasks", "stop"): "task_commands.stop",
-    ("tasks", "desktop"): "task_commands.desktop",
-    ("tasks", "screenshot"): "task_commands.screenshot",
-    ("tasks", "work"): "task_commands.work",
-    ("preflight", "split"): "preflight_commands.split",
-    ("preflight", "check"): "preflight_commands.check",
-    ("preflight", "test"): "preflight_commands.test",
-    ("bench", "startup"): "bench_commands.startup",
-    ("images", ""): "image_commands.images",
-    ("clean", ""): "image_commands.clean",
-    ("settings", ""): "settings_commands.settings",
-}
-"""Words to `module.function` in this folder; a start imports only the one that it needs."""
 
-
-def command_of(command: str, action: str) -> Command:
-    """The function behind two words of the command line."""
-    module, name = COMMANDS[command, action].split(".")
+def command_of(handler: str) -> Command:
+    """The function that the parser names as `module.function`; its module in this folder is imported only now."""
+    module, name = handler.split(".")
     found: Command = getattr(importlib.import_module(f"agents_runner.cli.{module}"), name)
     return found
 
@@ -100,7 +69,8 @@ def _with_services(args: argparse.Namespace, services: Services, *, as_json: boo
         # Both before and after: the command may take long, and find out more itself.
         _tell_problems(services, told, as_json=as_json)
         _take_up(services, args)
-        return command_of(args.command, getattr(args, "action", ""))(services, args)
+        said = command_of(args.handler)(services, args)
+        return said.show(as_json=args.json) if isinstance(said, Reply) else said
     finally:
         try:
             _tell_problems(services, told, as_json=as_json)
@@ -114,7 +84,7 @@ def _tell_problems(services: Services, told: set[Problem], *, as_json: bool) -> 
         if problem not in told:
             told.add(problem)
             text = f"!! {problem.message} {problem.hint}".rstrip()
-            say(json.dumps(problem_json(problem)) if as_json else text, to=sys.stderr)
+            echo(json.dumps(problem_json(problem)) if as_json else text, to=sys.stderr)
 
 
 def _take_up(services: Services, args: argparse.Namespace) -> None:
@@ -130,7 +100,7 @@ def _report(error: AgentsRunnerError, *, as_json: bool) -> None:
     if as_json:
         # Where standard output takes nothing, the sentence goes to standard error.
         with contextlib.suppress(OutputLost, BrokenPipeError):
-            say_json(error_json(error))
+            echo_json(error_json(error))
             return
     field = f"{error.field}: " if isinstance(error, InvalidInput) and error.field else ""
-    say(f"agents-runner: {field}{error.message} {error.hint}".rstrip(), to=sys.stderr)
+    echo(f"agents-runner: {field}{error.message} {error.hint}".rstrip(), to=sys.stderr)

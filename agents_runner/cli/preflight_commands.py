@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from agents_runner.cli.printing import say, say_json
+from agents_runner.cli.printing import echo, echo_json
 from agents_runner.cli.reading import read_text
+from agents_runner.cli.reply import Reply
 from agents_runner.cli.task_commands import follow
 from agents_runner.core.errors import AgentsRunnerError, InvalidInput, UsageError
 from agents_runner.core.scripts import normalise
@@ -21,16 +22,15 @@ from agents_runner.runner.services import Services
 from agents_runner.runner.tasks.test_preflight import has_scripts, preflight_test
 
 
-def split(_services: Services, args: argparse.Namespace) -> int:
+def split(_services: Services, args: argparse.Namespace) -> Reply:
     result = split_script(normalise(read_text(args.file, "file")))
     cached = with_marks(result) if args.marks else result.cached
     if args.output:
         _write(Path(args.output), cached, result.run)
-    if args.json:
-        say_json(_split_json(result, cached, marks=args.marks))
-    else:
-        _say_split(result, cached, written=bool(args.output))
-    return 0
+    return Reply(
+        json=_split_json(result, cached, marks=args.marks),
+        text=_split_text(result, cached, written=bool(args.output)),
+    )
 
 
 def _split_json(result: SplitResult, cached: str, *, marks: bool) -> dict[str, Any]:
@@ -56,15 +56,16 @@ def _split_json(result: SplitResult, cached: str, *, marks: bool) -> dict[str, A
     return value
 
 
-def _say_split(result: SplitResult, cached: str, *, written: bool) -> None:
+def _split_text(result: SplitResult, cached: str, *, written: bool) -> str:
+    parts = []
     for one in result.statements:
         doubt = "" if one.certain else " (not sure)"
         lines = str(one.start_line) if one.start_line == one.end_line else f"{one.start_line}-{one.end_line}"
-        say(f"{lines:>9}  {one.stage:6}  {one.reason}{doubt}")
+        parts.append(f"{lines:>9}  {one.stage:6}  {one.reason}{doubt}")
     if not written:
         for name, text in (("cached preflight", cached), ("run preflight", result.run)):
-            say(f"\n===== {name}")
-            say(text.rstrip("\n") if text else "(nothing)")
+            parts += [f"\n===== {name}", text.rstrip("\n") if text else "(nothing)"]
+    return "\n".join(parts)
 
 
 def _write(folder: Path, cached: str, run: str) -> None:
@@ -82,7 +83,7 @@ def _write(folder: Path, cached: str, run: str) -> None:
         ) from error
 
 
-def check(_services: Services, args: argparse.Namespace) -> int:
+def check(_services: Services, args: argparse.Namespace) -> Reply:
     warnings = check_script(
         read_text(args.file, "file"),
         args.stage,
@@ -90,14 +91,10 @@ def check(_services: Services, args: argparse.Namespace) -> int:
         bash=shutil.which("bash"),
         shellcheck=shutil.which("shellcheck"),
     )
-    if args.json:
-        found = [{"line": w.line, "rule": w.rule, "message": w.message, "hint": w.hint} for w in warnings]
-        say_json({"warnings": found})
-        return 0
-    for warning in warnings:
-        say(f"{args.file}:{warning.line}: {warning.rule}: {warning.message} {warning.hint}".rstrip())
-    say(f"{len(warnings)} warning{'' if len(warnings) == 1 else 's'}.")
-    return 0
+    found = [{"line": w.line, "rule": w.rule, "message": w.message, "hint": w.hint} for w in warnings]
+    lines = [f"{args.file}:{w.line}: {w.rule}: {w.message} {w.hint}".rstrip() for w in warnings]
+    lines.append(f"{len(warnings)} warning{'' if len(warnings) == 1 else 's'}.")
+    return Reply(json={"warnings": found}, text="\n".join(lines))
 
 
 def test(services: Services, args: argparse.Namespace) -> int:
@@ -116,19 +113,19 @@ def test(services: Services, args: argparse.Namespace) -> int:
         if not has_scripts(environment):
             continue
         if not args.json:
-            say(f"===== {environment.name}")
+            echo(f"===== {environment.name}")
         try:
             status = follow(services, preflight_test(environment, fresh=args.fresh), as_json=args.json)
         except AgentsRunnerError as error:
             # One environment that cannot be planned does not keep the others from being tested.
             status = 1
-            _say_error(environment.name, error, as_json=args.json)
+            _echo_error(environment.name, error, as_json=args.json)
         worst = worst or (1 if status else 0)
     return worst
 
 
-def _say_error(name: str, error: AgentsRunnerError, *, as_json: bool) -> None:
+def _echo_error(name: str, error: AgentsRunnerError, *, as_json: bool) -> None:
     if as_json:
-        say_json({"event": "error", "environment": name, "message": error.message, "hint": error.hint})
+        echo_json({"event": "error", "environment": name, "message": error.message, "hint": error.hint})
     else:
-        say(f"!! {error.message} {error.hint}".rstrip(), to=sys.stderr)
+        echo(f"!! {error.message} {error.hint}".rstrip(), to=sys.stderr)

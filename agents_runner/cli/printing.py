@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from typing import Any, TextIO
+from typing import Any, Protocol, TextIO
 
 from agents_runner.cli.streams import OutputLost
 from agents_runner.core.errors import AgentsRunnerError, InvalidInput
@@ -25,7 +25,7 @@ from agents_runner.core.results import Problem
 from agents_runner.core.terminal import SafeLines, one_line, visible
 
 
-def say(text: str = "", *, to: TextIO | None = None) -> None:
+def echo(text: str = "", *, to: TextIO | None = None) -> None:
     """One text and a line's end; on a terminal whatever would command it is written out, in files it stays as it is.
 
     What the terminal's encoding cannot show is shown as a question mark.
@@ -40,9 +40,22 @@ class ContainerLines:
     def __init__(self) -> None:
         self._safe = SafeLines()
 
-    def say(self, stream: str, line: str) -> None:
+    def echo(self, stream: str, line: str) -> None:
         """One line of one of a container's streams, to standard output."""
         _write(sys.stdout, self._safe.line(stream, line) if sys.stdout.isatty() else line)
+
+
+class EventPrinter(Protocol):
+    """Prints what happens while it happens, for people or for programs."""
+
+    def echo(self, event: Event) -> None:
+        """Print what there is to print about one event. Raises OutputLost where standard output takes nothing."""
+        ...
+
+
+def event_printer(*, as_json: bool) -> EventPrinter:
+    """What prints the events of one task, or of one build, to standard output."""
+    return EventJson() if as_json else EventLines()
 
 
 class EventLines:
@@ -52,14 +65,14 @@ class EventLines:
         self._to = to
         self._container = ContainerLines()
 
-    def say(self, event: Event) -> None:
+    def echo(self, event: Event) -> None:
         text = event_text(event)
         if text is None:
             return
         if isinstance(event, LogLine) and self._to is None:
-            self._container.say(event.stream, text)
+            self._container.echo(event.stream, text)
         else:
-            say(text, to=self._to)
+            echo(text, to=self._to)
 
 
 def _write(stream: TextIO, text: str) -> None:
@@ -71,7 +84,8 @@ def _write(stream: TextIO, text: str) -> None:
         try:
             stream.write(text + "\n")
         except UnicodeEncodeError:
-            stream.write(text.encode("ascii", "replace").decode("ascii") + "\n")
+            encoding = stream.encoding or "ascii"
+            stream.write(text.encode(encoding, "replace").decode(encoding) + "\n")
         stream.flush()
     except BrokenPipeError:
         raise
@@ -80,9 +94,9 @@ def _write(stream: TextIO, text: str) -> None:
             raise OutputLost(error.strerror or str(error)) from error
 
 
-def say_json(value: object) -> None:
+def echo_json(value: object) -> None:
     """One line of JSON, all in ASCII, so that it passes every pipe."""
-    say(json.dumps(value))
+    echo(json.dumps(value))
 
 
 def error_json(error: AgentsRunnerError) -> dict[str, Any]:
@@ -101,6 +115,12 @@ class EventJson:
 
     def __init__(self) -> None:
         self._phases: dict[str, float] = {}
+
+    def echo(self, event: Event) -> None:
+        """Print the event's object, if it has one, as one line."""
+        value = self.of(event)
+        if value is not None:
+            echo_json(value)
 
     def of(self, event: Event) -> dict[str, Any] | None:  # noqa: PLR0911 - one case an event
         """The object for one event, None for events that have none."""

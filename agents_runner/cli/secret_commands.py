@@ -6,21 +6,18 @@ import argparse
 import getpass
 import sys
 
-from agents_runner.cli.printing import say, say_json, table
+from agents_runner.cli.printing import table
 from agents_runner.cli.reading import read_input
+from agents_runner.cli.reply import Reply
 from agents_runner.core.errors import InvalidInput
-from agents_runner.core.secrets import DEFAULT_STAGES, MAX_VALUE_BYTES, STAGES, SecretUse
+from agents_runner.core.secrets import MAX_VALUE_BYTES, STAGES, SecretUse
 from agents_runner.runner.services import Services
 
 KEEP = {"keyring": "in the keyring", "file": "in a private file (mode 0600), as plain text"}
 
 
-def secret(services: Services, args: argparse.Namespace) -> int:
-    actions = {"set": _set, "list": _list, "delete": _delete}
-    return actions[args.secret_action](services, args)
-
-
-def _set(services: Services, args: argparse.Namespace) -> int:
+def put(services: Services, args: argparse.Namespace) -> Reply:
+    """Keep a value, which comes by standard input or is asked for on a terminal."""
     environment = services.environments.get(args.name)
     settings = services.settings.load()
     storage = args.storage or settings.secret_storage
@@ -31,14 +28,12 @@ def _set(services: Services, args: argparse.Namespace) -> int:
     stages = next(
         one.stages for one in services.environments.get(environment.id).secret_grants if one.name == args.secret
     )
-    if args.json:
-        said = {"environment": environment.id, "name": args.secret, "stages": list(stages), "storage": storage}
-        say_json(said | ({"note": note} if note else {}))
-    else:
-        say(f"{args.secret} is kept {KEEP[storage]}; {', '.join(stages) or 'no stage'} may see it.")
-        if note:
-            say(f"!! {note}")
-    return 0
+    reply = {"environment": environment.id, "name": args.secret, "stages": list(stages), "storage": storage}
+    text = f"{args.secret} is kept {KEEP[storage]}; {', '.join(stages) or 'no stage'} may see it."
+    if note:
+        reply["note"] = note
+        text += f"\n!! {note}"
+    return Reply(json=reply, text=text)
 
 
 def _use(args: argparse.Namespace, uses: dict[str, SecretUse]) -> SecretUse | None:
@@ -65,62 +60,24 @@ def _value(name: str) -> str:
     return text if "\n" in line else line
 
 
-def _list(services: Services, args: argparse.Namespace) -> int:
+def list_(services: Services, args: argparse.Namespace) -> Reply:
     found = services.secrets.list(args.name)
-    if args.json:
-        say_json(
-            [
-                {
-                    "name": one.name,
-                    "stages": list(one.stages),
-                    "as_variable": one.as_variable,
-                    "value": "set" if one.has_value else "missing",
-                }
-                for one in found
-            ]
-        )
-        return 0
+    value = [
+        {
+            "name": one.name,
+            "stages": list(one.stages),
+            "as_variable": one.as_variable,
+            "value": "set" if one.has_value else "missing",
+        }
+        for one in found
+    ]
     rows = [
         (one.name, ", ".join(one.stages), "yes" if one.as_variable else "no", "set" if one.has_value else "missing")
         for one in found
     ]
-    say(table(("name", "stages", "variable", "value"), rows) if rows else "No secrets yet.")
-    return 0
+    return Reply(json=value, text=table(("name", "stages", "variable", "value"), rows) if rows else "No secrets yet.")
 
 
-def _delete(services: Services, args: argparse.Namespace) -> int:
+def delete(services: Services, args: argparse.Namespace) -> Reply:
     services.secrets.delete(args.name, args.secret)
-    if args.json:
-        say_json({"deleted": args.secret})
-    else:
-        say(f"{args.secret} and its value are gone.")
-    return 0
-
-
-def add_parsers(parser: argparse.ArgumentParser) -> None:
-    """The words behind `env secret`."""
-    actions = parser.add_subparsers(dest="secret_action", required=True, parser_class=type(parser), metavar="ACTION")
-    put = actions.add_parser("set", help="keep a value, read from standard input or asked for")
-    put.add_argument("name", metavar="ENV")
-    put.add_argument("secret", metavar="NAME")
-    text = f"which stages may see it; may be repeated (default: {' and '.join(DEFAULT_STAGES)})"
-    put.add_argument("--stage", action="append", default=[], dest="stages", choices=STAGES, help=text)
-    put.add_argument(
-        "--as-variable",
-        action=argparse.BooleanOptionalAction,
-        default=None,
-        help="those stages also get it as a variable of that name",
-    )
-    put.add_argument(
-        "--storage",
-        choices=tuple(KEEP),
-        default="",
-        help="from now on keep values in the keyring (default), or as plain text in a private file",
-    )
-    show = actions.add_parser("list", help="names, stages, and whether there is a value")
-    show.add_argument("name", metavar="ENV")
-    delete = actions.add_parser("delete", help="remove a secret and its value")
-    delete.add_argument("name", metavar="ENV")
-    delete.add_argument("secret", metavar="NAME")
-    for one in (put, show, delete):
-        one.add_argument("--json", action="store_true", help="print JSON")
+    return Reply(json={"deleted": args.secret}, text=f"{args.secret} and its value are gone.")

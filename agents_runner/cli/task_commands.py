@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from agents_runner.cli.environment_commands import say_profile_offer
-from agents_runner.cli.printing import ContainerLines, EventJson, EventLines, say, say_json, table
+from agents_runner.cli.environment_commands import profile_offer
+from agents_runner.cli.printing import ContainerLines, echo, echo_json, event_printer, table
 from agents_runner.cli.reading import read_input
+from agents_runner.cli.reply import Reply
 from agents_runner.core.errors import InvalidInput
 from agents_runner.core.events import Event, TaskResult
 from agents_runner.core.task import Task
@@ -34,17 +35,14 @@ def _prompt(text: str) -> str:
         ) from error
 
 
-def run(services: Services, args: argparse.Namespace) -> int:
+def run(services: Services, args: argparse.Namespace) -> Reply | int:
     environment = services.environments.get(args.environment)
-    say_profile_offer(environment)
+    for line in profile_offer(environment):
+        echo(line, to=sys.stderr)
     request = TaskRequest(environment_id=environment.id, prompt=_prompt(args.prompt), agent=args.agent)
     if args.detach:
         task = services.runner.detach(request)
-        if args.json:
-            say_json({"task": task.id, "state": task.state})
-        else:
-            say(task.id)
-        return 0
+        return Reply(json={"task": task.id, "state": task.state}, text=task.id)
     return follow(services, request, as_json=args.json)
 
 
@@ -81,19 +79,14 @@ def _listening(services: Services) -> Iterator[BoundedQueue[Event]]:
 
 def _shown(services: Services, task_id: str, events: BoundedQueue[Event], *, as_json: bool) -> int:
     """Print events until the result; the first Ctrl-C stops the task, a second ends at once."""
-    encoder, lines = EventJson(), EventLines()
+    printer = event_printer(as_json=as_json)
     with _stopping(services, task_id):
         while True:
             event = events.get()
-            if as_json:
-                value = encoder.of(event)
-                if value is not None:
-                    say_json(value)
-            else:
-                lines.say(event)
+            printer.echo(event)
             if isinstance(event, TaskResult):
                 if not as_json:
-                    _say_result(event)
+                    _echo_result(event)
                 return event.exit_code
 
 
@@ -111,12 +104,12 @@ def _stopping(services: Services, task_id: str) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _say_result(result: TaskResult) -> None:
-    say(f"== task {result.task}: {result.state}, exit code {result.exit_code}")
+def _echo_result(result: TaskResult) -> None:
+    echo(f"== task {result.task}: {result.state}, exit code {result.exit_code}")
     if result.error:
         for line in result.tail[-5:]:
-            say(f"   | {line}")
-        say(f"!! {result.error} {result.hint}".rstrip(), to=sys.stderr)
+            echo(f"   | {line}")
+        echo(f"!! {result.error} {result.hint}".rstrip(), to=sys.stderr)
 
 
 def task_json(task: Task) -> dict[str, Any]:
@@ -144,31 +137,31 @@ def _rounded(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds, 6)
 
 
-def list_(services: Services, args: argparse.Namespace) -> int:
+def list_(services: Services, _args: argparse.Namespace) -> Reply:
     tasks = services.tasks.list()
-    if args.json:
-        say_json([task_json(task) for task in tasks])
-        return 0
     rows = [(task.id, task.state, task.environment_name, task.agent, task.prompt[:60]) for task in tasks]
-    say(table(("id", "state", "environment", "agent", "prompt"), rows) if rows else "No tasks yet.")
-    return 0
+    return Reply(
+        json=[task_json(task) for task in tasks],
+        text=table(("id", "state", "environment", "agent", "prompt"), rows) if rows else "No tasks yet.",
+    )
 
 
-def show(services: Services, args: argparse.Namespace) -> int:
+def show(services: Services, args: argparse.Namespace) -> Reply:
     task = services.tasks.get(args.id)
-    if args.json:
-        say_json(task_json(task))
-        return 0
-    for name, value in task_json(task).items():
-        if name not in ("phases", "cache") and value not in (None, "", []):
-            say(f"{name}: {value}")
+    fields = task_json(task)
+    lines = [
+        f"{name}: {value}"
+        for name, value in fields.items()
+        if name not in ("phases", "cache") and value not in (None, "", [])
+    ]
     for record in task.phases:
         seconds = "running" if record.seconds is None else f"{record.seconds:.2f} s"
-        say(f"  {record.phase:17} {seconds}{f' ({record.cache})' if record.cache else ''}")
-    return 0
+        lines.append(f"  {record.phase:17} {seconds}{f' ({record.cache})' if record.cache else ''}")
+    return Reply(json=fields, text="\n".join(lines))
 
 
 def logs(services: Services, args: argparse.Namespace) -> int:
+    """Print the log as far as it goes, or with `--follow` until the task ends."""
     task = services.tasks.get(args.id)
     position, printed = 0, ContainerLines()
     while True:
@@ -177,45 +170,36 @@ def logs(services: Services, args: argparse.Namespace) -> int:
         lines, position = services.tasks.log_from(task.id, position)
         for stream, line in lines:
             if args.json:
-                say_json({"event": "log", "stream": stream, "line": line})
+                echo_json({"event": "log", "stream": stream, "line": line})
             else:
-                printed.say(stream, line)
+                printed.echo(stream, line)
         if over or not args.follow:
             return 0
         services.system.wait(_POLL_S)
 
 
-def stop(services: Services, args: argparse.Namespace) -> int:
+def stop(services: Services, args: argparse.Namespace) -> Reply:
     task = services.tasks.get(args.id)
     if not task.state.final:
         services.runner.stop(task.id)
         while not (task := services.tasks.get(task.id)).state.final:
             services.system.wait(_POLL_S)
-    if args.json:
-        say_json(task_json(task))
-    else:
-        say(f"{task.id}: {task.state}")
-    return 0
+    return Reply(json=task_json(task), text=f"{task.id}: {task.state}")
 
 
-def desktop(services: Services, args: argparse.Namespace) -> int:
+def desktop(services: Services, args: argparse.Namespace) -> Reply:
     found = services.desktop.address(args.id, view_only=args.view_only)
-    if args.json:
-        say_json({"task": found.task, "url": found.url, "view_only": found.view_only})
-    else:
-        say(found.url)
-    return 0
+    return Reply(json={"task": found.task, "url": found.url, "view_only": found.view_only}, text=found.url)
 
 
-def screenshot(services: Services, args: argparse.Namespace) -> int:
+def screenshot(services: Services, args: argparse.Namespace) -> Reply:
     picture = services.desktop.picture(args.id)
     path = Path(args.file)
     try:
         path.write_bytes(picture.data)
     except OSError as error:
         raise InvalidInput(f"{path} cannot be written: {error.strerror}.", "Choose another file.") from error
-    if args.json:
-        say_json({"file": str(path), "bytes": len(picture.data), "live": picture.live})
-    else:
-        say(f"{path}: {'the screen now' if picture.live else 'the last picture before the task ended'}")
-    return 0
+    return Reply(
+        json={"file": str(path), "bytes": len(picture.data), "live": picture.live},
+        text=f"{path}: {'the screen now' if picture.live else 'the last picture before the task ended'}",
+    )

@@ -10,6 +10,8 @@ SCHEMA = 1
 MAX_LOG_MB = 1000
 ENGINE_SCHEMES = ("unix://", "tcp://", "http://", "https://", "ssh://", "npipe://")
 """What an engine's address begins with."""
+SecretStorage = Literal["keyring", "file"]
+"""Where values of secrets are kept: in the desktop's keyring, or in a private file of ours."""
 
 
 class CustomAgent(BaseModel):
@@ -49,8 +51,8 @@ class Settings(BaseModel):
     docker_host: str = ""
     """An engine's address; empty follows DOCKER_HOST and the current Docker context."""
     agents: dict[str, CustomAgent] = Field(default_factory=dict)
-    secret_storage: Literal["keyring", "file"] = "keyring"
-    """Where values of secrets are kept; `file`, a private file of ours, only after a person chose it."""
+    secret_storage: SecretStorage = "keyring"
+    """`file` only after a person chose it."""
     cache: CachePolicy = CachePolicy()
     on_close: Literal["ask", "leave", "stop"] = "ask"
     """What happens with tasks that have not ended when the window closes."""

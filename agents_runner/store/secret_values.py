@@ -10,10 +10,11 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from agents_runner.core.errors import InvalidInput, StoreError
 from agents_runner.core.redaction import KnownSecrets
+from agents_runner.core.settings import SecretStorage
 from agents_runner.store.files import locked, move_aside, write_atomic
 from agents_runner.store.jsonfile import parse_json, read_regular
 from agents_runner.store.os_errors import unreadable
@@ -21,7 +22,6 @@ from agents_runner.store.os_errors import unreadable
 if TYPE_CHECKING:
     from keyring.backend import KeyringBackend
 
-Storage = Literal["keyring", "file"]
 KEYRING_S = 5.0
 """Seconds that a keyring may take; a locked one asks the person meanwhile, and goes on doing so."""
 NO_KEYRING_HINT = (
@@ -177,7 +177,7 @@ class Chosen(Protocol):
     """The part of the settings that says where values are kept."""
 
     @property
-    def secret_storage(self) -> Storage: ...
+    def secret_storage(self) -> SecretStorage: ...
 
 
 class StorageChoice(Protocol):

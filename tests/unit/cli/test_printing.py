@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from contextlib import redirect_stdout
 
-from agents_runner.cli.printing import ContainerLines, EventLines, say, table
+from agents_runner.cli.printing import ContainerLines, EventLines, echo, table
 from agents_runner.core.events import LogLine, Notice, Progress
 
 HOSTILE = "\x1b]0;title\x07\x1b]52;c;cm0=\x07\x1b[2J\x9b5n\r\u202e"
@@ -21,10 +21,10 @@ def test_m6_a_containers_line_has_its_colours_on_a_terminal_and_nothing_else() -
     terminal = Terminal()
     with redirect_stdout(terminal):
         lines = EventLines()
-        lines.say(LogLine(stream="stdout", line=f"\x1b[31mred{HOSTILE}"))
-        lines.say(Notice(message="Ours.", hint=""))
-        lines.say(LogLine(stream="stdout", line="still\x1b[0m"))
-        ContainerLines().say("stderr", HOSTILE)
+        lines.echo(LogLine(stream="stdout", line=f"\x1b[31mred{HOSTILE}"))
+        lines.echo(Notice(message="Ours.", hint=""))
+        lines.echo(LogLine(stream="stdout", line="still\x1b[0m"))
+        ContainerLines().echo("stderr", HOSTILE)
     assert terminal.getvalue().split("\n") == [
         f"\x1b[31mred{SHOWN}\x1b[0m",
         "!! Ours.",
@@ -38,9 +38,9 @@ def test_m6_what_is_said_about_a_container_has_not_even_colours() -> None:
     terminal = Terminal()
     with redirect_stdout(terminal):
         lines = EventLines()
-        lines.say(Notice(message=f"\x1b[8m{HOSTILE}", hint=HOSTILE))
-        lines.say(Progress(phase="base", text=f"\x1b[31m{HOSTILE}"))
-        say(f"name: \x1b[31m{HOSTILE}")
+        lines.echo(Notice(message=f"\x1b[8m{HOSTILE}", hint=HOSTILE))
+        lines.echo(Progress(phase="base", text=f"\x1b[31m{HOSTILE}"))
+        echo(f"name: \x1b[31m{HOSTILE}")
     assert terminal.getvalue().split("\n") == [
         f"!! ^[[8m{SHOWN} {SHOWN}",
         f"-- ^[[31m{SHOWN}",
@@ -53,8 +53,8 @@ def test_m6_standard_error_is_a_terminal_of_its_own() -> None:
     file = io.StringIO()
     with redirect_stdout(file):
         errors = Terminal()
-        say(HOSTILE, to=errors)
-        say(HOSTILE)
+        echo(HOSTILE, to=errors)
+        echo(HOSTILE)
     assert errors.getvalue() == SHOWN + "\n"
     assert file.getvalue() == HOSTILE + "\n"
 
@@ -63,8 +63,8 @@ def test_m6_a_file_gets_the_bytes() -> None:
     file = io.StringIO()
     with redirect_stdout(file):
         lines = EventLines()
-        lines.say(LogLine(stream="stdout", line=f"\x1b[31m{HOSTILE}"))
-        ContainerLines().say("stdout", HOSTILE)
+        lines.echo(LogLine(stream="stdout", line=f"\x1b[31m{HOSTILE}"))
+        ContainerLines().echo("stdout", HOSTILE)
     assert file.getvalue() == f"\x1b[31m{HOSTILE}\n{HOSTILE}\n"
 
 
