@@ -156,6 +156,7 @@ def open_window(environment_id: str = "", known: KnownSecrets | None = None) -> 
         return 0
     with held:
         # Imported here: Qt is not needed to find the other window.
+        from agents_runner.store.window_state import WindowStateFile
         from agents_runner.ui.one_window import ShownAgain
         from agents_runner.ui.window import run_window
 
@@ -163,7 +164,10 @@ def open_window(environment_id: str = "", known: KnownSecrets | None = None) -> 
         services.system.window_opened()
         try:
             return run_window(
-                services, environment_id=environment_id, on_shown=lambda window: ShownAgain(place, window)
+                services,
+                memory=WindowStateFile(path=paths.window_state),
+                environment_id=environment_id,
+                on_shown=lambda window: ShownAgain(place, window),
             )
         finally:
             services.system.close()

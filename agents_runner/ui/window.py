@@ -434,14 +434,14 @@ class MainWindow(QMainWindow):
 def run_window(
     services: Services,
     *,
+    memory: Memory,
     environment_id: str = "",
     prompt: str = "",
-    memory: Memory | None = None,
     on_shown: Callable[[MainWindow], object] = lambda _window: None,
 ) -> int:
     """Show the window and run Qt's loop; returns the exit status. Tasks are left running if that was chosen.
 
-    `memory` keeps what is to be found again at the next start (None: nothing is).
+    `memory` keeps what is to be found again at the next start.
     """
     app = application()
     # The one call on this thread: a small file, and the first picture must not change its colours.

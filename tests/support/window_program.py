@@ -134,6 +134,11 @@ def main() -> int:
                 self._until = lambda: _counts(services) == wanted
             elif self._order == "line":
                 self._until = lambda: any(line.startswith(order["text"]) for line in _lines(services))
+            elif self._order == "go":
+                window.go(order["page"])
+                self._until = lambda: window._sidebar.current() == order["page"]
+            elif self._order == "on":
+                self._until = lambda: window._sidebar.current() == order["page"]
             elif self._order == "hide":
                 window.setWindowState(Qt.WindowState.WindowMinimized)
                 self._until = window.isMinimized

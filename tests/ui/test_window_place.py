@@ -17,6 +17,7 @@ from agents_runner.store.window_state import WindowState
 from agents_runner.ui.snapshot import settle
 from agents_runner.ui.window import ENVIRONMENTS, IMAGES, NEW_TASK, TASKS, MainWindow, run_window
 from agents_runner.ui.window_place import within
+from tests.support.window_program import WindowProcess
 from tests.ui.driver import Driver
 from tests.ui.fakes import FakeWorld
 
@@ -191,3 +192,14 @@ def test_an_environment_that_was_asked_for_comes_before_what_is_remembered(
 
     run_window(world.services(), environment_id="beta", memory=world.memory, on_shown=soon)
     assert seen == [(True, "beta", "beta")]
+
+
+def test_the_application_s_own_window_finds_its_page_again(ar_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wired as it starts for a person, in a process of its own each time."""
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nonexistent/engine.sock")
+    with WindowProcess(ar_home) as window:
+        window.order("go", page=TASKS)
+        assert window.close()[1] == 0
+    with WindowProcess(ar_home) as window:
+        window.order("on", page=TASKS)
+        assert window.close()[1] == 0
