@@ -117,6 +117,7 @@ def task_json(task: Task) -> dict[str, Any]:
         "id": task.id,
         "environment": task.environment_name,
         "environment_id": task.environment_id,
+        "kind": task.kind,
         "agent": task.agent,
         "prompt": task.prompt,
         "state": task.state,

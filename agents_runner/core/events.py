@@ -90,6 +90,11 @@ class Notice:
     message: str
     hint: str = ""
 
+    @property
+    def text(self) -> str:
+        """Both as one line: what is recorded and shown, and what tells two notices apart."""
+        return f"{self.message} {self.hint}".strip()
+
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:

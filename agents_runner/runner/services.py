@@ -16,7 +16,7 @@ from agents_runner.core.imageplan import ImagePlan
 from agents_runner.core.results import ImportReport, Listing, Problem
 from agents_runner.core.secrets import SecretUse
 from agents_runner.core.settings import Settings
-from agents_runner.core.task import Task
+from agents_runner.core.task import Task, TaskKind
 from agents_runner.images.leftovers import Leftover
 
 
@@ -50,10 +50,7 @@ class TaskRequest:
     environment_id: str
     prompt: str
     agent: str = ""
-    kind: Literal["task", "test"] = "task"
-    """`test`: the preflight scripts alone, without agent and prompt."""
-    fresh: bool = False
-    """For a test: from the base image, without any cached layer."""
+    kind: TaskKind = TaskKind.TASK
 
 
 DesktopPlan = Literal["off", "layer", "at-start"]

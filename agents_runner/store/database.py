@@ -52,6 +52,12 @@ MIGRATIONS: tuple[str, ...] = (
     );
     CREATE TABLE refreshes (environment_id TEXT PRIMARY KEY, tried REAL NOT NULL);
     """,
+    # Earlier programs told a test by its missing agent, and one without cached layers by its sentence.
+    """
+    ALTER TABLE tasks ADD COLUMN kind TEXT NOT NULL DEFAULT 'task';
+    UPDATE tasks SET kind = CASE prompt WHEN 'Test preflight, without cached layers' THEN 'fresh-test' ELSE 'test' END
+        WHERE agent = '';
+    """,
 )
 TABLES = ("tasks", "phases", "notices", "image_uses", "plans", "build_failures", "image_builds", "refreshes")
 """In the order in which rows can be put in: a task before its phases."""

@@ -5,15 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import sqlite3
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from agents_runner.core.errors import InvalidInput, NotFound, StoreError
-from agents_runner.core.events import Cache, Phase, TaskResult, TaskState, may_move
+from agents_runner.core.events import Event, Phase, PhaseStarted, TaskResult, TaskState
 from agents_runner.core.results import Problem
-from agents_runner.core.task import PhaseRecord, Task
+from agents_runner.core.task import Task, applied
 from agents_runner.store.database import Database
 from agents_runner.store.files import DISK, TEMP_PREFIX, write_atomic, write_new
 from agents_runner.store.image_uses import ImageUses
@@ -21,17 +20,12 @@ from agents_runner.store.logfile import LogPart, LogWriter, drop_torn_line, log_
 from agents_runner.store.os_errors import unwritable
 from agents_runner.store.paths import Paths
 from agents_runner.store.reserved import RESERVED, read_reserved, write_reserved
+from agents_runner.store.task_rows import SELECT, insert_task, sql_value, state_of, task_for, tasks_of, write_changes
 
-_PARTS = ("phases", "notices")
-"""Fields of a task that have tables of their own."""
-_COLUMNS = tuple(one.name for one in fields(Task) if one.name not in _PARTS)
-_SELECT = f"SELECT {', '.join(_COLUMNS)} FROM tasks"
 LAST_WORDS = "result"
 """File of a task: room that is kept for its result, should the disk be full by then."""
 CONTAINER_FROM = "container-from"
 """File of a task: where in its log the container's lines begin, in bytes."""
-_CHUNK = 500
-"""Rows whose parts are fetched at once: SQLite limits the number of marks in a statement."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,10 +57,7 @@ class TaskStore:
         self._make_folder(folder, texts)
         try:
             with self.database.transaction() as connection:
-                connection.execute(
-                    f"INSERT INTO tasks ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})",
-                    [_sql(getattr(task, name)) for name in _COLUMNS],
-                )
+                insert_task(connection, task)
         except StoreError:
             shutil.rmtree(folder, ignore_errors=True)
             raise
@@ -97,8 +88,8 @@ class TaskStore:
         final = [state.value for state in TaskState if state.final]
         marks = ",".join("?" * len(final))
         with self.database.reading() as connection:
-            rows = connection.execute(f"{_SELECT} WHERE state NOT IN ({marks}) ORDER BY created", final).fetchall()
-            return _tasks(connection, rows)[0]
+            rows = connection.execute(f"{SELECT} WHERE state NOT IN ({marks}) ORDER BY created", final).fetchall()
+            return tasks_of(connection, rows)[0]
 
     def container_lines(self, task_id: str) -> Mapping[str, int] | None:
         """How many lines of its container are in the log, by stream; None if no container was begun.
@@ -123,28 +114,17 @@ class TaskStore:
     def record(self, task_id: str) -> TaskRecord:
         return TaskRecord(self, task_id)
 
-    def move(self, task_id: str, state: TaskState, at: float) -> bool:
-        """One transition; False, with nothing written, where the state machine forbids it."""
-        with self.database.transaction() as connection:
-            if not _may(connection, task_id, state):
-                return False
-            connection.execute(
-                "UPDATE tasks SET state = ?, started = COALESCE(started, ?), finished = ? WHERE id = ?",
-                (state.value, at if state is TaskState.PREPARING else None, at if state.final else None, task_id),
-            )
-        return True
+    def apply(self, task_id: str, event: Event, at: float) -> bool:
+        """Write what an event of `at` (seconds since the epoch) changes of a task, in one piece.
 
-    def end(self, result: TaskResult, at: float) -> bool:
-        """The final state with everything that belongs to it, in one piece; False if it had ended before."""
+        False, with nothing written, where it changes nothing, and of a task that is not there or damaged.
+        """
         with self.database.transaction() as connection:
-            if not _may(connection, result.task, result.state):
+            before = task_for(connection, task_id, event)
+            after = before and applied(before, event, at)
+            if before is None or after is None or after is before:
                 return False
-            connection.execute(
-                "UPDATE tasks SET state = ?, finished = ?, exit_code = ?, image = COALESCE(NULLIF(?, ''), image), "
-                "error = ?, hint = ? WHERE id = ?",
-                [_sql(one) for one in (result.state, at, result.exit_code, result.image, result.error, result.hint)]
-                + [result.task],
-            )
+            write_changes(connection, before, after)
         return True
 
     def keep_result(self, result: TaskResult) -> bool:
@@ -180,7 +160,7 @@ class TaskStore:
             row = connection.execute("SELECT state FROM tasks WHERE id = ?", (task_id,)).fetchone()
             if row is None:
                 raise _no_task(task_id)
-            state = _state(row[0])
+            state = state_of(row[0])
             if state is not None and not state.final:
                 raise InvalidInput(f"Task {task_id} has not ended.", "Stop it first.")
             connection.execute("DELETE FROM tasks WHERE id = ?", (task_id,))
@@ -224,8 +204,8 @@ class TaskStore:
     def get(self, task_id: str) -> Task:
         with self.database.reading() as connection:
             rows = connection.execute(
-                f"{_SELECT} WHERE id = ? OR substr(id, 1, ?) = ? ORDER BY id != ? LIMIT 2",
-                [_sql(one) for one in (task_id, len(task_id), task_id, task_id)],
+                f"{SELECT} WHERE id = ? OR substr(id, 1, ?) = ? ORDER BY id != ? LIMIT 2",
+                [sql_value(one) for one in (task_id, len(task_id), task_id, task_id)],
             ).fetchall()
             exact = [row for row in rows if row["id"] == task_id]
             rows = exact or rows
@@ -233,7 +213,7 @@ class TaskStore:
                 raise _no_task(task_id)
             if len(rows) > 1:
                 raise NotFound(f"Several tasks start with {task_id!r}.", "Write more of its id.")
-            found, _ = _tasks(connection, rows)
+            found, _ = tasks_of(connection, rows)
         if not found:
             raise StoreError(f"The record of task {task_id} is damaged.", f"Its log is in {self.paths.tasks}.")
         return found[0]
@@ -261,12 +241,12 @@ class TaskStore:
 
     def _set(self, task_id: str, column: str, value: object) -> None:
         with self.database.transaction() as connection:
-            connection.execute(f"UPDATE tasks SET {column} = ? WHERE id = ?", (_sql(value), task_id))
+            connection.execute(f"UPDATE tasks SET {column} = ? WHERE id = ?", (sql_value(value), task_id))
 
     def _newest(self, limit: int) -> tuple[tuple[Task, ...], tuple[str, ...]]:
         with self.database.reading() as connection:
-            rows = connection.execute(f"{_SELECT} ORDER BY created DESC, rowid DESC LIMIT ?", (limit,)).fetchall()
-            return _tasks(connection, rows)
+            rows = connection.execute(f"{SELECT} ORDER BY created DESC, rowid DESC LIMIT ?", (limit,)).fetchall()
+            return tasks_of(connection, rows)
 
     def _folder(self, task_id: str) -> Path:
         if task_id in ("", ".", "..") or "/" in task_id or "\0" in task_id or task_id.startswith(TEMP_PREFIX):
@@ -304,86 +284,6 @@ def _no_task(task_id: str) -> NotFound:
     return NotFound(f"There is no task {task_id!r}.", "`agents-runner tasks list` shows all.")
 
 
-def _sql(value: object) -> object:
-    """A value as the database takes it; half characters (of file names, say) become escapes."""
-    if isinstance(value, str):
-        return str(value).encode("utf-8", "backslashreplace").decode("utf-8")
-    return int(value) if isinstance(value, bool) else value
-
-
-def _may(connection: sqlite3.Connection, task_id: str, state: TaskState) -> bool:
-    row = connection.execute("SELECT state FROM tasks WHERE id = ?", (task_id,)).fetchone()
-    old = _state(row[0]) if row is not None else None
-    return old is not None and may_move(old, state)
-
-
-def _state(value: object) -> TaskState | None:
-    """None for what no writer of ours put there."""
-    return next((state for state in TaskState if state.value == value), None)
-
-
-def _tasks(connection: sqlite3.Connection, rows: Sequence[sqlite3.Row]) -> tuple[tuple[Task, ...], tuple[str, ...]]:
-    """The rows as tasks, in their order, and the ids of those that hold nonsense."""
-    phases: dict[str, list[PhaseRecord]] = {}
-    notices: dict[str, list[str]] = {}
-    for chunk in (rows[at : at + _CHUNK] for at in range(0, len(rows), _CHUNK)):
-        ids = [row["id"] for row in chunk]
-        where = f"WHERE task IN ({','.join('?' * len(ids))}) ORDER BY position"
-        for row in connection.execute(f"SELECT task, phase, seconds, ok, cache FROM phases {where}", ids):
-            with contextlib.suppress(ValueError, TypeError):
-                phases.setdefault(row["task"], []).append(_phase(row))
-        for row in connection.execute(f"SELECT task, message FROM notices {where}", ids):
-            notices.setdefault(row["task"], []).append(str(row["message"]))
-    found: list[Task] = []
-    bad: list[str] = []
-    for row in rows:
-        try:
-            found.append(_task(row, tuple(phases.get(row["id"], ())), tuple(notices.get(row["id"], ()))))
-        except (ValueError, TypeError):
-            bad.append(str(row["id"]))
-    return tuple(found), tuple(bad)
-
-
-def _task(row: sqlite3.Row, phases: tuple[PhaseRecord, ...], notices: tuple[str, ...]) -> Task:
-    """Raises ValueError, TypeError for what no writer of ours put there."""
-
-    def text(name: str) -> str:
-        value = row[name]
-        if not isinstance(value, str):
-            raise TypeError(name)
-        return value
-
-    def number(name: str) -> float | None:
-        return None if row[name] is None else float(row[name])
-
-    def whole(name: str) -> int | None:
-        return None if row[name] is None else int(row[name])
-
-    return Task(
-        **{name: text(name) for name in ("id", "environment_id", "environment_name", "agent", "prompt")},
-        **{name: text(name) for name in ("image", "error", "hint")},
-        state=TaskState(row["state"]),
-        created=float(row["created"]),
-        started=number("started"),
-        finished=number("finished"),
-        exit_code=whole("exit_code"),
-        owner_pid=whole("owner_pid"),
-        stop_requested=bool(row["stop_requested"]),
-        phases=phases,
-        notices=notices,
-    )
-
-
-def _phase(row: sqlite3.Row) -> PhaseRecord:
-    seconds, ok = row["seconds"], row["ok"]
-    return PhaseRecord(
-        phase=Phase(row["phase"]),
-        seconds=None if seconds is None else float(seconds),
-        ok=None if ok is None else bool(ok),
-        cache=row["cache"],
-    )
-
-
 class TaskRecord:
     """What the runner writes of one task while it runs."""
 
@@ -394,47 +294,29 @@ class TaskRecord:
         self._container_from: int | None = None
         """Where the container's lines begin in the log; the same however often the write is tried."""
 
-    def moved(self, state: TaskState, at: float) -> bool:
-        return self._store.move(self._task, state, at)
+    def apply(self, event: Event, at: float) -> bool:
+        """See `recording.Record`."""
+        match event:
+            case PhaseStarted(phase=Phase.START):
+                self._mark_container()
+            case TaskResult():
+                # The log first: who sees the final state finds all its lines.
+                self._log.flush()
+        done = self._store.apply(self._task, event, at)
+        if isinstance(event, TaskResult):
+            self._store.forget(self._task, LAST_WORDS)
+        return done
 
-    def phase_started(self, phase: Phase) -> None:
-        if phase is Phase.START:
-            # What comes from now on is the container's: who takes the task up knows what is there of it.
-            self._log.flush()
-            if self._container_from is None:
-                self._container_from = self._log.end
-            folder = self._store.paths.tasks / self._task
-            write_atomic(folder / CONTAINER_FROM, str(self._container_from).encode("ascii"))
-        with self._store.database.transaction() as connection:
-            connection.execute(
-                "INSERT INTO phases (task, position, phase) "
-                "SELECT ?, COALESCE(MAX(position), 0) + 1, ? FROM phases WHERE task = ?",
-                (self._task, phase.value, self._task),
-            )
-
-    def phase_finished(self, phase: Phase, *, seconds: float, ok: bool, cache: Cache | None) -> None:
-        with self._store.database.transaction() as connection:
-            connection.execute(
-                "UPDATE phases SET seconds = ?, ok = ?, cache = ? WHERE task = ? AND phase = ? AND seconds IS NULL",
-                (seconds, int(ok), cache, self._task, phase.value),
-            )
-
-    def noticed(self, message: str) -> None:
-        with self._store.database.transaction() as connection:
-            connection.execute(
-                "INSERT INTO notices (task, position, message) "
-                "SELECT ?, COALESCE(MAX(position), 0) + 1, ? FROM notices WHERE task = ?",
-                (self._task, _sql(message), self._task),
-            )
+    def _mark_container(self) -> None:
+        """What comes from now on is the container's: who takes the task up knows what is there of it."""
+        self._log.flush()
+        if self._container_from is None:
+            self._container_from = self._log.end
+        folder = self._store.paths.tasks / self._task
+        write_atomic(folder / CONTAINER_FROM, str(self._container_from).encode("ascii"))
 
     def line(self, stream: str, text: str) -> None:
         self._log.write(stream, text)
-
-    def ended(self, result: TaskResult, at: float) -> None:
-        """The log first: who sees the final state finds all its lines."""
-        self._log.flush()
-        self._store.end(result, at)
-        self._store.forget(self._task, LAST_WORDS)
 
     def cannot_end(self, result: TaskResult) -> None:
         self._store.keep_result(result)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import humanize
@@ -12,8 +12,8 @@ from PySide6.QtCore import QAbstractListModel, QAbstractTableModel, QModelIndex,
 from PySide6.QtGui import QColor, QPainter, QPixmap
 
 from agents_runner.core.environment import Environment
-from agents_runner.core.events import TaskState
-from agents_runner.core.task import Task
+from agents_runner.core.events import Event, TaskState
+from agents_runner.core.task import Task, applied
 from agents_runner.runner.services import CachedImage
 from agents_runner.ui.task_story import later
 from agents_runner.ui.theme import current_tokens
@@ -273,11 +273,11 @@ class TaskTable(Table):
         self.rows.insert(0, task)
         self.endInsertRows()
 
-    def set_state(self, task_id: str, state: TaskState) -> None:
-        for task in self.rows:
-            if task.id == task_id:
-                self.put(replace(task, state=state, started=task.started or time.time()))
-                return
+    def take(self, task_id: str, event: Event) -> None:
+        """What an event changes of a task that is shown."""
+        task = self.task(task_id)
+        if task is not None:
+            self.put(applied(task, event, time.time()))
 
     def tick(self, *, everything: bool) -> None:
         """Times have moved on: of the tasks that run, or of all."""

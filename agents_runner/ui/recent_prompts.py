@@ -10,7 +10,6 @@ from PySide6.QtWidgets import QPlainTextEdit
 
 from agents_runner.core.errors import AgentsRunnerError
 from agents_runner.runner.services import Services
-from agents_runner.runner.tasks.test_preflight import NO_AGENT
 from agents_runner.ui.jobs import Jobs, Latest
 from agents_runner.ui.widgets import exact_text
 
@@ -57,7 +56,7 @@ class RecentPrompts(QObject):
     def _read(self) -> tuple[str, ...]:
         found: dict[str, None] = {}
         for task in self._services.tasks.list(_TASKS):
-            if task.agent != NO_AGENT and len(found) < MOST:
+            if not task.kind.is_test and len(found) < MOST:
                 with contextlib.suppress(AgentsRunnerError):
                     found[self._services.tasks.prompt(task.id)] = None
         return tuple(found)

@@ -21,7 +21,7 @@ from agents_runner.core.events import (
     TaskResult,
     TaskState,
 )
-from agents_runner.core.task import Task
+from agents_runner.core.task import Task, applied
 from agents_runner.runner.services import Services
 from agents_runner.runner.tasks.agent_events import messages_in
 from agents_runner.runner.tasks.test_preflight import request_again
@@ -33,7 +33,7 @@ from agents_runner.ui.log_view import MAX_LINES, NO_OUTPUT, LogView, shown_parag
 from agents_runner.ui.models import state_role, state_text
 from agents_runner.ui.phase_grid import PhaseGrid
 from agents_runner.ui.reader import Reader, ReaderTab
-from agents_runner.ui.task_story import applied, later
+from agents_runner.ui.task_story import later
 from agents_runner.ui.tokens import GRID
 from agents_runner.ui.widgets import (
     Banner,
@@ -246,7 +246,7 @@ class TaskPage(QWidget):
             if isinstance(event, LogLine):
                 lines.append((event.stream, event.line))
             elif isinstance(event, Notice):
-                lines.append(("system", f"{event.message} {event.hint}".strip()))
+                lines.append(("system", event.text))
             elif isinstance(event, AgentMessage):
                 messages.append(event)
         self._show(tuple(lines), messages)

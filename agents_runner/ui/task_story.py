@@ -1,57 +1,11 @@
-"""A task as its events tell it: pure functions from a task and an event to the task as it is then."""
+"""What there is to say of a task on the screen: which of two records knows more, phases and their times."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from agents_runner.core.events import (
-    Event,
-    Notice,
-    PhaseFinished,
-    PhaseStarted,
-    StateChanged,
-    TaskResult,
-    TaskState,
-)
+from agents_runner.core.events import TaskState
 from agents_runner.core.task import PhaseRecord, Task
 
 _ORDER = tuple(TaskState)
-
-
-def applied(task: Task, event: Event, now: float) -> Task:
-    """The task after the event; `now` in seconds since the epoch. An event that it knows already changes nothing."""
-    match event:
-        case StateChanged():
-            return task if task.state.final else replace(task, state=event.state, started=task.started or now)
-        case PhaseStarted():
-            return _with_phase(task, PhaseRecord(phase=event.phase))
-        case PhaseFinished():
-            done = PhaseRecord(phase=event.phase, seconds=event.seconds, ok=event.ok, cache=event.cache)
-            return _with_phase(task, done)
-        case Notice():
-            text = f"{event.message} {event.hint}".strip()
-            return task if text in task.notices else replace(task, notices=(*task.notices, text))
-        case TaskResult():
-            return replace(
-                task,
-                state=event.state,
-                exit_code=event.exit_code,
-                image=event.image,
-                error=event.error,
-                hint=event.hint,
-                finished=task.finished or now,
-            )
-        case _:
-            return task
-
-
-def _with_phase(task: Task, record: PhaseRecord) -> Task:
-    for position, old in enumerate(task.phases):
-        if old.phase == record.phase:
-            if old.seconds is not None or record.seconds is None:
-                return task
-            return replace(task, phases=(*task.phases[:position], record, *task.phases[position + 1 :]))
-    return replace(task, phases=(*task.phases, record))
 
 
 def later(one: Task, other: Task) -> Task:

@@ -115,11 +115,11 @@ class TasksPage(QWidget):
 
     def take(self, events: Sequence[tuple[str, Event]]) -> None:
         """Only the states matter here; the ends are read again, for their times."""
-        states = {task: event.state for task, event in events if isinstance(event, StateChanged | TaskResult)}
-        for task_id, state in states.items():
-            self.model.set_state(task_id, state)
-            if state.final:
-                self._jobs.run(lambda key=task_id: self._services.tasks.get(key), self.add)  # type: ignore[misc]
+        moves = [(task, event) for task, event in events if isinstance(event, StateChanged | TaskResult)]
+        for task_id, event in moves:
+            self.model.take(task_id, event)
+        for task_id in {task: None for task, event in moves if event.state.final}:
+            self._jobs.run(lambda key=task_id: self._services.tasks.get(key), self.add)  # type: ignore[misc]
 
     def focus_first(self) -> None:
         if self._stack.currentIndex():

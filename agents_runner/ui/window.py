@@ -16,7 +16,7 @@ from agents_runner.core.errors import AgentsRunnerError, InvalidInput, StoreErro
 from agents_runner.core.events import Event, TaskResult
 from agents_runner.core.task import Task
 from agents_runner.runner.services import ActiveTasks, Services
-from agents_runner.runner.tasks.test_preflight import NO_AGENT, has_scripts, preflight_test
+from agents_runner.runner.tasks.test_preflight import has_scripts, preflight_test
 from agents_runner.store.window_state import WindowState
 from agents_runner.ui.analyzer import Analyzer
 from agents_runner.ui.application import application, interruptible, keep_what_is_there
@@ -162,7 +162,7 @@ class MainWindow(QMainWindow):
 
     def _used(self, task: Task) -> None:
         """New tasks start in the environment that was used last, also after a kill."""
-        if task.agent == NO_AGENT:
+        if task.kind.is_test:
             return
         self.new_task.offer(task.environment_id)
         if task.environment_id != self._remembered.last_used:

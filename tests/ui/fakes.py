@@ -7,7 +7,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from agents_runner.core.checks import FieldProblem
@@ -16,7 +16,6 @@ from agents_runner.core.environment import COLORS, Environment
 from agents_runner.core.errors import AgentsRunnerError, EngineUnreachable, InvalidInput, NoDesktop, NotFound
 from agents_runner.core.events import (
     AgentMessage,
-    Cache,
     Event,
     LayerDone,
     LogLine,
@@ -26,14 +25,13 @@ from agents_runner.core.events import (
     StateChanged,
     TaskResult,
     TaskState,
-    may_move,
 )
 from agents_runner.core.imageplan import ImagePlan
 from agents_runner.core.migrate import environment_to_json
 from agents_runner.core.results import ImportReport, Listing, Problem
 from agents_runner.core.secrets import SecretUse
 from agents_runner.core.settings import Settings
-from agents_runner.core.task import PhaseRecord, Task, new_task_id
+from agents_runner.core.task import Task, TaskKind, applied, new_task_id
 from agents_runner.engine.port import Engine
 from agents_runner.runner.environment_service import EnvironmentService
 from agents_runner.runner.machine import HostSource
@@ -223,39 +221,13 @@ class FakeRecord:
     tasks: FakeTasks
     task_id: str
 
-    def _change(self, **fields: object) -> None:
-        self.tasks.rows[self.task_id] = replace(self.tasks.rows[self.task_id], **fields)  # type: ignore[arg-type]
-
-    def moved(self, state: TaskState, at: float) -> bool:
-        task = self.tasks.rows[self.task_id]
-        if not may_move(task.state, state):
-            return False
-        self._change(state=state, started=task.started or at)
-        return True
-
-    def phase_started(self, phase: Phase) -> None:
-        self._change(phases=(*self.tasks.rows[self.task_id].phases, PhaseRecord(phase=phase)))
-
-    def phase_finished(self, phase: Phase, *, seconds: float, ok: bool, cache: Cache | None) -> None:
-        done = PhaseRecord(phase=phase, seconds=seconds, ok=ok, cache=cache)
-        phases = self.tasks.rows[self.task_id].phases
-        self._change(phases=tuple(done if one.phase == phase else one for one in phases))
-
-    def noticed(self, message: str) -> None:
-        self._change(notices=(*self.tasks.rows[self.task_id].notices, message))
+    def apply(self, event: Event, at: float) -> bool:
+        before = self.tasks.rows[self.task_id]
+        self.tasks.rows[self.task_id] = applied(before, event, at)
+        return self.tasks.rows[self.task_id] is not before
 
     def line(self, stream: str, text: str) -> None:
         self.tasks.lines[self.task_id].append((stream, text))
-
-    def ended(self, result: TaskResult, at: float) -> None:
-        self._change(
-            state=result.state,
-            finished=at,
-            exit_code=result.exit_code,
-            image=result.image,
-            error=result.error,
-            hint=result.hint,
-        )
 
     def close(self) -> None:
         pass
@@ -290,6 +262,7 @@ class FakeRunner:
             prompt=request.prompt.strip().split("\n", 1)[0],
             state=TaskState.QUEUED,
             created=time.time(),
+            kind=request.kind,
         )
         self.tasks.add(task, prompt=request.prompt)
         stop = self._stops[task.id] = threading.Event()
@@ -551,7 +524,9 @@ class FakeWorld:
     @property
     def tested(self) -> list[tuple[str, bool]]:
         """The environments whose scripts were tested, and whether without cached images."""
-        return [(one.environment_id, one.fresh) for one in self.runner.requests if one.kind == "test"]
+        return [
+            (one.environment_id, one.kind is TaskKind.FRESH_TEST) for one in self.runner.requests if one.kind.is_test
+        ]
 
     def add(self, name: str, **fields: object) -> Environment:
         slug = re.sub(r"[^a-z0-9]+", "-", name.lower())[:60].strip("-")
@@ -633,6 +608,9 @@ def quick_success(task: Task, _stop: threading.Event) -> Iterator[Event]:
 
 
 def ending(task: Task, state: TaskState, code: int, error: str = "", hint: str = "") -> Iterator[Event]:
+    if state is TaskState.SUCCEEDED:
+        # Nothing succeeds that has not started; one that has is not started twice.
+        yield StateChanged(state=TaskState.STARTING)
     yield StateChanged(state=state)
     yield TaskResult(
         task=task.id, state=state, exit_code=code, image="agent-runner-env:bookworm-1", error=error, hint=hint

@@ -70,10 +70,14 @@ def test_what_is_being_written_is_never_replaced(driver: Driver) -> None:
 def test_tests_of_scripts_are_no_prompts(driver: Driver, world: FakeWorld) -> None:
     from dataclasses import replace
 
+    from agents_runner.core.task import TaskKind
+
     driver.run("mine")
     driver.settle()
     (task,) = world.tasks.rows.values()
-    world.tasks.add(replace(task, id="0" * 12, agent="", prompt="Test preflight", created=task.created + 9))
+    world.tasks.add(
+        replace(task, id="0" * 12, agent="", kind=TaskKind.TEST, prompt="Test preflight", created=task.created + 9)
+    )
     driver.page(NEW_TASK)
     driver.settle()
     assert _texts(driver, Key.Key_Up, Key.Key_Up) == ["mine", "mine"]

@@ -26,7 +26,7 @@ from agents_runner.core.events import (
     TaskResult,
     TaskState,
 )
-from agents_runner.core.task import PhaseRecord, Task
+from agents_runner.core.task import PhaseRecord, Task, applied
 from agents_runner.ui.form_state import FormState, from_environment, to_environment
 from agents_runner.ui.live import Joint, LiveTasks
 from agents_runner.ui.log_view import shown_paragraphs, shown_text
@@ -39,7 +39,7 @@ from agents_runner.ui.models import (
     environment_row,
     seconds_text,
 )
-from agents_runner.ui.task_story import applied, later, phase_seconds, phase_word
+from agents_runner.ui.task_story import later, phase_seconds, phase_word
 from agents_runner.ui.tokens import DARK, LIGHT, TEXT_ON, Tokens
 from agents_runner.ui.widgets import breakable, brief, tip
 from tests.ui import fakes
@@ -70,7 +70,8 @@ def test_models_keep_qts_rules(qtmodeltester: ModelTester, qapp: object) -> None
         qtmodeltester.check(model)
     tasks.put(TASK)
     tasks.put(replace(TASK, id="b" * 12))
-    tasks.set_state(TASK.id, TaskState.RUNNING)
+    for state in (TaskState.PREPARING, TaskState.STARTING, TaskState.RUNNING):
+        tasks.take(TASK.id, StateChanged(state=state))
     tasks.tick(everything=True)
     qtmodeltester.check(proxy)
     assert [task.id[0] for task in tasks.rows] == ["b", "a"]

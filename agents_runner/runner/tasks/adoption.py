@@ -92,6 +92,6 @@ def _is_known(event: Event, known: RecordedProgress) -> bool:
         case PhaseFinished():
             return event.phase in known.finished
         case Notice():
-            return f"{event.message} {event.hint}".strip() in known.notices
+            return event.text in known.notices
         case _:
             return False

@@ -12,7 +12,16 @@ from functools import partial
 from typing import Protocol
 
 from agents_runner.core.errors import StoreError
-from agents_runner.core.events import Cache, Notice, Phase, TaskResult, TaskState, may_move
+from agents_runner.core.events import (
+    Event,
+    Notice,
+    PhaseFinished,
+    PhaseStarted,
+    StateChanged,
+    TaskResult,
+    TaskState,
+    may_move,
+)
 from agents_runner.runner.tasks.recording import Record
 from agents_runner.runner.tasks.workers import Workers
 
@@ -27,7 +36,7 @@ class StoredRecord(Record, Protocol):
     """A record on a disk, which may refuse."""
 
     def cannot_end(self, result: TaskResult) -> None:
-        """`ended` is refused for now: leave word of the result for whoever settles the task later, if that works."""
+        """Its result is refused for now: leave word of it for whoever settles the task later, if that works."""
         ...
 
     def flush(self) -> bool:
@@ -52,38 +61,39 @@ class PatientRecord:
         self._problem: StoreError | None = None
         self._not_before = 0.0
 
-    def moved(self, state: TaskState, at: float) -> bool:
+    def apply(self, event: Event, at: float) -> bool:
+        """See `Record`; True as well for what waits to be written."""
+        write = partial(self._record.apply, event, at)
+        match event:
+            case StateChanged():
+                return self._moved(event.state, write)
+            case Notice():
+                return len(self._waiting) < KEPT_NOTICES and self._write(write)
+            case TaskResult():
+                if not self._write(write, now=True):
+                    self._record.cannot_end(event)
+            case PhaseStarted() | PhaseFinished():
+                self._write(write)
+        return True
+
+    def _moved(self, state: TaskState, write: Callable[[], bool]) -> bool:
         with self._lock:
             self._work_off()
             may = self._state is None or may_move(self._state, state)
             if not self._waiting:
                 try:
-                    may = self._record.moved(state, at)
+                    may = write()
                 except StoreError as error:
                     self._refused(error)
-                    self._waiting.append(partial(self._record.moved, state, at))
+                    self._waiting.append(write)
             elif may:
-                self._waiting.append(partial(self._record.moved, state, at))
+                self._waiting.append(write)
             if may:
                 self._state = state
             return may
 
-    def phase_started(self, phase: Phase) -> None:
-        self._write(partial(self._record.phase_started, phase))
-
-    def phase_finished(self, phase: Phase, *, seconds: float, ok: bool, cache: Cache | None) -> None:
-        self._write(partial(self._record.phase_finished, phase, seconds=seconds, ok=ok, cache=cache))
-
-    def noticed(self, message: str) -> None:
-        if len(self._waiting) < KEPT_NOTICES:
-            self._write(partial(self._record.noticed, message))
-
     def line(self, stream: str, text: str) -> None:
         self._record.line(stream, text)
-
-    def ended(self, result: TaskResult, at: float) -> None:
-        if not self._write(partial(self._record.ended, result, at), now=True):
-            self._record.cannot_end(result)
 
     def flush(self) -> bool:
         """Try again to write what waits, the log's lines included; True when nothing waits any more."""

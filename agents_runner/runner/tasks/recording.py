@@ -6,33 +6,23 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
-from agents_runner.core.events import (
-    AgentMessage,
-    Cache,
-    Event,
-    LogLine,
-    Notice,
-    Phase,
-    PhaseFinished,
-    PhaseStarted,
-    StateChanged,
-    TaskResult,
-    TaskState,
-)
+from agents_runner.core.events import Event, LogLine, Notice, PhaseFinished, PhaseStarted, StateChanged, TaskResult
 
 
 class Record(Protocol):
     """One task's record, as the store keeps it."""
 
-    def moved(self, state: TaskState, at: float) -> bool:
-        """Write a state; False (and nothing written) where the state machine forbids it."""
+    def apply(self, event: Event, at: float) -> bool:
+        """Write what an event of `at` (seconds since the epoch) changes of the task, by `core.task.applied`.
+
+        False, with nothing written, where it changes nothing: a state that the task cannot move to, say.
+        """
         ...
 
-    def phase_started(self, phase: Phase) -> None: ...
-    def phase_finished(self, phase: Phase, *, seconds: float, ok: bool, cache: Cache | None) -> None: ...
-    def noticed(self, message: str) -> None: ...
-    def line(self, stream: str, text: str) -> None: ...
-    def ended(self, result: TaskResult, at: float) -> None: ...
+    def line(self, stream: str, text: str) -> None:
+        """Append a line to the log."""
+        ...
+
     def close(self) -> None: ...
 
 
@@ -40,22 +30,15 @@ def recorded(events: Iterable[Event], record: Record) -> Iterator[Event]:
     """Write each event, then pass it on; a transition that was made already is not made again."""
     for event in events:
         match event:
-            case StateChanged():
-                # Final states are written with the result, in one piece.
-                if not event.state.final and not record.moved(event.state, time.time()):
-                    continue
-            case PhaseStarted():
-                record.phase_started(event.phase)
-            case PhaseFinished():
-                record.phase_finished(event.phase, seconds=event.seconds, ok=event.ok, cache=event.cache)
             case LogLine():
                 record.line(event.stream, event.line)
             case Notice():
-                text = f"{event.message} {event.hint}".strip()
-                record.noticed(text)
-                record.line("system", text)
-            case TaskResult():
-                record.ended(event, time.time())
-            case AgentMessage() | _:
-                pass
+                record.apply(event, time.time())
+                record.line("system", event.text)
+            case StateChanged():
+                # Final states are written with the result, in one piece.
+                if not event.state.final and not record.apply(event, time.time()):
+                    continue
+            case PhaseStarted() | PhaseFinished() | TaskResult():
+                record.apply(event, time.time())
         yield event

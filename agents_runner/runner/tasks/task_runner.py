@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from agents_runner.containers.control_folder import ControlFolders
 from agents_runner.core.container import ContainerState, task_container
@@ -20,7 +20,7 @@ from agents_runner.core.errors import STOP_GRACE_S, AgentsRunnerError, Container
 from agents_runner.core.events import Event, StateChanged, TaskResult, TaskState
 from agents_runner.core.secrets import SecretGrant, SecretValues
 from agents_runner.core.settings import MAX_LOG_MB
-from agents_runner.core.task import Task, new_task_id
+from agents_runner.core.task import Task, TaskKind, new_task_id
 from agents_runner.core.task_plan import AgentLaunch, DockerRunnerConfig
 from agents_runner.engine.port import Engine, EngineFactory
 from agents_runner.images.sharing import BuildCoordinator, SoloCoordinator
@@ -135,7 +135,7 @@ class TaskRunner:
     def prepare(self, request: TaskRequest) -> Task:
         """Check and record a task, without starting it."""
         environment = self.environment(request.environment_id)
-        is_test = request.kind == "test"
+        is_test = request.kind.is_test
         if not is_test:
             check_prompt(request.prompt)
         name = NO_AGENT if is_test else request.agent or environment.agent
@@ -143,8 +143,9 @@ class TaskRunner:
         launch = None if is_test else self.agent_launch(name, args)
         task_id = new_task_id()
         host = self.host()
-        config = plan_launch(environment, task_id=task_id, agent=launch, host=host, kind=request.kind)
-        if request.fresh:
+        plan_kind: Literal["task", "test"] = "test" if is_test else "task"
+        config = plan_launch(environment, task_id=task_id, agent=launch, host=host, kind=plan_kind)
+        if request.kind is TaskKind.FRESH_TEST:
             config = without_caches(config)
         self.secret_values(environment.id, config.secrets)
         task = Task(
@@ -155,6 +156,7 @@ class TaskRunner:
             prompt=request.prompt.strip().split("\n", 1)[0][:200],
             state=TaskState.QUEUED,
             created=time.time(),
+            kind=request.kind,
         )
         self.records.create(task, prompt=request.prompt, config_json=config.model_dump_json())
         return task
@@ -398,7 +400,7 @@ class TaskRunner:
         record = PatientRecord(self.records.record(result.task))
         try:
             for state in (TaskState.PREPARING, TaskState.STARTING, TaskState.RUNNING):
-                record.moved(state, time.time())
+                record.apply(StateChanged(state=state), time.time())
             self._record(result.task, (StateChanged(state=result.state), result), record)
         finally:
             self._put_away(result.task, record)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agents_runner.core.environment import Environment
-from agents_runner.core.task import Task
+from agents_runner.core.task import Task, TaskKind
 from agents_runner.runner.services import TaskRequest
 
 NO_AGENT = ""
@@ -14,18 +14,19 @@ FRESH = "Test preflight, without cached layers"
 
 def preflight_test(environment: Environment, *, fresh: bool = False) -> TaskRequest:
     """A test of one environment. `fresh`: from the base image; else as a task, with cached layers."""
-    return _request(environment.id, fresh=fresh)
+    return _test(environment.id, TaskKind.FRESH_TEST if fresh else TaskKind.TEST)
 
 
 def request_again(task: Task, prompt: str) -> TaskRequest:
     """The same once more, be it a task (with its whole prompt) or a test."""
-    if task.agent == NO_AGENT:
-        return _request(task.environment_id, fresh=prompt == FRESH)
+    if task.kind.is_test:
+        return _test(task.environment_id, task.kind)
     return TaskRequest(environment_id=task.environment_id, prompt=prompt, agent=task.agent)
 
 
-def _request(environment_id: str, *, fresh: bool) -> TaskRequest:
-    return TaskRequest(environment_id=environment_id, prompt=FRESH if fresh else AS_A_TASK, kind="test", fresh=fresh)
+def _test(environment_id: str, kind: TaskKind) -> TaskRequest:
+    sentence = FRESH if kind is TaskKind.FRESH_TEST else AS_A_TASK
+    return TaskRequest(environment_id=environment_id, prompt=sentence, kind=kind)
 
 
 def has_scripts(environment: Environment) -> bool:

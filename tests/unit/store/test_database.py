@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 
 from agents_runner.core.errors import AgentsRunnerError, StoreError
-from agents_runner.core.events import Phase, TaskState
+from agents_runner.core.events import Notice, Phase, PhaseStarted, TaskState
+from agents_runner.core.task import TaskKind
+from agents_runner.runner.tasks.test_preflight import request_again
 from agents_runner.store.database import MIGRATIONS, TABLES, Database
 from agents_runner.store.paths import Paths
 from agents_runner.store.tasks import TaskStore
@@ -101,6 +103,36 @@ def test_f18_a_newer_database_stays_as_it_is(home: Paths) -> None:
     assert home.database.read_bytes() == before
 
 
+def test_f18_old_records_of_tests_are_known_as_tests(home: Paths) -> None:
+    """Earlier programs told them by their missing agent, and by a sentence."""
+    made_by(home, 3)
+    rows = (("as", "Test preflight, as a task would run it"), ("fresh", "Test preflight, without cached layers"))
+    with contextlib.closing(sqlite3.connect(home.database)) as connection:
+        for name, prompt in rows:
+            connection.execute(
+                "INSERT INTO tasks (id, environment_id, environment_name, agent, prompt, state, created) "
+                "VALUES (?, 'x', 'X', '', ?, 'succeeded', 1)",
+                (name, prompt),
+            )
+        connection.execute("UPDATE tasks SET prompt = 'Test preflight, without cached layers' WHERE id = 'old'")
+        connection.commit()
+    with opened(home) as records:
+        kinds = {one.id: one.kind for one in records.list()}
+        assert kinds == {"as": TaskKind.TEST, "fresh": TaskKind.FRESH_TEST, "old": TaskKind.TASK}
+        again = request_again(records.get("fresh"), "whatever the sentence is")
+        assert (again.kind, request_again(records.get("old"), "p").kind) == (TaskKind.FRESH_TEST, TaskKind.TASK)
+
+
+def test_f18_the_last_form_with_a_damaged_description_is_saved_too(home: Paths) -> None:
+    """A column more leaves the tables where they were: the description of today fits yesterday's file."""
+    made_by(home, 3)
+    data = bytearray(home.database.read_bytes())
+    data[100:108] = b"\xff" * 8
+    home.database.write_bytes(data)
+    with opened(home) as records:
+        assert [(one.id, one.kind) for one in records.list()] == [("old", TaskKind.TASK)]
+
+
 @pytest.mark.parametrize("version", [0, 1, -5])
 def test_f18_another_programs_database_is_moved_aside(home: Paths, version: int) -> None:
     with contextlib.closing(sqlite3.connect(home.database)) as connection:
@@ -153,8 +185,8 @@ def use(records: TaskStore, name: str) -> AgentsRunnerError | None:
         records.list(10_000)
         create(records, task(name))
         record = records.record(name)
-        record.phase_started(Phase.AGENT)
-        record.noticed("n")
+        record.apply(PhaseStarted(phase=Phase.AGENT), 2.0)
+        record.apply(Notice(message="n"), 2.0)
         record.close()
         records.images.used("t", "x")
         records.images.plan_seen("x", ["t"])

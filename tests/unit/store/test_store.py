@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from agents_runner.core.environment import SCHEMA, Environment
 from agents_runner.core.errors import InvalidInput, NotFound, StoreError
-from agents_runner.core.events import Phase, TaskResult, TaskState
+from agents_runner.core.events import Notice, Phase, PhaseFinished, PhaseStarted, StateChanged, TaskResult, TaskState
 from agents_runner.core.settings import CustomAgent, Settings
 from agents_runner.core.task import Task
 from agents_runner.store import files
@@ -239,16 +239,16 @@ def test_a_tasks_whole_story(tasks: TaskStore) -> None:
     prompt = "first\r\n\u2028second \U0001f600"
     tasks.create(task(), prompt=prompt, config_json="{}")
     record = tasks.record("abc123")
-    assert record.moved(TaskState.PREPARING, 2.0)
-    assert not record.moved(TaskState.PREPARING, 2.5)
-    record.phase_started(Phase.BUILD_ENV)
-    record.phase_finished(Phase.BUILD_ENV, seconds=1.5, ok=False, cache="fallback")
-    record.phase_started(Phase.AGENT)
-    record.noticed("something")
+    assert record.apply(StateChanged(state=TaskState.PREPARING), 2.0)
+    assert not record.apply(StateChanged(state=TaskState.PREPARING), 2.5)
+    record.apply(PhaseStarted(phase=Phase.BUILD_ENV), 2.0)
+    record.apply(PhaseFinished(phase=Phase.BUILD_ENV, seconds=1.5, ok=False, cache="fallback"), 2.0)
+    record.apply(PhaseStarted(phase=Phase.AGENT), 2.0)
+    record.apply(Notice(message="something"), 2.0)
     record.line("stdout", "a\nb")
     record.line("stderr", "\x00\x1b[31m")
-    record.ended(TaskResult(task="abc123", state=TaskState.FAILED, exit_code=3, image="i", error="e", hint="h"), 9.0)
-    record.ended(TaskResult(task="abc123", state=TaskState.SUCCEEDED, exit_code=0, image=""), 10.0)
+    record.apply(TaskResult(task="abc123", state=TaskState.FAILED, exit_code=3, image="i", error="e", hint="h"), 9.0)
+    record.apply(TaskResult(task="abc123", state=TaskState.SUCCEEDED, exit_code=0, image=""), 10.0)
     record.close()
     found = tasks.get("abc")
     assert (found.state, found.exit_code, found.started, found.finished) == (TaskState.FAILED, 3, 2.0, 9.0)
@@ -292,7 +292,7 @@ def test_many_threads_write_at_once(tasks: TaskStore) -> None:
     def work(number: int) -> None:
         tasks.create(task(f"n{number}"), prompt="x", config_json="{}")
         record = tasks.record(f"n{number}")
-        record.moved(TaskState.PREPARING, 1.0)
+        record.apply(StateChanged(state=TaskState.PREPARING), 1.0)
         record.close()
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(12)]

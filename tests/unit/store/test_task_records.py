@@ -13,12 +13,24 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agents_runner.core.errors import InvalidInput, NotFound, StoreError
-from agents_runner.core.events import Phase, TaskResult, TaskState, may_move
-from agents_runner.core.task import Task
+from agents_runner.core.events import (
+    Event,
+    LogLine,
+    Notice,
+    Phase,
+    PhaseStarted,
+    Progress,
+    StateChanged,
+    TaskResult,
+    TaskState,
+    may_move,
+)
+from agents_runner.core.task import Task, TaskKind, applied
 from agents_runner.store.database import Database
 from agents_runner.store.files import TEMP_PREFIX
 from agents_runner.store.paths import Paths
 from agents_runner.store.tasks import TaskStore
+from tests.unit.core.test_task import EVENTS
 
 COUNTER = itertools.count()
 
@@ -53,6 +65,7 @@ def test_every_field_round_trips(records: TaskStore) -> None:
         hint="h",
         owner_pid=7,
         stop_requested=True,
+        kind=TaskKind.FRESH_TEST,
     )
     create(records, one)
     assert records.get("abc") == one
@@ -69,7 +82,7 @@ def test_states_move_as_the_state_machine_allows_and_not_otherwise(
     now, before = TaskState.QUEUED, records.get(name)
     for at, state in enumerate(states, start=10):
         allowed = may_move(now, state)
-        assert records.move(name, state, float(at)) is allowed
+        assert records.apply(name, StateChanged(state=state), float(at)) is allowed
         after = records.get(name)
         if not allowed:
             assert after == before, "a refused move writes nothing"
@@ -79,20 +92,58 @@ def test_states_move_as_the_state_machine_allows_and_not_otherwise(
         now, before = after.state, after
 
 
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(EVENTS, max_size=20))
+def test_the_database_holds_what_the_events_mean(records: TaskStore, events: list[Event]) -> None:
+    """Whoever only hears the events, as the window does, knows the same of a task as whoever reads its record."""
+    name = f"t{next(COUNTER)}"
+    create(records, task(name))
+    heard = task(name)
+    for at, event in enumerate(events, start=10):
+        before, heard = heard, applied(heard, event, float(at))
+        assert records.apply(name, event, float(at)) is (heard is not before)
+        assert records.get(name) == heard
+
+
+def test_a_task_with_much_to_tell_is_not_slower_at_its_end(records: TaskStore) -> None:
+    create(records, task())
+    for number in range(2000):
+        records.apply("abc", Notice(message=f"notice {number}"), 1.0)
+    for event in (LogLine(stream="stdout", line="x"), Progress(phase=Phase.PULL, text="x")):
+        assert not records.apply("abc", event, 1.0)
+    statements: list[str] = []
+    with records.database.reading() as connection:
+        connection.set_trace_callback(statements.append)
+    steps = [0]
+
+    def step() -> int:
+        steps[0] += 1
+        return 0
+
+    with records.database.reading() as connection:
+        connection.set_progress_handler(step, 1)
+    assert records.apply("abc", PhaseStarted(phase=Phase.AGENT), 2.0)
+    assert records.apply("abc", StateChanged(state=TaskState.PREPARING), 3.0)
+    assert records.apply("abc", TaskResult(task="abc", state=TaskState.FAILED, exit_code=1, image=""), 4.0)
+    assert not [one for one in statements if "notices" in one], "what the event does not touch is not read"
+    assert steps[0] < 2000
+    assert len(records.get("abc").notices) == 2000
+
+
 def test_the_end_is_written_once_and_whole(records: TaskStore) -> None:
     create(records, task())
     first = TaskResult(
         task="abc", state=TaskState.CANCELLED, exit_code=130, image="started:from", error="Stopped.", hint="h"
     )
-    assert records.end(first, 5.0)
-    assert not records.end(replace(first, state=TaskState.FAILED, error="late"), 6.0)
+    assert records.apply("abc", first, 5.0)
+    assert not records.apply("abc", replace(first, state=TaskState.FAILED, error="late"), 6.0)
     found = records.get("abc")
     assert (found.state, found.finished, found.exit_code) == (TaskState.CANCELLED, 5.0, 130)
     assert (found.image, found.error, found.hint) == ("started:from", "Stopped.", "h")
 
 
 def test_moves_of_a_task_that_is_not_there(records: TaskStore) -> None:
-    assert not records.move("nope", TaskState.PREPARING, 1.0)
+    assert not records.apply("nope", StateChanged(state=TaskState.PREPARING), 1.0)
     assert not records.stop_requested("nope")
     records.request_stop("nope")
 
@@ -104,7 +155,7 @@ def test_of_two_that_end_a_task_at_once_one_does(home: Paths, records: TaskStore
 
     def end(store: TaskStore, state: TaskState) -> None:
         ready.wait()
-        done.append(store.end(TaskResult(task="abc", state=state, exit_code=0, image=""), 1.0))
+        done.append(store.apply("abc", TaskResult(task="abc", state=state, exit_code=0, image=""), 1.0))
 
     threads = [
         threading.Thread(target=end, args=(store, state))
@@ -121,9 +172,9 @@ def test_of_two_that_end_a_task_at_once_one_does(home: Paths, records: TaskStore
 def test_texts_with_half_characters_are_recorded(records: TaskStore) -> None:
     create(records, task(prompt="a\udcff", environment_name="\ud800"))
     record = records.record("abc")
-    record.noticed("file \udcff is odd")
+    record.apply(Notice(message="file \udcff is odd"), 2.0)
     record.line("stdout", "\udcff")
-    record.ended(TaskResult(task="abc", state=TaskState.FAILED, exit_code=1, image="", error="\udcff"), 2.0)
+    record.apply(TaskResult(task="abc", state=TaskState.FAILED, exit_code=1, image="", error="\udcff"), 2.0)
     record.close()
     found = records.get("abc")
     assert (found.prompt, found.error) == ("a\\udcff", "\\udcff")
@@ -181,10 +232,10 @@ def test_deleting_a_task(records: TaskStore) -> None:
     with pytest.raises(InvalidInput, match="not ended"):
         records.delete("abc")
     record = records.record("abc")
-    record.phase_started(Phase.AGENT)
-    record.noticed("n")
+    record.apply(PhaseStarted(phase=Phase.AGENT), 2.0)
+    record.apply(Notice(message="n"), 2.0)
     record.line("stdout", "x")
-    record.ended(TaskResult(task="abc", state=TaskState.FAILED, exit_code=1, image=""), 2.0)
+    record.apply(TaskResult(task="abc", state=TaskState.FAILED, exit_code=1, image=""), 2.0)
     record.close()
     records.delete("abc")
     assert [one.id for one in records.list()] == ["other"]
@@ -217,7 +268,7 @@ def test_who_sees_the_end_finds_all_lines(records: TaskStore) -> None:
     record = records.record("abc")
     for number in range(100):
         record.line("stdout", str(number))
-    record.ended(TaskResult(task="abc", state=TaskState.FAILED, exit_code=1, image=""), 2.0)
+    record.apply(TaskResult(task="abc", state=TaskState.FAILED, exit_code=1, image=""), 2.0)
     assert len(records.log("abc")) == 100
     record.close()
 
@@ -249,8 +300,16 @@ def test_saving_one_task_writes_that_task_only(ten_thousand: TaskStore) -> None:
     ten_thousand.database.close()  # all is in the main file now
     wal = ten_thousand.paths.database.with_name("tasks.sqlite3-wal")
     create(ten_thousand, task())
-    ten_thousand.move("abc", TaskState.PREPARING, 1.0)
+    ten_thousand.apply("abc", StateChanged(state=TaskState.PREPARING), 1.0)
     assert wal.stat().st_size < 100_000 < ten_thousand.paths.database.stat().st_size
+
+
+def test_f18_a_kind_that_nobody_knows_is_a_damaged_record(records: TaskStore) -> None:
+    create(records, task())
+    with records.database.transaction() as connection:
+        connection.execute("UPDATE tasks SET kind = 'nonsense'")
+    assert records.list() == ()
+    assert len(records.problems()) == 1
 
 
 def test_f18_one_bad_task_does_not_hide_9999(ten_thousand: TaskStore) -> None:
@@ -266,7 +325,7 @@ def test_f18_one_bad_task_does_not_hide_9999(ten_thousand: TaskStore) -> None:
     assert "\ufffd" in ten_thousand.get("t7000").prompt
     with pytest.raises(StoreError, match="damaged"):
         ten_thousand.get("t5000")
-    assert not ten_thousand.move("t5000", TaskState.FAILED, 1.0)
+    assert not ten_thousand.apply("t5000", StateChanged(state=TaskState.FAILED), 1.0)
     ten_thousand.delete("t5000")
     assert ten_thousand.problems(10_000) == ()
 

@@ -15,7 +15,17 @@ import pytest
 from agents_runner.core.container import ContainerSpec
 from agents_runner.core.environment import Environment
 from agents_runner.core.errors import StoreError
-from agents_runner.core.events import Event, Notice, Phase, TaskResult, TaskState, may_move
+from agents_runner.core.events import (
+    Event,
+    Notice,
+    Phase,
+    PhaseFinished,
+    PhaseStarted,
+    StateChanged,
+    TaskResult,
+    TaskState,
+    may_move,
+)
 from agents_runner.core.task_plan import AgentLaunch
 from agents_runner.engine.fake import Console, FakeEngine
 from agents_runner.runner.services import TaskRequest
@@ -239,27 +249,25 @@ class RefusingRecord:
             raise StoreError("full")
         self.took.append(what)
 
-    def moved(self, state: TaskState, at: float) -> bool:
-        if not may_move(self.state, state):
-            return False
-        self._take(state.value)
-        self.state = state
+    def apply(self, event: Event, at: float) -> bool:
+        match event:
+            case StateChanged():
+                if not may_move(self.state, event.state):
+                    return False
+                self._take(event.state.value)
+                self.state = event.state
+            case PhaseStarted():
+                self._take(f"begin {event.phase.value}")
+            case PhaseFinished():
+                self._take(f"end {event.phase.value}")
+            case Notice():
+                self._take(event.text)
+            case TaskResult():
+                self._take(event.state.value)
         return True
-
-    def phase_started(self, phase: Phase) -> None:
-        self._take(f"begin {phase.value}")
-
-    def phase_finished(self, phase: Phase, *, seconds: float, ok: bool, cache: str | None) -> None:
-        self._take(f"end {phase.value}")
-
-    def noticed(self, message: str) -> None:
-        self._take(message)
 
     def line(self, stream: str, text: str) -> None:
         self._take(text)
-
-    def ended(self, result: TaskResult, at: float) -> None:
-        self._take(result.state.value)
 
     def cannot_end(self, result: TaskResult) -> None:
         pass
@@ -275,13 +283,15 @@ class RefusingRecord:
 def test_h2_whatever_is_refused_is_written_in_its_order(refusals: int) -> None:
     inner = RefusingRecord(refusals)
     record = PatientRecord(inner)
-    assert record.moved(TaskState.PREPARING, 0)
-    record.phase_started(Phase.PULL)
-    record.phase_finished(Phase.PULL, seconds=1, ok=True, cache=None)
-    assert record.moved(TaskState.STARTING, 0)
-    assert not record.moved(TaskState.PREPARING, 0), "the state machine holds while nothing is written"
-    record.noticed("seen")
-    record.ended(TaskResult(task="t", state=TaskState.FAILED, exit_code=1, image=""), 0)
+    assert record.apply(StateChanged(state=TaskState.PREPARING), 0)
+    record.apply(PhaseStarted(phase=Phase.PULL), 2.0)
+    record.apply(PhaseFinished(phase=Phase.PULL, seconds=1, ok=True, cache=None), 2.0)
+    assert record.apply(StateChanged(state=TaskState.STARTING), 0)
+    assert not record.apply(StateChanged(state=TaskState.PREPARING), 0), (
+        "the state machine holds while nothing is written"
+    )
+    record.apply(Notice(message="seen"), 2.0)
+    record.apply(TaskResult(task="t", state=TaskState.FAILED, exit_code=1, image=""), 0)
     late = LateRecords(every_s=0.01)
     late.keep("t", record)
     until(late.settle)
