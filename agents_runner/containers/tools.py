@@ -154,11 +154,3 @@ def _is_whole(folder: Path, files: Mapping[str, bytes]) -> bool:
         )
     except OSError:
         return False
-
-
-def may_be_run(folder: Path) -> bool:
-    """False on a file system whose programs the kernel does not start: a mount of it is of no use."""
-    try:
-        return not os.statvfs(folder).f_flag & os.ST_NOEXEC
-    except OSError:
-        return False

@@ -47,7 +47,7 @@ CONTAINER_NAME = LABEL + "container.name"
 
 @dataclass(frozen=True, kw_only=True)
 class ContainerSpec:
-    """What to create. `entrypoint` None keeps the image's; `user` and `workdir` "" keep the image's."""
+    """What to create. `entrypoint` None keeps the image's, and so does `user` ""."""
 
     name: str
     image: str
@@ -55,7 +55,6 @@ class ContainerSpec:
     command: tuple[str, ...] = ()
     entrypoint: tuple[str, ...] | None = None
     user: str = ""
-    workdir: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
     withheld_variables: tuple[str, ...] = ()
     """Names of the image's own variables that the container does not have."""
@@ -135,7 +134,6 @@ class ImageInfo:
     platform: str = ""
     """`os/architecture[/variant]`."""
     user: str = ""
-    workdir: str = ""
     environment: tuple[str, ...] = ()
     """`NAME=value` as the image's configuration holds them."""
     entrypoint: tuple[str, ...] | None = None

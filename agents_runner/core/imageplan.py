@@ -17,21 +17,14 @@ _TAG_PART = 40
 
 
 @dataclass(frozen=True, kw_only=True)
-class Script:
-    """One script of a layer as it will run: `name` for people, `text` exact."""
-
-    name: str
-    text: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class LayerInputs:
     """Everything that makes a layer what it is, beside its parent."""
 
     kind: Kind
     step: str
     """The step's name; "" for a script without step marks."""
-    script: Script
+    script: str
+    """Its exact text, as it will run."""
     env_vars: Mapping[str, str] = field(default_factory=dict)
     identity: str = ""
     """`uid:gid` that the agent's files belong to."""
@@ -87,7 +80,7 @@ def _content(inputs: LayerInputs) -> dict[str, object]:
     content: dict[str, object] = {
         "kind": inputs.kind,
         "step": inputs.step,
-        "script": sha256(inputs.script.text.encode("utf-8")),
+        "script": sha256(inputs.script.encode("utf-8")),
         "env_vars": dict(inputs.env_vars),
         "identity": inputs.identity,
         "platform": inputs.platform,

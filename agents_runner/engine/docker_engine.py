@@ -328,9 +328,6 @@ class DockerEngine:
     def stop(self, container: str, grace: float = 5.0) -> None:
         self._quietly("stop a container", lambda client: client.stop(container, timeout=max(0, round(grace))))
 
-    def kill(self, container: str) -> None:
-        self._quietly("kill a container", lambda client: client.kill(container))
-
     def remove(self, container: str) -> None:
         self._quietly("remove a container", lambda client: client.remove_container(container, v=True, force=True))
 

@@ -62,7 +62,6 @@ def image_info(said: Mapping[str, Any]) -> ImageInfo:
         parent=str(said.get("Parent") or ""),
         platform=platform,
         user=str(config.get("User") or ""),
-        workdir=str(config.get("WorkingDir") or ""),
         environment=tuple(config.get("Env") or ()),
         entrypoint=_words(config.get("Entrypoint")),
         command=_words(config.get("Cmd")),

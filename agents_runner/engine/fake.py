@@ -393,9 +393,9 @@ class FakeEngine:
 
     def stop(self, container: str, grace: float = 5.0) -> None:
         self._called("stop")
-        self.kill(container)
+        self._end(container)
 
-    def kill(self, container: str) -> None:
+    def _end(self, container: str) -> None:
         one = self._find(container)
         if one is None or one.thread is None or one.state.ended:
             return
@@ -406,7 +406,7 @@ class FakeEngine:
         self._called("remove")
         one = self._find(container)
         if one is not None:
-            self.kill(container)
+            self._end(container)
             with self._lock:
                 self.containers.pop(one.state.id, None)
 

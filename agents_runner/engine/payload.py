@@ -27,8 +27,6 @@ def container_config(spec: ContainerSpec, *, userns_host: bool = False) -> dict[
         config["Entrypoint"] = list(spec.entrypoint)
     if spec.user:
         config["User"] = spec.user
-    if spec.workdir:
-        config["WorkingDir"] = spec.workdir
     if spec.environment or spec.withheld_variables:
         # A name without a value takes the image's variable away.
         config["Env"] = [*(f"{name}={value}" for name, value in spec.environment.items()), *spec.withheld_variables]

@@ -178,10 +178,6 @@ class Engine(Protocol):
         """Ask politely, kill after `grace` seconds; nothing happens if it has ended or is gone."""
         ...
 
-    def kill(self, container: str) -> None:
-        """Kill at once; nothing happens if it has ended or is gone."""
-        ...
-
     def remove(self, container: str) -> None:
         """Remove with its anonymous volumes, killing it first; nothing happens if it is gone."""
         ...

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from agents_runner.core.container import ImageInfo
 from agents_runner.core.errors import BuildFailed
-from agents_runner.core.imageplan import LayerInputs, Script, sha256
+from agents_runner.core.imageplan import LayerInputs, sha256
 from agents_runner.core.task_plan import DockerRunnerConfig
 from agents_runner.desktop import families
 from agents_runner.launcher.files import recipe
@@ -29,7 +29,7 @@ def desktop_inputs(config: DockerRunnerConfig, base: ImageInfo) -> LayerInputs:
     return LayerInputs(
         kind="desktop",
         step="",
-        script=Script(name="desktop", text=families.install_script()),
+        script=families.install_script(),
         env_vars=proxies(config.env_vars),
         identity=f"{config.uid}:{config.gid}",
         platform=config.platform or base.platform,

@@ -53,7 +53,7 @@ def layer_job(
     layer: Layer, parent: ImageInfo, options: BuildOptions, *, token: str, instance: str, cache: str
 ) -> ContainerJob:
     """The container that runs a layer's script over its parent; `cache` names its package cache's volume, if any."""
-    stages = (Stage(phase=f"build.{layer.kind}", scripts=(layer.inputs.script.text,)),)
+    stages = (Stage(phase=f"build.{layer.kind}", scripts=(layer.inputs.script,)),)
     grants = secrets_for(options.grants, stages)
     unsafe = unsafe_variables(parent)
     plan = LauncherPlan(

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from agents_runner.core.container import ImageInfo
 from agents_runner.core.events import Phase
-from agents_runner.core.imageplan import ImagePlan, LayerInputs, Script, plan_layers
+from agents_runner.core.imageplan import ImagePlan, LayerInputs, plan_layers
 from agents_runner.core.scripts import normalise
 from agents_runner.core.task_plan import DockerRunnerConfig
 from agents_runner.images.desktop import desktop_inputs
@@ -41,7 +41,7 @@ def _env_inputs(config: DockerRunnerConfig, base: ImageInfo, step: Step) -> Laye
     return LayerInputs(
         kind="env",
         step=step.name,
-        script=Script(name=step.name or "cached preflight", text=step.text),
+        script=step.text,
         env_vars=config.env_vars,
         identity=f"{config.uid}:{config.gid}",
         platform=config.platform or base.platform,

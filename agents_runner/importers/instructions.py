@@ -43,8 +43,6 @@ class Heredoc:
 
     name: str
     body: str
-    expands: bool
-    """False if its name is quoted."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,7 +171,7 @@ def _heredocs(body: str, lines: list[str], at: int, name: str) -> tuple[tuple[He
                 "Correct it there, then import it again.",
             )
         text = "".join(line + "\n" for line in taken)
-        found.append(Heredoc(name=end, body=text, expands=match[4] is not None))
+        found.append(Heredoc(name=end, body=text))
     return tuple(found), at
 
 

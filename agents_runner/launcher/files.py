@@ -19,7 +19,6 @@ from agents_runner.core.task_plan import CONTROL_PATH, WORKSPACE_PATH, AgentLaun
 
 IN = CONTROL_PATH + "/in"
 STATE = CONTROL_PATH + "/state"
-LAUNCHER = IN + "/launcher.sh"
 PROMPT = IN + "/prompt"
 CACHE_PROGRAMS = ("caches.sh", "cache-hook.sh")
 """Not among those below: what they do changes no image."""

@@ -80,7 +80,6 @@ class Redirect:
 
     target: Word
     writes: bool
-    appends: bool = False
 
 
 @dataclass(slots=True, eq=False)

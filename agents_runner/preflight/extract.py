@@ -169,7 +169,7 @@ class Extractor:
         operator = next((c.type for c in node.children if not c.is_named), ">")
         if target is None or (operator in {">&", "<&"} and target.type == "number"):
             return []
-        return [Redirect(self.words.read(target), writes="<" not in operator, appends=">>" in operator)]
+        return [Redirect(self.words.read(target), writes="<" not in operator)]
 
     def lone_redirect(self, node: Node, context: Context) -> None:
         """`$(<file)`, `> file`."""

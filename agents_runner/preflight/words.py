@@ -21,7 +21,6 @@ _ESCAPE = re.compile(r"\\(\n|.)", re.DOTALL)
 _QUOTED_ESCAPE = re.compile(r"\\([$`\"\\])|\\\n")
 _ANSI = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\", "'": "'", '"': '"', "0": "", "e": "\x1b", "a": "\a"}
 Inside = Callable[[Iterable["Node"]], tuple[Action, ...]]
-EMPTY = Word((), "", False)
 
 
 class WordReader:

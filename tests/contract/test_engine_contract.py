@@ -99,7 +99,7 @@ def test_stopping_and_removing_are_quiet_when_there_is_nothing_to_do(port: tuple
     engine.stop(made, 0.2)
     assert engine.wait(made, 10).exit_code != 0
     engine.stop(made, 0.2)
-    engine.kill(made)
+    engine.stop(made, 0)
     engine.remove(made)
     engine.remove(made)
     engine.stop(made)
@@ -170,7 +170,7 @@ def test_a_program_inside_a_running_container(port: tuple[Engine, str]) -> None:
     assert engine.run_in(made, ["/bin/sh", "-c", "head -c 3000000 /dev/zero"]).stdout == bytes(3_000_000)
     with pytest.raises(EngineTimeout):
         engine.run_in(made, ["sleep", "60"], timeout=0.2)
-    engine.kill(made)
+    engine.stop(made, 0)
 
 
 def test_a_connection_with_a_program_inside(port: tuple[Engine, str]) -> None:
@@ -197,7 +197,7 @@ def test_a_connection_with_a_program_inside(port: tuple[Engine, str]) -> None:
     threading.Thread(target=reads, daemon=True).start()
     pipe.close()
     assert ended.wait(10)
-    engine.kill(made)
+    engine.stop(made, 0)
 
 
 def test_what_is_sent_reaches_the_first_process(port: tuple[Engine, str]) -> None:

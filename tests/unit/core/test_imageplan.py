@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents_runner.core.imageplan import MAX_TAG, LayerInputs, Script, base_name, layer_key, plan_layers
+from agents_runner.core.imageplan import MAX_TAG, LayerInputs, base_name, layer_key, plan_layers
 
 BASE = "sha256:" + "ab" * 32
 INPUTS = LayerInputs(
     kind="env",
     step="one",
-    script=Script(name="one", text="echo 1\n"),
+    script="echo 1\n",
     env_vars={"A": "1", "B": "2"},
     identity="1000:1000",
     platform="linux/amd64",
@@ -28,8 +28,8 @@ INPUTS = LayerInputs(
     "other",
     [
         replace(INPUTS, kind="desktop"),
-        replace(INPUTS, script=Script(name="one", text="echo 2\n")),
-        replace(INPUTS, script=Script(name="one", text="echo 1")),
+        replace(INPUTS, script="echo 2\n"),
+        replace(INPUTS, script="echo 1"),
         replace(INPUTS, env_vars={"A": "1"}),
         replace(INPUTS, env_vars={"A": "12", "B": ""}),
         replace(INPUTS, identity="0:0"),
@@ -42,16 +42,16 @@ def test_every_input_is_part_of_the_key(other: LayerInputs) -> None:
     assert layer_key(other, BASE) != layer_key(INPUTS, BASE)
 
 
-def test_the_order_of_variables_and_the_scripts_name_are_not() -> None:
-    other = replace(INPUTS, env_vars={"B": "2", "A": "1"}, script=Script(name="renamed", text="echo 1\n"))
+def test_the_order_of_variables_is_not() -> None:
+    other = replace(INPUTS, env_vars={"B": "2", "A": "1"})
     assert layer_key(other, BASE) == layer_key(INPUTS, BASE)
     assert re.fullmatch("[0-9a-f]{64}", layer_key(INPUTS, BASE))
 
 
 def test_a_layer_is_keyed_by_everything_below_it() -> None:
-    steps = [replace(INPUTS, step=name, script=Script(name=name, text=f"echo {name}\n")) for name in "abc"]
+    steps = [replace(INPUTS, step=name, script=f"echo {name}\n") for name in "abc"]
     plan = plan_layers(base_ref="debian:bookworm", base_id=BASE, inputs=steps)
-    changed = [steps[0], replace(steps[1], script=Script(name="b", text="echo other\n")), steps[2]]
+    changed = [steps[0], replace(steps[1], script="echo other\n"), steps[2]]
     other = plan_layers(base_ref="debian:bookworm", base_id=BASE, inputs=changed)
     same = [one.key == two.key for one, two in zip(plan.layers, other.layers, strict=True)]
     assert same == [True, False, False]

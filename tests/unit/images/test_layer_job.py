@@ -131,7 +131,7 @@ def test_variables_that_load_something_wait_until_root_is_done_and_come_back_int
 
 def test_only_this_step_runs_and_a_look_follows_whether_something_of_ours_is_left() -> None:
     job = job_of(STEP_B, options=replace(OPTIONS, grants=()))
-    assert job.files["in/scripts/00"].decode() == STEP_B.inputs.script.text
+    assert job.files["in/scripts/00"].decode() == STEP_B.inputs.script
     assert "in/scripts/01" not in job.files
     words = [line.partition(" ")[0] for line in calls(job)]
     assert words == ["ar_identity", "ar_begin", "ar_script", "ar_end", "ar_nothing_left"]

@@ -31,7 +31,7 @@ def change(**fields: object) -> DockerRunnerConfig:
 def test_each_step_is_a_layer() -> None:
     plan = plan_image(CONFIG, BASE)
     assert [(layer.kind, layer.step) for layer in plan.layers] == [("env", "a"), ("env", "b")]
-    assert all("set -e" in layer.inputs.script.text for layer in plan.layers)
+    assert all("set -e" in layer.inputs.script for layer in plan.layers)
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,6 @@ def test_it_starts_with_the_launcher_and_with_nothing_of_the_image() -> None:
     assert (spec.image, spec.entrypoint, spec.command) == ("sha256:layer", LAUNCH, ())
     assert (spec.stdin, spec.stdin_stays, spec.init) == (True, True, True)
     assert spec.platform == "linux/arm64"
-    assert spec.workdir == ""
 
 
 @pytest.mark.parametrize(("user", "started_as"), [("", ""), ("node", "0:0"), ("1234", "0:0")])
