@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import pwd
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.cli import Cli, Done
-from tests.support.docker_program import docker
 
 DROPPED = {"SETPCAP": 8, "NET_RAW": 13, "MKNOD": 27, "SETFCAP": 31}
 """The numbers of the capabilities that no script has. SETPCAP is the launcher's alone."""
@@ -33,26 +31,6 @@ tools/bin/pip -q install six
 tools/bin/python -c 'import six; print("pip installed", six.__name__)'
 npm install --silent --no-audit --no-fund is-number
 node -e 'console.log("npm installed", require("is-number")(1))'
-"""
-BASE = "agents-runner-test-capable:1"
-MAKE_BASE = r"""
-set -eu
-export DEBIAN_FRONTEND=noninteractive
-apt-get -q update
-apt-get -q install -y --no-install-recommends pacman-package-manager makepkg libarchive-tools zstd libcap2-bin
-mkdir -p /usr/share/libalpm/hooks /opt/repo /opt/make/usr/bin
-cd /opt/make
-printf '#!/bin/sh\necho it works\n' >usr/bin/capable
-chmod 755 usr/bin/capable
-setcap cap_net_raw+ep usr/bin/capable
-printf '%s\n' 'pkgname = capable' 'pkgdesc = demo' 'pkgver = 1-1' 'arch = any' 'size = 30' >.PKGINFO
-bsdtar -cf made.tar .PKGINFO usr
-grep -q SCHILY.xattr.security.capability made.tar
-zstd -q made.tar -o /opt/repo/capable-1-1-any.pkg.tar.zst
-repo-add -q /opt/repo/here.db.tar.gz /opt/repo/*.pkg.tar.zst
-printf '%s\n' '[options]' 'Architecture = auto' 'SigLevel = Never' '[here]' 'Server = file:///opt/repo' \
-    >/etc/pacman.conf
-rm -rf /opt/make
 """
 
 
@@ -117,24 +95,10 @@ def test_s6_apt_npm_and_pip_work_without_the_rights_that_are_dropped(
     assert folder / "workspace/node_modules/is-number/package.json" in made
 
 
-@pytest.fixture
-def with_pacman(debian_base: str) -> Iterator[str]:
-    """A base with a real pacman, and a package whose program has a capability of its own."""
-    made = docker("create", "--label", "agents-runner.test=capable", debian_base, "bash", "-c", MAKE_BASE).strip()
-    try:
-        done = subprocess.run(["docker", "start", "-a", made], capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-        docker("commit", "-c", 'CMD ["/bin/bash"]', made, BASE)
-    finally:
-        docker("rm", "-f", made)
-    yield BASE
-    docker("rmi", BASE)
-
-
 def test_s6_pacman_installs_a_program_with_a_capability_and_says_that_it_is_refused(
-    cli: Cli, tmp_path: Path, with_pacman: str
+    cli: Cli, tmp_path: Path, pacman_base: str
 ) -> None:
-    name = environment(cli, tmp_path, with_pacman, f"set -eu\n{RIGHTS}pacman -Sy --noconfirm capable\n")
+    name = environment(cli, tmp_path, pacman_base, f"set -eu\n{RIGHTS}pacman -Sy --noconfirm capable\n")
     done = cli("run", name, "capable; pacman -Q; getcap /usr/bin/capable", "--json")
     try:
         assert done.phase("build.env")["cache"] == "built"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
@@ -23,10 +24,12 @@ PROFILES = ("standard", "sudo", "strict")
 IMAGES = {"root": "", "tool": "tool", "4321": "4321"}
 """The image's user in the table to what its configuration says: root, one with a name, a number without a name."""
 PERSON = ("plain", "root")
+BASES = ("mini", "Debian", "Arch")
+"""Families of base images: the tests' own small one, and those with real packages of apt and pacman."""
 TRIED = tuple(privilege_probe.TRIED)
 
-_COLUMNS = ("stage", "profile", "image", "person", "uid", "CapEff", "CapPrm", "CapBnd", "CapInh", "CapAmb", "NNP",
-            "seccomp", "allowed", "refused")  # fmt: skip
+_COLUMNS = ("base", "stage", "profile", "image", "person", "uid", "CapEff", "CapPrm", "CapBnd", "CapInh", "CapAmb",
+            "NNP", "seccomp", "allowed", "refused")  # fmt: skip
 _DEFAULT = 0xA80425FB
 """The capabilities that an engine gives a container that asks for none."""
 _BIT = {"SETPCAP": 8, "NET_RAW": 13, "MKNOD": 27, "SETFCAP": 31}
@@ -34,7 +37,7 @@ CONTAINER = _DEFAULT & ~sum(1 << _BIT[name] for name in ("NET_RAW", "MKNOD", "SE
 SCRIPT = CONTAINER & ~(1 << _BIT["SETPCAP"])
 _ROOT_MAY = ("setuid program", "sudo", "chown")
 _LEFT_OUT = {"test", "idlelib", "lib2to3", "site-packages", "ensurepip", "tkinter", "turtledemo", "pydoc_data"}
-_SETUID = (
+SETUID = (
     "cp /usr/bin/cat /usr/local/bin/setuid-cat && chmod 4755 /usr/local/bin/setuid-cat && "
     "cp /usr/bin/env /usr/bin/sudo && chmod 4755 /usr/bin/sudo\n"
     "printf 'tool:x:1000:1000:Tool:/home/tool:/bin/bash\\n' >>/etc/passwd\n"
@@ -47,6 +50,7 @@ _SETUID = (
 class Row:
     """What one stage of one container has; capabilities as the kernel prints them, without their leading zeros."""
 
+    base: str
     stage: str
     profile: str
     image: str
@@ -65,8 +69,8 @@ class Row:
     def line(self) -> str:
         """The row as the page has it."""
         refused = [name for name in TRIED if name not in self.allowed]
-        cells = (self.stage, f"`{self.profile}`", self.image, self.person, self.uid, self.effective, self.permitted,
-                 self.bounding, self.inheritable, self.ambient, self.no_new_privileges, self.seccomp,
+        cells = (self.base, self.stage, f"`{self.profile}`", self.image, self.person, self.uid, self.effective,
+                 self.permitted, self.bounding, self.inheritable, self.ambient, self.no_new_privileges, self.seccomp,
                  ", ".join(self.allowed) or "nothing", _all_or(refused))  # fmt: skip
         return f"| {' | '.join(cells)} |"
 
@@ -77,7 +81,15 @@ def _all_or(refused: Sequence[str]) -> str:
     return f"all but {len(TRIED) - len(refused)}"
 
 
-def expected(*, stage: str, profile: str, image: str, person: str, person_uid: int) -> Row:
+def combinations(base: str) -> list[tuple[str, str, str]]:
+    """The images, persons and profiles that are measured on a base: all of them on the small one."""
+    if base == BASES[0]:
+        return list(itertools.product(IMAGES, PERSON, PROFILES))
+    usual = list(itertools.product(IMAGES, PERSON, ("standard",)))
+    return [*usual, ("tool", "plain", "sudo"), ("tool", "plain", "strict")]
+
+
+def expected(*, stage: str, profile: str, image: str, person: str, person_uid: int, base: str = "mini") -> Row:
     """What docs/security.md and docs/architecture.md promise, as a row. `person_uid` as seen inside."""
     scripts_uid = 0 if person == "root" or image == "root" else person_uid
     uid, held, bounding, kept = person_uid, 0, 0, True
@@ -94,6 +106,7 @@ def expected(*, stage: str, profile: str, image: str, person: str, person_uid: i
         # By then none of our processes holds a token, or a secret that is not the agent's.
         allowed = (*allowed, "ptrace of the launcher", "the launcher's memory and output", "ptrace of process 1")
     return Row(
+        base=base,
         stage=stage,
         profile=profile,
         image=image,
@@ -110,13 +123,16 @@ def expected(*, stage: str, profile: str, image: str, person: str, person_uid: i
     )
 
 
-def measured(found: dict[str, Any], *, profile: str, image: str, person: str, person_uid: int) -> Row:
+def measured(
+    found: dict[str, Any], *, profile: str, image: str, person: str, person_uid: int, base: str = "mini"
+) -> Row:
     """The probe's own words as a row."""
     uid = found["Uid"]
     if uid == str(person_uid) and uid != "0":
         uid = "the person's"
     assert tuple(found["tried"]) == TRIED
     return Row(
+        base=base,
         stage=found["stage"],
         profile=profile,
         image=image,
@@ -183,7 +199,7 @@ def make_image(mini_base: str, user: str) -> str:
     """The mini base with setuid programs (one stands in for sudo), a user, and `user` as the image's own."""
     ref = f"agents-runner-test-privileges:{user or 'root'}"
     docker("import", "-", "agents-runner-test-privileges:part", data=docker_export(mini_base))
-    made = docker("create", "agents-runner-test-privileges:part", "/bin/bash", "-c", _SETUID).strip()
+    made = docker("create", "agents-runner-test-privileges:part", "/bin/bash", "-c", SETUID).strip()
     docker("start", "-a", made)
     exported = subprocess.run(["docker", "export", made], capture_output=True, check=True, env=os.environ).stdout
     docker("import", *(["--change", f"USER {user}"] if user else []), "-", ref, data=exported)
@@ -196,8 +212,10 @@ HEAD = f"""# Rights by stage and profile
 
 Measured from inside containers, by a program that tries what is named below, on an image with a setuid program of
 root's and a `sudo`. `scripts/privileges_table.py` writes this page, and the tests hold each row against what is
-promised in [security.md](security.md) (`tests/docker/test_privileges_table.py`).
+promised in [security.md](security.md) (`tests/docker/test_privileges_table.py`,
+`tests/e2e/test_privileges_of_families.py`).
 
+- *Base*: the family of the base image; `mini` is the tests' own, a shell and the core utilities.
 - *Image*: the image's own user; `tool` has a line in `/etc/passwd`, `4321` has none.
 - *Person*: who runs the application; on a rootless engine that is `root`.
 - Capabilities are the kernel's numbers: `{CONTAINER:x}` is all that a container has, `{SCRIPT:x}` the same without
@@ -215,10 +233,16 @@ Tried each time: {", ".join(TRIED)}.
 
 
 def page(rows: Iterable[Row]) -> str:
-    """The whole page, rows in the order of stages, profiles, images and persons."""
+    """The whole page, rows in the order of bases, stages, profiles, images and persons."""
     names = tuple(IMAGES)
     ordered = sorted(
         rows,
-        key=lambda row: (STAGES.index(row.stage), PROFILES.index(row.profile), names.index(row.image), row.person),
+        key=lambda row: (
+            BASES.index(row.base),
+            STAGES.index(row.stage),
+            PROFILES.index(row.profile),
+            names.index(row.image),
+            row.person,
+        ),
     )
     return HEAD + "".join(f"{row.line}\n" for row in ordered)
