@@ -7,7 +7,6 @@ import os
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
 
 from agents_runner.core.errors import StoreError
 from agents_runner.store import locks
@@ -21,7 +20,7 @@ class Owners:
     """
 
     folder: Path
-    _held: IO[bytes] | None = None
+    _held: locks.HeldLock | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def hold(self) -> int:

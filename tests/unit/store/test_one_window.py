@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import signal
 import subprocess
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from agents_runner.core.errors import StoreError
+from agents_runner.store.locks import HeldLock
 from agents_runner.store.one_window import WindowPlace
 from tests.support.waiting import until
 
@@ -56,7 +56,7 @@ def test_f7_a_window_that_closes_meanwhile_makes_room(tmp_path: Path) -> None:
     first.__exit__(None, None, None)
     thread.join()
     (held,) = second
-    assert isinstance(held, io.IOBase)
+    assert isinstance(held, HeldLock)
     held.close()
 
 
