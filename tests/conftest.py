@@ -53,12 +53,15 @@ def engine(homes: Homes) -> Iterator[GuestEngine]:
     if alone:
         sweep.remove_leftovers(client, KEPT)
     before = sweep.look(client, homes)
+    name = secrets.token_hex(6)
+    found.base = f"{sweep.SESSION_BASE}{name}"
     state = os.environ.get("AGENTS_RUNNER_TEST_STATE")
     if state:
+        sweep.save_made(state, base=found.base, neighbour=f"neighbour-{name}")
         sweep.save(before, state)
-    found.base = session_base(found)
+    make_session_base(found, name)
     try:
-        with neighbour(client, found.base) as theirs:
+        with neighbour(client, f"neighbour-{name}", found.base) as theirs:
             yield found
             sweep.remove_new(client, before, homes)
             assert theirs.missing() == [], "what others have must be there as it was"
@@ -76,13 +79,10 @@ def engine(homes: Homes) -> Iterator[GuestEngine]:
         assert sweep.foreign_differences(before, after, KEPT, alone=True) == []
 
 
-def session_base(engine: DockerEngine) -> str:
+def make_session_base(engine: GuestEngine, name: str) -> None:
     """The mini base under a name and with an id of this session's own: no layer is shared with a person's."""
-    base = make_mini_base()
-    name = secrets.token_hex(6)
-    ref = f"{sweep.SESSION_BASE}{name}"
-    engine.import_image(base.blocks(), ref, (*CHANGES, f"LABEL {sweep.SESSION_LABEL}={name}"))
-    return ref
+    changes = (*CHANGES, f"LABEL {sweep.SESSION_LABEL}={name}")
+    engine.import_image(make_mini_base().blocks(), engine.base, changes)
 
 
 @pytest.fixture(scope="session")

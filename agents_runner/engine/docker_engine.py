@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import socket
 import threading
 import time
@@ -55,8 +56,6 @@ LONG_TIMEOUT_S = 3600
 LOOK_TIMEOUT_S = 20
 LOOKS = 6
 """An engine that is slow has as long for a look as for anything else, on a new connection each time."""
-BRIDGE = "agents-runner0"
-"""The interface of the application's network on the engine's machine; at most 15 characters."""
 FOLLOW_TIMEOUT_S = LOOK_TIMEOUT_S
 FILE_TIMEOUT_S = 30.0
 OLDEST_API = (1, 41)
@@ -428,7 +427,7 @@ class DockerEngine:
         options = {
             "com.docker.network.bridge.enable_icc": "false",
             # A network's name is not unique, its interface's is: of two that are made at once one is refused.
-            "com.docker.network.bridge.name": BRIDGE,
+            "com.docker.network.bridge.name": _interface(name),
         }
         with self._call("make a network") as client:
             client.create_network(name, driver="bridge", options=options, labels=dict(labels), check_duplicate=True)
@@ -475,6 +474,11 @@ class DockerEngine:
 def _with_labels(labels: Mapping[str, str]) -> dict[str, list[str]]:
     """The engine's filter: all of these, "" for any value."""
     return {"label": [f"{name}={value}" if value else name for name, value in labels.items()]}
+
+
+def _interface(network: str) -> str:
+    """What the interface of a network of ours is called on the engine's machine; a name has at most 15 characters."""
+    return f"ar-{hashlib.sha256(network.encode()).hexdigest()[:12]}"
 
 
 def _numbers(version: str) -> tuple[int, ...]:

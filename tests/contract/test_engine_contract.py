@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -256,17 +257,18 @@ def test_a_file_above_the_limit_is_refused(port: tuple[Engine, str]) -> None:
 
 def test_a_network_is_made_once_and_goes_when_nothing_uses_it(port: tuple[Engine, str]) -> None:
     engine, image = port
-    kind = {NETWORK_KIND: "contract"}
-    engine.ensure_network("agents-runner-apart", kind)
-    engine.ensure_network("agents-runner-apart", kind)
+    # Not the application's own name: a person's task may be on that one.
+    name, kind = f"agents-runner-contract-{secrets.token_hex(4)}", {NETWORK_KIND: "contract"}
+    engine.ensure_network(name, kind)
+    engine.ensure_network(name, kind)
     with pytest.raises(EngineRefused):
-        engine.ensure_network("agents-runner-apart", {NETWORK_KIND: "another"})
-    made = engine.create(replace(shell(image, "true"), network="agents-runner-apart"))
+        engine.ensure_network(name, {NETWORK_KIND: "another"})
+    made = engine.create(replace(shell(image, "true"), network=name))
     (found,) = engine.list_networks(kind)
-    assert (found.name, len(found.containers)) == ("agents-runner-apart", 1), "also those that do not run"
+    assert (found.name, len(found.containers)) == (name, 1), "also those that do not run"
     engine.remove(made)
     assert [one.containers for one in engine.list_networks(kind)] == [()]
     assert engine.list_networks({NETWORK_KIND: "another"}) == []
-    engine.remove_network("agents-runner-apart")
-    engine.remove_network("agents-runner-apart")
+    engine.remove_network(name)
+    engine.remove_network(name)
     assert engine.list_networks(kind) == []

@@ -1,4 +1,7 @@
-"""Tasks with ports do not reach each other: one network of the application's own, made once, never one a task."""
+"""Tasks with ports do not reach each other: one network of the application's own, made once, never one a task.
+
+On an engine of their own: on a shared one a person's task may be on that network, and must not lose it.
+"""
 
 from __future__ import annotations
 
@@ -26,6 +29,26 @@ from tests.support.waiting import until
 NAME = "agents-runner-apart"
 LABELS = {NETWORK_KIND: "apart"}
 SERVE = "exec 3<>/dev/tcp/{address}/8080"
+
+
+pytestmark = pytest.mark.skipif(
+    os.geteuid() != 0 and os.environ.get("CI") != "true", reason="starting an engine of its own needs root"
+)
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[DockerEngine]:
+    """All that these tests start asks this one, the engine's own program too."""
+    with OwnEngine(apart=True) as own, pytest.MonkeyPatch.context() as environment:
+        environment.setenv("DOCKER_HOST", own.host)
+        found = connect()
+        yield found
+        found.close()
+
+
+@pytest.fixture(scope="module")
+def mini_base(engine: DockerEngine) -> str:
+    return import_mini_base(engine)
 
 
 @pytest.fixture
@@ -106,7 +129,7 @@ def test_s7_an_answer_that_is_lost_at_its_making_is_found_again(
     what: str, engine: DockerEngine, make_environment: MakeEnvironment, cli: Cli, tmp_path: Path
 ) -> None:
     name = make_environment(ports="3000")
-    with FaultProxy(tmp_path, os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")) as proxy:
+    with FaultProxy(tmp_path, os.environ["DOCKER_HOST"]) as proxy:
         proxy.faults = [Fault(request=what, kind="drop")]
         through = Cli(home=cli.home, env={"DOCKER_HOST": proxy.host})
         done = through("run", name, "true", "--json")
@@ -146,7 +169,7 @@ def test_s7_a_network_that_vanishes_between_the_look_and_the_start_is_made_again
     engine: DockerEngine, make_environment: MakeEnvironment, cli: Cli, tmp_path: Path
 ) -> None:
     name = make_environment(ports="3000", cache_container_build="false")
-    with FaultProxy(tmp_path, os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")) as proxy:
+    with FaultProxy(tmp_path, os.environ["DOCKER_HOST"]) as proxy:
         # The container is made for the network; until its maker hears of that, the network goes.
         proxy.faults = [Fault(request=r"POST .*/containers/create", kind="delay", seconds=60)]
         process = subprocess.Popen(
@@ -168,11 +191,9 @@ def test_s7_a_network_that_vanishes_between_the_look_and_the_start_is_made_again
         engine.remove_network(NAME)
 
 
-@pytest.mark.skipif(
-    os.geteuid() != 0 and os.environ.get("CI") != "true", reason="starting an engine of its own needs root"
-)
 def test_s7_without_an_address_range_a_task_runs_and_one_clear_sentence_says_so(ar_home: Path) -> None:
-    with OwnEngine(options=("--default-address-pool", "base=172.29.254.0/24,size=24")) as own:
+    pools = ("--default-address-pool", "base=172.29.254.0/24,size=24", "--bip", "172.29.255.1/24")
+    with OwnEngine(apart=True, options=pools) as own:
         engine = connect(own.host)
         try:
             base = import_mini_base(engine)

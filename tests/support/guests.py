@@ -7,7 +7,9 @@ import os
 import re
 import secrets
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import docker
 import docker.errors
@@ -94,76 +96,88 @@ class GuestEngine(DockerEngine):
         return bool(asked) or ALONE or any(name.startswith(OURS) for name in values)
 
 
+@dataclass(frozen=True, kw_only=True)
 class Neighbour:
     """Things of another installation, and a person's own, that must be there unharmed when the session ends."""
 
-    def __init__(self, client: docker.DockerClient, base: str) -> None:
-        self._client = client
-        self._name = f"neighbour-{secrets.token_hex(4)}"
-        self._instance = secrets.token_hex(6)
-        api = client.api
-        self._image = f"agent-runner-env:{self._name}"
+    client: docker.DockerClient
+    name: str
+
+    @classmethod
+    def of(cls, client: docker.DockerClient, name: str) -> Neighbour:
+        """The things of that name, of which none need be there."""
+        return cls(client=client, name=name)
+
+    @property
+    def _things(self) -> tuple[tuple[Any, str], ...]:
+        client, name = self.client, self.name
+        return (
+            (client.containers, name),
+            (client.containers, f"agents-runner-task-{name}"),
+            (client.images, f"agent-runner-env:{name}"),
+            (client.volumes, f"{name}-data"),
+            (client.volumes, f"agents-runner-cache-{name}"),
+        )
+
+    def make(self, base: str) -> None:
+        """Make all of them, the layer upon this base image; none is left where one cannot be made."""
+        api = self.client.api
+        instance = secrets.token_hex(6)
+        (_, plain), (_, task), (_, image), (_, volume), (_, cache) = self._things
         marks = {
             labels.IMAGE_MANAGED: "true",
-            labels.IMAGE_REF: self._image,
+            labels.IMAGE_REF: image,
             labels.IMAGE_BASE: "debian:bookworm",
-            labels.IMAGE_INSTANCE: self._instance,
+            labels.IMAGE_INSTANCE: instance,
         }
-        self._plain, self._task = self._name, f"agents-runner-task-{self._name}"
-        self._volume, self._cache = f"{self._name}-data", f"agents-runner-cache-{self._name}"
+        own = {
+            labels.CONTAINER_KIND: "task",
+            labels.CONTAINER_NAME: task,
+            labels.CONTAINER_INSTANCE: instance,
+        }
         try:
-            mother = api.create_container(base, ["true"], name=self._plain)["Id"]
+            mother = api.create_container(base, ["true"], name=plain)["Id"]
             changes = [f'LABEL "{name}"="{value}"' for name, value in marks.items()]
-            api.commit(mother, *self._image.split(":"), changes="\n".join(changes))
-            own = {
-                labels.CONTAINER_KIND: "task",
-                labels.CONTAINER_NAME: self._task,
-                labels.CONTAINER_INSTANCE: self._instance,
-            }
-            api.create_container(self._image, ["true"], name=self._task, labels=own)
-            api.create_volume(self._volume)
-            api.create_volume(
-                self._cache, labels={labels.VOLUME_NAME: self._cache, labels.VOLUME_INSTANCE: self._instance}
-            )
+            api.commit(mother, *image.split(":"), changes="\n".join(changes))
+            api.create_container(image, ["true"], name=task, labels=own)
+            api.create_volume(volume)
+            api.create_volume(cache, labels={labels.VOLUME_NAME: cache, labels.VOLUME_INSTANCE: instance})
         except BaseException:
             self.remove()
             raise
 
     def missing(self) -> list[str]:
         """What is not there any more."""
-        client = self._client
-        wanted = (
-            (client.containers, self._plain),
-            (client.containers, self._task),
-            (client.images, self._image),
-            (client.volumes, self._volume),
-            (client.volumes, self._cache),
-        )
-        gone = []
-        for things, name in wanted:
-            try:
+        present = self.present()
+        return [name for _, name in self._things if name not in present]
+
+    def present(self) -> list[str]:
+        """What of it is there."""
+        found = []
+        for things, name in self._things:
+            with contextlib.suppress(docker.errors.NotFound):
                 things.get(name)
-            except docker.errors.NotFound:
-                gone.append(name)
-        return gone
+                found.append(name)
+        return found
 
     def remove(self) -> None:
-        """Take it all away again."""
-        api = self._client.api
+        """Take it all away again, as far as it is there."""
+        api = self.client.api
+        (_, plain), (_, task), (_, image), (_, volume), (_, cache) = self._things
+        for box in (task, plain):
+            with contextlib.suppress(docker.errors.APIError):
+                api.remove_container(box, force=True)
         with contextlib.suppress(docker.errors.APIError):
-            api.remove_container(self._task, force=True)
-        with contextlib.suppress(docker.errors.APIError):
-            api.remove_container(self._plain, force=True)
-        with contextlib.suppress(docker.errors.APIError):
-            api.remove_image(self._image)
-        for name in (self._volume, self._cache):
+            api.remove_image(image)
+        for name in (volume, cache):
             with contextlib.suppress(docker.errors.APIError):
                 api.remove_volume(name)
 
 
 @contextlib.contextmanager
-def neighbour(client: docker.DockerClient, base: str) -> Iterator[Neighbour]:
-    made = Neighbour(client, base)
+def neighbour(client: docker.DockerClient, name: str, base: str) -> Iterator[Neighbour]:
+    made = Neighbour.of(client, name)
+    made.make(base)
     try:
         yield made
     finally:

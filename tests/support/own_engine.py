@@ -21,6 +21,9 @@ class OwnEngine:
     size_mb: int | None = None
     options: tuple[str, ...] = ()
     """Further words for the engine's own command line."""
+    apart: bool = False
+    """In a network namespace of its own: what it does to interfaces and filter rules is seen by nobody else, and its
+    containers reach nothing outside."""
     folder: Path = field(
         default_factory=lambda: Path(tempfile.mkdtemp(prefix="agents-runner-engine-", dir="/var/tmp"))
     )
@@ -40,9 +43,10 @@ class OwnEngine:
 
     def __enter__(self) -> OwnEngine:
         self.root.mkdir()
-        for words in (("add", self.bridge, "type", "bridge"), ("set", self.bridge, "up")):
-            subprocess.run(["ip", "link", *words], check=True)
-        subprocess.run(["ip", "address", "add", "172.29.255.1/24", "dev", self.bridge], check=True)
+        if not self.apart:
+            for words in (("add", self.bridge, "type", "bridge"), ("set", self.bridge, "up")):
+                subprocess.run(["ip", "link", *words], check=True)
+            subprocess.run(["ip", "address", "add", "172.29.255.1/24", "dev", self.bridge], check=True)
         if self.size_mb is not None:
             image = self.folder / "disk.img"
             subprocess.run(["truncate", "-s", f"{self.size_mb}M", str(image)], check=True)
@@ -52,16 +56,13 @@ class OwnEngine:
         return self
 
     def start(self) -> None:
-        # A bridge of its own: without one the engine would take the machine's away.
-        command = ["dockerd", "--host", self.host, "--data-root", str(self.root), "--bridge", self.bridge]
-        command += [
-            "--exec-root",
-            str(self.folder / "exec"),
-            "--pidfile",
-            str(self.folder / "pid"),
-            "--iptables=false",
-            *self.options,
-        ]
+        command = ["dockerd", "--host", self.host, "--data-root", str(self.root)]
+        command += ["--exec-root", str(self.folder / "exec"), "--pidfile", str(self.folder / "pid"), *self.options]
+        if self.apart:
+            command = ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh", *command]
+        else:
+            # A bridge of its own: without one the engine would take the machine's away.
+            command += ["--bridge", self.bridge, "--iptables=false"]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
         until(self.answers, timeout=60)
@@ -94,7 +95,8 @@ class OwnEngine:
             for path in sorted(self.folder.rglob("*"), reverse=True):
                 if os.path.ismount(path):
                     subprocess.run(["umount", "-l", str(path)], check=False)
-            subprocess.run(["ip", "link", "delete", self.bridge], check=False)
+            if not self.apart:
+                subprocess.run(["ip", "link", "delete", self.bridge], check=False)
             self._end_helpers()
             shutil.rmtree(self.folder, ignore_errors=True)
 

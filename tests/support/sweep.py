@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
+import signal
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
@@ -23,7 +25,7 @@ from agents_runner.core.container import (
     NETWORK_KIND,
     VOLUME_NAME,
 )
-from tests.support.guests import Homes, is_others
+from tests.support.guests import Homes, Neighbour, is_others
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +49,8 @@ SESSION_BASE = TEST_BASES + "mini:"
 """The smallest base image, made anew for each session, so that no layer upon it is ever shared with a person."""
 SESSION_LABEL = "agents-runner.session"
 """On that image: it gives it an id of its own."""
+MADE = "made.json"
+"""In a session's folder: the names of what it makes for all of its tests."""
 MINI = "agents-runner-mini:"
 """The application's smallest base image. People's demos stand on it."""
 
@@ -245,13 +249,40 @@ def main(folder: str) -> None:
     before = Seen(**{name: tuple(value) for name, value in json.loads(path.read_text()).items()})
     client = docker.from_env()
     try:
+        _end_processes(Path(folder))
         remove_new(client, before, Homes(Path(folder)))
+        _remove_made(client, Path(folder) / MADE)
     finally:
         client.close()
 
 
+def _end_processes(folder: Path) -> None:
+    """End the application's processes of the session's homes: one that is detached goes on, and makes containers."""
+    home = f"AGENTS_RUNNER_HOME={folder}/".encode()
+    for one in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if any(variable.startswith(home) for variable in one.read_bytes().split(b"\0")):
+                os.kill(int(one.parent.name), signal.SIGKILL)
+
+
+def _remove_made(client: docker.DockerClient, path: Path) -> None:
+    """What a session makes for all of its tests: it bears no home, or that of a neighbour who does not exist."""
+    try:
+        made = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return
+    Neighbour.of(client, made["neighbour"]).remove()
+    with contextlib.suppress(docker.errors.APIError):
+        remove_base(made["base"])
+
+
 def save(seen: Seen, folder: str) -> None:
     (Path(folder) / "before.json").write_text(json.dumps(asdict(seen)))
+
+
+def save_made(folder: str, *, base: str, neighbour: str) -> None:
+    """Note the names before there is anything: whoever sweeps after a kill knows them."""
+    (Path(folder) / MADE).write_text(json.dumps({"base": base, "neighbour": neighbour}))
 
 
 if __name__ == "__main__":
