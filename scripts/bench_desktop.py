@@ -42,8 +42,8 @@ WAITS = "while :; do sleep 1; done"
 def answers(url: str, protocols: list[str]) -> bool:
     """True once the VNC server's greeting comes over this WebSocket."""
     try:
-        with connect(url, subprotocols=protocols, compression=None, open_timeout=5) as door:  # type: ignore[arg-type]
-            return door.recv(timeout=5) == GREETING
+        with connect(url, subprotocols=protocols, compression=None, open_timeout=5) as proxy:  # type: ignore[arg-type]
+            return proxy.recv(timeout=5) == GREETING
     except (OSError, WebSocketException, EOFError):
         return False
 

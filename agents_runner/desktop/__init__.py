@@ -1,1 +1,1 @@
-"""A screen for agents: the scripts that install and start it, and the door through which a person looks at it."""
+"""A screen for agents: the scripts that install and start it, and the proxy through which a person looks at it."""

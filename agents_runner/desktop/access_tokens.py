@@ -15,7 +15,7 @@ _PATIENCE_S = 2.0
 
 @dataclass(frozen=True, kw_only=True)
 class AccessTokens:
-    """Where a door is and what opens it; kept so that it can be opened again at the same place."""
+    """Where a proxy is and what opens it; kept so that it can be opened again at the same place."""
 
     port: int
     control: str
@@ -35,7 +35,7 @@ class AccessTokens:
 
     @classmethod
     def from_json(cls, data: bytes | None) -> AccessTokens | None:
-        """None for what is no door's keys."""
+        """None for what is no proxy's tokens."""
         try:
             found = json.loads(data or b"")
             return cls(port=int(found["port"]), control=str(found["control"]), view=str(found["view"]))
@@ -49,7 +49,7 @@ def new_token() -> str:
 
 
 def answers(port: int) -> bool:
-    """True if something listens on the door's port."""
+    """True if something listens on the proxy's port."""
     try:
         with socket.create_connection((ADDRESS, port), timeout=_PATIENCE_S):
             return True

@@ -51,7 +51,7 @@ class TaskRunnerFactory:
             secret_values=self.secrets.values_of,
             owners=self.owners,
             coordinator=self.coordinator,
-            open_door=self.desktop.open,
+            open_proxy=self.desktop.open,
             keep_picture=self.desktop.keep_picture,
             max_running=self.settings.load().max_running_tasks,
             log_file=self.paths.application_log,

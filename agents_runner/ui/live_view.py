@@ -45,7 +45,7 @@ def main() -> int:
     QGuiApplication.setDesktopFileName("agents-runner")
 
     class Page(QWebEnginePage):
-        """Stays at the desktop's door, and keeps what the page says about itself out of every log."""
+        """Stays at the desktop's proxy, and keeps what the page says about itself out of every log."""
 
         def acceptNavigationRequest(self, url: QUrl | str, _kind: object, _main_frame: bool) -> bool:
             asked = QUrl(url)

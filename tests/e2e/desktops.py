@@ -139,20 +139,20 @@ def token_of(url: str) -> str:
 
 
 def greeting(url: str, token: str, **headers: str) -> bytes:
-    """The first bytes that the desktop's door lets flow for this token; raises InvalidStatus where it is refused."""
+    """The first bytes that the desktop's proxy lets flow for this token; raises InvalidStatus where it is refused."""
     address = url.partition("#")[0].replace("http://", "ws://") + "vnc"
     wanted = ["binary", *([f"token.{token}"] if token else [])]
-    with connect(address, subprotocols=wanted, additional_headers=headers or None, compression=None) as door:  # type: ignore[arg-type]
-        data = door.recv(timeout=30)
+    with connect(address, subprotocols=wanted, additional_headers=headers or None, compression=None) as proxy:  # type: ignore[arg-type]
+        data = proxy.recv(timeout=30)
         return data if isinstance(data, bytes) else data.encode()
 
 
 def refusal(url: str, token: str, **headers: str) -> int:
-    """The HTTP status with which the door refuses; fails if it opens."""
+    """The HTTP status with which the proxy refuses; fails if it opens."""
     try:
         data = greeting(url, token, **headers)
     except InvalidStatus as error:
         return error.response.status_code
     except ConnectionClosed as error:
         raise AssertionError(f"closed only after it had opened: {error}") from error
-    raise AssertionError(f"the door opened: {data!r}")
+    raise AssertionError(f"the proxy opened: {data!r}")

@@ -291,7 +291,7 @@ def test_s4_view_only_cannot_type_whatever_the_page_says(desk: Desk, browser: Br
         task.ready()
         view, control = task.url(view_only=True), task.url()
         assert token_of(view) != token_of(control)
-        # Without `view=1` the page itself would send keys: the door does not let them pass.
+        # Without `view=1` the page itself would send keys: the proxy does not let them pass.
         with browser.open(view.replace("&view=1", "")) as page:
             page.wait_for_state("Connected")
             until(lambda: page.pixels(*BLUE) > 100_000, what="the terminal on the page that may only look")
@@ -324,7 +324,7 @@ def test_after_a_kill_the_same_address_opens_again(desk: Desk, browser: Browser,
             os.kill(owner_of(task), signal.SIGKILL)
             page.wait_for_state("Trying again")
             # Any look at the tasks takes them up; the page finds its way back by itself.
-            until(lambda: task.desktop().code == 0, what="the door")
+            until(lambda: task.desktop().code == 0, what="the proxy")
             assert task.url() == url
             page.wait_for_state("Connected")
             until(lambda: page.pixels(*BLUE) > 100_000, what="the terminal")
@@ -360,7 +360,7 @@ def reachable(address: str, port: int) -> bool:
     return True
 
 
-def test_s5_the_door_is_on_loopback_only(watched: RunningTask) -> None:
+def test_s5_the_proxy_is_on_loopback_only(watched: RunningTask) -> None:
     port = watched.keys["port"]
     assert reachable("127.0.0.1", port)
     assert len(own_addresses()) > 1
@@ -414,12 +414,12 @@ def test_s4_a_neighbour_on_the_same_bridge_finds_every_port_closed(watched: Runn
 
 
 def answer(port: int, path: str, **headers: str) -> int:
-    door = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    proxy = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     try:
-        door.request("GET", path, headers=headers)
-        return door.getresponse().status
+        proxy.request("GET", path, headers=headers)
+        return proxy.getresponse().status
     finally:
-        door.close()
+        proxy.close()
 
 
 def test_s4_foreign_hosts_and_origins_are_refused(watched: RunningTask) -> None:

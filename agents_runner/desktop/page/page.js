@@ -1,5 +1,5 @@
 // Shows a task's desktop. The address's fragment holds what opens it: #token=..., and view=1 for a first look only.
-// The fragment stays in this browser; the token goes to the door as a WebSocket subprotocol.
+// The fragment stays in this browser; the token goes to the proxy as a WebSocket subprotocol.
 const fragment = new URLSearchParams(location.hash.slice(1));
 const token = fragment.get("token") || "";
 const state = document.getElementById("state");

@@ -62,7 +62,7 @@ def _resumed(run: TaskRun, state: ContainerState) -> Generator[Event, None, None
     )
     with session:
         run.screen.open_again()
-        run.screen.lead_to(state.id)
+        run.screen.attach(state.id)
         try:
             run.limits = Limits(config, age_s=_age(state, engine.clock()))
             yield from run.watched(session, session.resume(run))

@@ -17,18 +17,18 @@ from agents_runner.engine.port import Engine, EngineFactory
 from agents_runner.runner.services import DesktopAddress, Picture
 from agents_runner.runner.tasks.workers import Workers
 
-KEYS_FILE = "desktop.json"
+TOKENS_FILE = "desktop.json"
 PICTURE_FILE = "desktop.png"
 PICTURE_TIMEOUT_S = 20.0
 MAX_PICTURE = 32 * 1024 * 1024
 
 
-class DoorPort(Protocol):
-    """What a task needs of its desktop's door; see `desktop.door.Door`."""
+class DesktopProxyPort(Protocol):
+    """What a task needs of its desktop's proxy; see `desktop.proxy.DesktopProxy`."""
 
     @property
     def url(self) -> str: ...
-    def lead_to(self, container: str) -> None: ...
+    def attach(self, container: str) -> None: ...
     def close(self) -> None: ...
 
 
@@ -66,31 +66,31 @@ def last_picture(engine: Engine, container: str) -> bytes | None:
 
 @dataclass(frozen=True, kw_only=True)
 class DesktopService:
-    """See `runner.services.DesktopPort`; also opens the door of a task that begins."""
+    """See `runner.services.DesktopPort`; also opens the proxy of a task that begins."""
 
     engine: EngineFactory
     files: TaskFiles
     asking: Executor = field(default_factory=lambda: Workers(limit=4, name="desktop-engine"))
-    """Threads that talk to the engine for all doors."""
+    """Threads that talk to the engine for all proxies."""
 
     # -- for the task itself -----------------------------------------------------------------------
 
-    def open(self, config: DockerRunnerConfig, engine: Engine) -> DoorPort:
-        """The task's door; at the same place and with the same keys as one that a killed application left.
+    def open(self, config: DockerRunnerConfig, engine: Engine) -> DesktopProxyPort:
+        """The task's proxy; at the same place and with the same tokens as one that a killed application left.
 
-        Raises StoreError where it cannot be opened or its keys cannot be kept.
+        Raises StoreError where it cannot be opened or its tokens cannot be kept.
         """
         # Imported here: a task without a desktop does not wait for a WebSocket server.
-        from agents_runner.desktop.door import Door
+        from agents_runner.desktop.proxy import DesktopProxy
 
         task_id = config.task_id
-        door = Door(engine, user=_user(config), asking=self.asking, again=self._keys(task_id))
+        proxy = DesktopProxy(engine, user=_user(config), asking=self.asking, earlier=self._tokens(task_id))
         try:
-            self.files.keep(task_id, KEYS_FILE, door.keys.to_json())
+            self.files.keep(task_id, TOKENS_FILE, proxy.tokens.to_json())
         except StoreError:
-            door.close()
+            proxy.close()
             raise
-        return _KeptDoor(door=door, forget=lambda: self.files.forget(task_id, KEYS_FILE))
+        return _RecordedProxy(proxy=proxy, forget=lambda: self.files.forget(task_id, TOKENS_FILE))
 
     def close(self) -> None:
         self.asking.shutdown(wait=False, cancel_futures=True)
@@ -102,15 +102,17 @@ class DesktopService:
 
     def address(self, task_id: str, *, view_only: bool = False) -> DesktopAddress:
         task = self.files.get(task_id)
-        keys = self._keys(task.id)
-        if keys is None or task.state.final:
+        tokens = self._tokens(task.id)
+        if tokens is None or task.state.final:
             raise self._missing(task)
-        if not answers(keys.port):
+        if not answers(tokens.port):
             raise NoDesktop(
                 f"The desktop of task {task.id} cannot be reached: the application that runs it does not answer.",
                 "It can be reached again once the application has taken the task up.",
             )
-        return DesktopAddress(task=task.id, url=keys.address("view" if view_only else "control"), view_only=view_only)
+        return DesktopAddress(
+            task=task.id, url=tokens.address("view" if view_only else "control"), view_only=view_only
+        )
 
     def picture(self, task_id: str) -> Picture:
         task = self.files.get(task_id)
@@ -139,26 +141,26 @@ class DesktopService:
             f"The desktop of task {task.id} is not there (yet).", "Its log says what it waits for or what went wrong."
         )
 
-    def _keys(self, task_id: str) -> AccessTokens | None:
-        return AccessTokens.from_json(self.files.kept(task_id, KEYS_FILE))
+    def _tokens(self, task_id: str) -> AccessTokens | None:
+        return AccessTokens.from_json(self.files.kept(task_id, TOKENS_FILE))
 
 
 @dataclass(frozen=True, kw_only=True)
-class _KeptDoor:
-    """A door whose keys are forgotten when it is closed."""
+class _RecordedProxy:
+    """A proxy whose tokens are forgotten when it is closed."""
 
-    door: DoorPort
+    proxy: DesktopProxyPort
     forget: Callable[[], None]
 
     @property
     def url(self) -> str:
-        return self.door.url
+        return self.proxy.url
 
-    def lead_to(self, container: str) -> None:
-        self.door.lead_to(container)
+    def attach(self, container: str) -> None:
+        self.proxy.attach(container)
 
     def close(self) -> None:
-        self.door.close()
+        self.proxy.close()
         self.forget()
 
 

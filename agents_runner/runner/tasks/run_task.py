@@ -83,7 +83,7 @@ class TaskRun:
         tools = self.tools
         self.limits = Limits(self.config)
         self.screen = TaskScreen(
-            config=self.config, engine=tools.engine, open_door=tools.open_door, keep=tools.keep_picture
+            config=self.config, engine=tools.engine, open_proxy=tools.open_proxy, keep=tools.keep_picture
         )
 
     def deadline(self) -> float | None:
@@ -226,7 +226,7 @@ class TaskRun:
         with Session(engine=tools.engine, control=tools.control, job=job, cancel=tools.cancel) as session:
             self._check_mounts(mounts)
             session.start()
-            self.screen.lead_to(session.container)
+            self.screen.attach(session.container)
             if self.image != self.config.base_image:
                 tools.on_image_used(self.image)
             yield from self._ports(session.container)

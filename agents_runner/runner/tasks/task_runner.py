@@ -28,7 +28,7 @@ from agents_runner.runner.services import ActiveTasks, Listener, TaskRequest
 from agents_runner.runner.tasks.adoption import RecordedProgress, follow_task
 from agents_runner.runner.tasks.agent_events import with_agent_messages
 from agents_runner.runner.tasks.cancellation import TaskCancellation
-from agents_runner.runner.tasks.desktop import DoorPort
+from agents_runner.runner.tasks.desktop import DesktopProxyPort
 from agents_runner.runner.tasks.late_record import LateRecords, PatientRecord, StoredRecord
 from agents_runner.runner.tasks.log_limit import limited
 from agents_runner.runner.tasks.plan_launch import Host, check_prompt, plan_launch, without_caches
@@ -101,7 +101,7 @@ class TaskRunner:
     secret_values: Callable[[str, Iterable[SecretGrant]], SecretValues] = lambda _id, _grants: SecretValues()
     """Environment id and grants to the values; raises InvalidInput for one that has none."""
     coordinator: BuildCoordinator = field(default_factory=SoloCoordinator)
-    open_door: Callable[[DockerRunnerConfig, Engine], DoorPort] | None = None
+    open_proxy: Callable[[DockerRunnerConfig, Engine], DesktopProxyPort] | None = None
     """Opens the way to a task's desktop."""
     keep_picture: Callable[[str, bytes], None] = lambda _task, _png: None
     """Told a task's id and the last picture of its desktop."""
@@ -288,7 +288,7 @@ class TaskRunner:
             workspaces=self.workspaces,
             read_login=_read,
             on_login_used=lambda target, path, old, new: self.accept_login(agent, target, path, old, new),
-            open_door=partial(self.open_door, config, engine) if self.open_door else None,
+            open_proxy=partial(self.open_proxy, config, engine) if self.open_proxy else None,
             keep_picture=partial(self.keep_picture, task_id),
             on_image_used=partial(self._note_image, config.environment_id),
             secrets=values,

@@ -14,7 +14,7 @@ from agents_runner.engine.port import Engine
 from agents_runner.images.desktop import explanation, is_hopeless
 from agents_runner.images.ensure import Ensured
 from agents_runner.launcher.files import DesktopStart
-from agents_runner.runner.tasks.desktop import DoorPort, last_picture, take_picture
+from agents_runner.runner.tasks.desktop import DesktopProxyPort, last_picture, take_picture
 
 DESKTOP_PHASES = (Phase.DESKTOP_INSTALL, Phase.DESKTOP)
 LAST_PICTURE_TIMEOUT_S = 5.0
@@ -27,10 +27,10 @@ class TaskScreen:
 
     config: DockerRunnerConfig
     engine: Engine
-    open_door: Callable[[], DoorPort] | None
+    open_proxy: Callable[[], DesktopProxyPort] | None
     keep: Callable[[bytes], None]
     """Told the last picture; raises StoreError."""
-    _door: DoorPort | None = None
+    _proxy: DesktopProxyPort | None = None
     _there: bool = False
 
     def start(self, ensured: Ensured) -> DesktopStart | None:
@@ -39,32 +39,32 @@ class TaskScreen:
             return None
         install = not ensured.baked.get("desktop")
         files = start_files() | ({"install.sh": install_script()} if install else {})
-        return DesktopStart(files=files, install=install, url=self._door.url if self._door else "")
+        return DesktopStart(files=files, install=install, url=self._proxy.url if self._proxy else "")
 
     def open(self, ensured: Ensured) -> Iterator[Notice]:
-        """Open its door, before there is anything behind it."""
-        if self.open_door is None or not self._is_wanted(ensured):
+        """Open its proxy, before there is anything behind it."""
+        if self.open_proxy is None or not self._is_wanted(ensured):
             return
         try:
-            self._door = self.open_door()
+            self._proxy = self.open_proxy()
         except StoreError as error:
             yield Notice(message=f"Nobody can look at the desktop: {error.message}", hint=error.hint)
 
     def open_again(self) -> None:
         """Of a task that is taken up."""
-        if self.open_door is not None and self.config.headless_desktop_enabled:
+        if self.open_proxy is not None and self.config.headless_desktop_enabled:
             with contextlib.suppress(StoreError):
-                self._door = self.open_door()
+                self._proxy = self.open_proxy()
 
-    def lead_to(self, container: str) -> None:
+    def attach(self, container: str) -> None:
         """Before the screen is there: who looks already is connected the moment it is."""
-        if self._door is not None:
-            self._door.lead_to(container)
+        if self._proxy is not None:
+            self._proxy.attach(container)
 
     def close(self) -> None:
-        door, self._door = self._door, None
-        if door is not None:
-            door.close()
+        proxy, self._proxy = self._proxy, None
+        if proxy is not None:
+            proxy.close()
 
     def stage_over(self, phase: Phase, code: int, tail: Iterable[str]) -> Iterator[Notice]:
         """Installing or starting it has ended; a failure is said, and the task goes on without."""

@@ -15,7 +15,7 @@ from agents_runner.core.task_plan import DockerRunnerConfig
 from agents_runner.engine.port import Engine
 from agents_runner.images.layer_job import BuildOptions
 from agents_runner.images.sharing import BuildCoordinator, SoloCoordinator
-from agents_runner.runner.tasks.desktop import DoorPort
+from agents_runner.runner.tasks.desktop import DesktopProxyPort
 
 
 def new_token() -> str:
@@ -42,7 +42,7 @@ class Tools:
     coordinator: BuildCoordinator = field(default_factory=SoloCoordinator)
     asked_at: float = field(default_factory=time.time)
     """When the person asked for the task, in seconds since the epoch."""
-    open_door: Callable[[], DoorPort] | None = None
+    open_proxy: Callable[[], DesktopProxyPort] | None = None
     """Opens the way to the task's desktop; raises StoreError. None where nobody is to look at it."""
     keep_picture: Callable[[bytes], None] = lambda _png: None
     """Told the last picture of the desktop; raises StoreError."""

@@ -1,4 +1,4 @@
-"""The door under a flood, and before hostile containers: few threads, nothing run, nothing of theirs served."""
+"""The proxy under a flood, and before hostile containers: few threads, nothing run, nothing of theirs served."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from websockets.sync.client import connect
 from agents_runner.core.container import ContainerSpec
 from agents_runner.desktop import container_paths
 from agents_runner.desktop.acceptor import Acceptor
-from agents_runner.desktop.door import MAX_CONNECTIONS, Door
+from agents_runner.desktop.proxy import MAX_CONNECTIONS, DesktopProxy
 from agents_runner.engine.fake import FakeEngine
 from agents_runner.engine.port import Ran
 from tests.support.waiting import until
@@ -54,16 +54,16 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeEngine]:
 
 
 @pytest.fixture
-def door(engine: FakeEngine) -> Iterator[Door]:
+def proxy(engine: FakeEngine) -> Iterator[DesktopProxy]:
     with ThreadPoolExecutor(2) as asking:
-        made = Door(engine, user="1000:1000", asking=asking)
-        made.lead_to("box")
+        made = DesktopProxy(engine, user="1000:1000", asking=asking)
+        made.attach("box")
         yield made
         made.close()
 
 
-def ask(door: Door, path: str) -> tuple[int, bytes]:
-    connection = HTTPConnection("127.0.0.1", door.keys.port, timeout=30)
+def ask(proxy: DesktopProxy, path: str) -> tuple[int, bytes]:
+    connection = HTTPConnection("127.0.0.1", proxy.tokens.port, timeout=30)
     try:
         connection.request("GET", path)
         answer = connection.getresponse()
@@ -72,47 +72,47 @@ def ask(door: Door, path: str) -> tuple[int, bytes]:
         connection.close()
 
 
-def door_threads() -> int:
-    return sum(thread.name == "desktop-door" for thread in threading.enumerate())
+def proxy_threads() -> int:
+    return sum(thread.name == "desktop-proxy" for thread in threading.enumerate())
 
 
-def test_m5_a_bomb_in_the_container_is_never_asked_for(door: Door, engine: FakeEngine) -> None:
+def test_m5_a_bomb_in_the_container_is_never_asked_for(proxy: DesktopProxy, engine: FakeEngine) -> None:
     data = bomb()
     assert len(data) < 1_100_000
     engine.insiders.append(lambda _argv: Ran(exit_code=0, stdout=data, stderr=b""))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    status, script = ask(door, "/novnc/core/rfb.js?1")
+    status, script = ask(proxy, "/novnc/core/rfb.js?1")
     assert (status, b"noVNC" in script) == (200, True)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000, "kilobytes"
     assert "run_in" not in engine.calls
 
 
-def test_low_without_a_token_nothing_is_run(door: Door, engine: FakeEngine) -> None:
+def test_low_without_a_token_nothing_is_run(proxy: DesktopProxy, engine: FakeEngine) -> None:
     for path in ("/", "/page.js", "/novnc/core/rfb.js", "/novnc/vendor/pako/lib/zlib/inflate.js", "/check", "/x"):
-        ask(door, path)
+        ask(proxy, path)
     with suppress(WebSocketException):
-        connect(f"ws://127.0.0.1:{door.keys.port}/vnc", compression=None).close()
+        connect(f"ws://127.0.0.1:{proxy.tokens.port}/vnc", compression=None).close()
     assert not {"run_in", "connect_in", "get_file"} & set(engine.calls)
     for path in (
-        "/novnc/../door.py",
+        "/novnc/../proxy.py",
         "/novnc/core/../../page.js",
         "/novnc/core",
         "/novnc//core/rfb.js",
         "/novnc/LICENSE.txt",
     ):
-        assert ask(door, path)[0] == 404
+        assert ask(proxy, path)[0] == 404
 
 
-def test_low_a_thousand_half_open_connections_take_few_threads_and_keep_nobody_out(door: Door) -> None:
-    address = f"ws://127.0.0.1:{door.keys.port}/vnc"
-    words = ["binary", f"token.{door.keys.control}"]
+def test_low_a_thousand_half_open_connections_take_few_threads_and_keep_nobody_out(proxy: DesktopProxy) -> None:
+    address = f"ws://127.0.0.1:{proxy.tokens.port}/vnc"
+    words = ["binary", f"token.{proxy.tokens.control}"]
     with ExitStack() as stack:
         viewer = stack.enter_context(connect(address, subprotocols=words, compression=None))  # type: ignore[arg-type]
         assert viewer.recv(timeout=30) == GREETING
         most = 0
         for _ in range(1000):
-            stack.enter_context(socket.create_connection(("127.0.0.1", door.keys.port)))
-            most = max(most, door_threads())
+            stack.enter_context(socket.create_connection(("127.0.0.1", proxy.tokens.port)))
+            most = max(most, proxy_threads())
         assert most <= MAX_CONNECTIONS + 1, "a thread each, and the one that takes connections"
         # Who is inside stays inside, and who comes with a token finds a place.
         viewer.send(b"still here")
@@ -126,7 +126,7 @@ def test_low_a_thousand_half_open_connections_take_few_threads_and_keep_nobody_o
                 return False
 
         until(another)
-    until(lambda: door_threads() <= 2)
+    until(lambda: proxy_threads() <= 2)
 
 
 def test_low_the_acceptor_never_holds_more_than_it_may_and_closes_the_oldest() -> None:

@@ -77,37 +77,37 @@ def service(engine: FakeEngine, files: Files) -> DesktopService:
     return DesktopService(engine=lambda: engine, files=files)
 
 
-def test_an_open_door_has_an_address_until_it_is_closed(
+def test_an_open_proxy_has_an_address_until_it_is_closed(
     service: DesktopService, engine: FakeEngine, files: Files
 ) -> None:
-    door = service.open(CONFIG, engine)
+    proxy = service.open(CONFIG, engine)
     control, view = service.address("t"), service.address("t", view_only=True)
-    keys = AccessTokens.from_json(files.here["desktop.json"])
-    assert keys is not None
-    assert control.url == f"{door.url}#token={keys.control}"
-    assert view.url == f"{door.url}#token={keys.view}&view=1"
+    tokens = AccessTokens.from_json(files.here["desktop.json"])
+    assert tokens is not None
+    assert control.url == f"{proxy.url}#token={tokens.control}"
+    assert view.url == f"{proxy.url}#token={tokens.view}&view=1"
     assert (control.view_only, view.view_only) == (False, True)
-    door.close()
+    proxy.close()
     assert "desktop.json" not in files.here
     with pytest.raises(NoDesktop, match="not there \\(yet\\)"):
         service.address("t")
 
 
-def test_a_door_that_a_killed_application_left_is_opened_with_the_same_keys(
+def test_a_proxy_that_a_killed_application_left_is_opened_with_the_same_keys(
     service: DesktopService, engine: FakeEngine, files: Files
 ) -> None:
     left = AccessTokens(port=1, control="c" * 32, view="v" * 32)
     files.here["desktop.json"] = left.to_json()
     with pytest.raises(NoDesktop, match="cannot be reached"):
         service.address("t")
-    door = service.open(CONFIG, engine)
+    proxy = service.open(CONFIG, engine)
     try:
         assert service.address("t").url.endswith("#token=" + "c" * 32)
     finally:
-        door.close()
+        proxy.close()
 
 
-def test_keys_that_cannot_be_kept_leave_no_door_open(
+def test_keys_that_cannot_be_kept_leave_no_proxy_open(
     service: DesktopService, engine: FakeEngine, files: Files
 ) -> None:
     files.full = True

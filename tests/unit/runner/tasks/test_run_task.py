@@ -326,17 +326,17 @@ def test_lines_are_in_order_and_whole(engine: FakeEngine, tmp_path: Path) -> Non
     assert lines[-2001:] == [*map(str, range(2000)), "no end"]
 
 
-class Door:
-    """A desktop's door that notes where it leads."""
+class DesktopProxy:
+    """A desktop's proxy that notes where it leads."""
 
     url = "http://127.0.0.1:1/"
 
     def __init__(self) -> None:
-        self.leads_to: list[str] = []
+        self.attached: list[str] = []
         self.closed = False
 
-    def lead_to(self, container: str) -> None:
-        self.leads_to.append(container)
+    def attach(self, container: str) -> None:
+        self.attached.append(container)
 
     def close(self) -> None:
         self.closed = True
@@ -353,11 +353,11 @@ def plan_of(spec: ContainerSpec) -> list[str]:
 
 @dataclass
 class DesktopRun:
-    """One task with a desktop: its events, its plan for the launcher, its door, its kept pictures."""
+    """One task with a desktop: its events, its plan for the launcher, its proxy, its kept pictures."""
 
     events: list[Event]
     plan: list[str]
-    door: Door
+    proxy: DesktopProxy
     pictures: list[bytes]
 
     @property
@@ -375,7 +375,7 @@ def with_desktop(
     at_start: tuple[str, ...] = ("begin desktop", "end desktop 0"),
 ) -> DesktopRun:
     """Run it; the build of a layer of the kind `failing` ends with `status`."""
-    door, plans, pictures = Door(), list[list[str]](), list[bytes]()
+    proxy, plans, pictures = DesktopProxy(), list[list[str]](), list[bytes]()
 
     def build(spec: ContainerSpec, _console: Console, _mark: str) -> int:
         return status if failing and any(f"begin build.{failing}" in line for line in plan_of(spec)) else 0
@@ -388,12 +388,12 @@ def with_desktop(
         return works(spec, console, mark)
 
     engine.program = plays(build, task)
-    tools = plain_tools(engine, tmp_path, open_door=lambda: door, keep_picture=pictures.append)
+    tools = plain_tools(engine, tmp_path, open_proxy=lambda: proxy, keep_picture=pictures.append)
     events = list(run_task(config, b"prompt", tools))
     assert result(events).state is TaskState.SUCCEEDED
     assert engine.containers == {}
-    assert door.closed or not door.leads_to
-    return DesktopRun(events=events, plan=plans[-1], door=door, pictures=pictures)
+    assert proxy.closed or not proxy.attached
+    return DesktopRun(events=events, plan=plans[-1], proxy=proxy, pictures=pictures)
 
 
 def test_a_desktop_is_a_layer_and_a_stage(engine: FakeEngine, tmp_path: Path) -> None:
@@ -405,7 +405,7 @@ def test_a_desktop_is_a_layer_and_a_stage(engine: FakeEngine, tmp_path: Path) ->
     assert "ar_desktop_install" not in run.plan
     assert run.plan.index("ar_desktop_start") < run.plan.index("ar_begin preflight.run")
     assert any("AGENTS_RUNNER_DESKTOP_URL=http://127.0.0.1:1/" in line for line in run.plan)
-    assert len(run.door.leads_to) == 1
+    assert len(run.proxy.attached) == 1
     assert run.pictures == [PICTURE]
     again = with_desktop(engine, tmp_path)
     assert phases(again.events)["build.desktop"] == phases(again.events)["build.env"] == (True, "hit")
@@ -463,7 +463,7 @@ def test_an_install_or_a_start_that_fails_is_said(engine: FakeEngine, tmp_path: 
     run = with_desktop(engine, tmp_path, config, at_start=("begin desktop.install", "end desktop.install 100"))
     assert phases(run.events)["desktop.install"] == (False, None)
     assert "could not be installed (exit code 100)" in run.notices
-    assert run.door.closed
+    assert run.proxy.closed
     assert run.pictures == []
     died = ("begin desktop", "desktop: Xvnc ended (status 4). Its last lines:", "desktop:   | no", "end desktop 1")
     run = with_desktop(engine, tmp_path, at_start=died)
@@ -472,7 +472,7 @@ def test_an_install_or_a_start_that_fails_is_said(engine: FakeEngine, tmp_path: 
     assert run.pictures == []
 
 
-def test_without_a_door_there_is_still_a_screen(engine: FakeEngine, tmp_path: Path) -> None:
+def test_without_a_proxy_there_is_still_a_screen(engine: FakeEngine, tmp_path: Path) -> None:
     seen: list[list[str]] = []
 
     def task(spec: ContainerSpec, console: Console, mark: str) -> int:

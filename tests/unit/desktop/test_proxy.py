@@ -1,4 +1,4 @@
-"""The door to a desktop, with a program of this machine in the VNC server's place."""
+"""The proxy to a desktop, with a program of this machine in the VNC server's place."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from agents_runner.core.container import ContainerSpec
 from agents_runner.core.errors import EngineRefused
 from agents_runner.desktop import container_paths
 from agents_runner.desktop.access_tokens import AccessTokens, answers
-from agents_runner.desktop.door import MAX_VIEWERS, Door
+from agents_runner.desktop.proxy import MAX_VIEWERS, DesktopProxy
 from agents_runner.engine.fake import Console, FakeEngine
 
 ASKING = ThreadPoolExecutor(2)
@@ -44,24 +44,24 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeEngine]:
 
 
 @pytest.fixture
-def door(engine: FakeEngine) -> Iterator[Door]:
-    made = Door(engine, user="1000:1000", asking=ASKING)
-    made.lead_to("box")
+def proxy(engine: FakeEngine) -> Iterator[DesktopProxy]:
+    made = DesktopProxy(engine, user="1000:1000", asking=ASKING)
+    made.attach("box")
     yield made
     made.close()
 
 
-def enter(door: Door, token: str, **headers: str) -> ClientConnection:
+def enter(proxy: DesktopProxy, token: str, **headers: str) -> ClientConnection:
     return connect(
-        f"ws://127.0.0.1:{door.keys.port}/vnc",
+        f"ws://127.0.0.1:{proxy.tokens.port}/vnc",
         subprotocols=["binary", f"token.{token}"],  # type: ignore[list-item]
         additional_headers=headers or None,
         compression=None,
     )
 
 
-def ask(door: Door, path: str, **headers: str) -> HTTPResponse:
-    connection = HTTPConnection("127.0.0.1", door.keys.port, timeout=30)
+def ask(proxy: DesktopProxy, path: str, **headers: str) -> HTTPResponse:
+    connection = HTTPConnection("127.0.0.1", proxy.tokens.port, timeout=30)
     connection.request("GET", path, headers=headers)
     answer = connection.getresponse()
     answer.body = answer.read()  # type: ignore[attr-defined]
@@ -69,16 +69,16 @@ def ask(door: Door, path: str, **headers: str) -> HTTPResponse:
     return answer
 
 
-def test_with_its_token_bytes_go_both_ways(door: Door) -> None:
-    with enter(door, door.keys.control) as viewer:
+def test_with_its_token_bytes_go_both_ways(proxy: DesktopProxy) -> None:
+    with enter(proxy, proxy.tokens.control) as viewer:
         assert viewer.subprotocol == "binary"
         assert viewer.recv(timeout=30) == GREETING
         viewer.send(bytes(range(256)))
         assert viewer.recv(timeout=30) == bytes(range(256))
 
 
-def test_the_other_token_may_only_look(door: Door) -> None:
-    with enter(door, door.keys.view) as viewer:
+def test_the_other_token_may_only_look(proxy: DesktopProxy) -> None:
+    with enter(proxy, proxy.tokens.view) as viewer:
         assert viewer.recv(timeout=30) == GREETING
         viewer.send(GREETING + b"\x01\x01" + b"\x04\x01\x00\x00\x00\x00\x00\x61" + b"\x03\x01" + bytes(8))
         heard = b""
@@ -91,9 +91,9 @@ def test_the_other_token_may_only_look(door: Door) -> None:
             viewer.recv(timeout=30)
 
 
-def refused(door: Door, path: str = "/vnc", offered: tuple[str, ...] = (), **headers: str) -> int:
+def refused(proxy: DesktopProxy, path: str = "/vnc", offered: tuple[str, ...] = (), **headers: str) -> int:
     """The status with which a WebSocket is refused."""
-    address = f"ws://127.0.0.1:{door.keys.port}{path}"
+    address = f"ws://127.0.0.1:{proxy.tokens.port}{path}"
     words = ["binary", *offered]
     with (
         pytest.raises(InvalidStatus) as error,
@@ -103,127 +103,127 @@ def refused(door: Door, path: str = "/vnc", offered: tuple[str, ...] = (), **hea
     return error.value.response.status_code
 
 
-def test_every_other_token_is_refused_before_anything_is_run(door: Door, engine: FakeEngine) -> None:
-    good = door.keys.control
+def test_every_other_token_is_refused_before_anything_is_run(proxy: DesktopProxy, engine: FakeEngine) -> None:
+    good = proxy.tokens.control
     for token in ("", "x", good[:-1], good + "x", good.swapcase()):
-        assert refused(door, offered=(f"token.{token}",)) == 403
-    assert refused(door) == 403
-    assert refused(door, path=f"/vnc?token={good}") == 403
-    assert refused(door, offered=(good,)) == 403
-    assert refused(door, offered=(f"token.{good}", "token.x")) == 403
+        assert refused(proxy, offered=(f"token.{token}",)) == 403
+    assert refused(proxy) == 403
+    assert refused(proxy, path=f"/vnc?token={good}") == 403
+    assert refused(proxy, offered=(good,)) == 403
+    assert refused(proxy, offered=(f"token.{good}", "token.x")) == 403
     assert "connect_in" not in engine.calls
 
 
-def test_foreign_names_and_pages_are_refused(door: Door) -> None:
-    assert refused(door, offered=(f"token.{door.keys.control}",), Origin="http://elsewhere.example") == 403
-    with enter(door, door.keys.control, Origin=f"http://localhost:{door.keys.port}") as viewer:
+def test_foreign_names_and_pages_are_refused(proxy: DesktopProxy) -> None:
+    assert refused(proxy, offered=(f"token.{proxy.tokens.control}",), Origin="http://elsewhere.example") == 403
+    with enter(proxy, proxy.tokens.control, Origin=f"http://localhost:{proxy.tokens.port}") as viewer:
         assert viewer.recv(timeout=30) == GREETING
-    assert ask(door, "/", Host="elsewhere.example").status == 421
-    assert ask(door, "/", Host=f"localhost:{door.keys.port}").status == 200
+    assert ask(proxy, "/", Host="elsewhere.example").status == 421
+    assert ask(proxy, "/", Host=f"localhost:{proxy.tokens.port}").status == 200
 
 
-def test_the_page_and_novnc_are_served_with_a_policy(door: Door) -> None:
-    page = ask(door, "/")
+def test_the_page_and_novnc_are_served_with_a_policy(proxy: DesktopProxy) -> None:
+    page = ask(proxy, "/")
     assert page.status == 200
     assert b"page.js" in page.body  # type: ignore[attr-defined]
     policy = page.headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy
     assert "frame-ancestors 'none'" in policy
     assert page.headers["Referrer-Policy"] == "no-referrer"
-    script = ask(door, "/novnc/core/rfb.js?123")
+    script = ask(proxy, "/novnc/core/rfb.js?123")
     assert (script.status, script.headers["Content-Type"]) == (200, "text/javascript; charset=utf-8")
-    for path in ("/novnc/core/link.js", "/novnc/../door.py", "/keys.py", "/novnc/", "/page.html"):
-        assert ask(door, path).status == 404
+    for path in ("/novnc/core/link.js", "/novnc/../proxy.py", "/access_tokens.py", "/novnc/", "/page.html"):
+        assert ask(proxy, path).status == 404
 
 
-def test_whether_a_token_opens_can_be_asked(door: Door) -> None:
-    for token, status in ((door.keys.control, 204), (door.keys.view, 204), ("x", 403), ("", 403)):
-        assert ask(door, "/check", Authorization=f"Bearer {token}").status == status
+def test_whether_a_token_opens_can_be_asked(proxy: DesktopProxy) -> None:
+    for token, status in ((proxy.tokens.control, 204), (proxy.tokens.view, 204), ("x", 403), ("", 403)):
+        assert ask(proxy, "/check", Authorization=f"Bearer {token}").status == status
 
 
 def test_before_it_leads_anywhere_it_says_try_again(engine: FakeEngine) -> None:
-    door = Door(engine, user="0:0", asking=ASKING)
+    proxy = DesktopProxy(engine, user="0:0", asking=ASKING)
     try:
-        assert ask(door, "/novnc/core/rfb.js").status == 200
-        with enter(door, door.keys.control) as viewer, pytest.raises(ConnectionClosed) as closed:
+        assert ask(proxy, "/novnc/core/rfb.js").status == 200
+        with enter(proxy, proxy.tokens.control) as viewer, pytest.raises(ConnectionClosed) as closed:
             viewer.recv(timeout=30)
         assert closed.value.rcvd is not None
         assert closed.value.rcvd.code == 1013
         # What was not there is asked for again.
-        door.lead_to("box")
-        assert ask(door, "/novnc/core/rfb.js").status == 200
+        proxy.attach("box")
+        assert ask(proxy, "/novnc/core/rfb.js").status == 200
     finally:
-        door.close()
+        proxy.close()
 
 
-def test_a_container_that_is_gone_closes_the_connection(door: Door, engine: FakeEngine) -> None:
+def test_a_container_that_is_gone_closes_the_connection(proxy: DesktopProxy, engine: FakeEngine) -> None:
     engine.failures.append(("connect_in", EngineRefused("not running")))
-    with enter(door, door.keys.control) as viewer, pytest.raises(ConnectionClosed) as closed:
+    with enter(proxy, proxy.tokens.control) as viewer, pytest.raises(ConnectionClosed) as closed:
         viewer.recv(timeout=30)
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.reason == "The container cannot be reached."
 
 
 def test_closing_shows_everybody_out(engine: FakeEngine) -> None:
-    door = Door(engine, user="0:0", asking=ASKING)
-    door.lead_to("box")
-    with enter(door, door.keys.control) as viewer:
+    proxy = DesktopProxy(engine, user="0:0", asking=ASKING)
+    proxy.attach("box")
+    with enter(proxy, proxy.tokens.control) as viewer:
         assert viewer.recv(timeout=30) == GREETING
-        door.close()
+        proxy.close()
         with pytest.raises(ConnectionClosed):
             viewer.recv(timeout=30)
     deadline = time.monotonic() + 30
-    while answers(door.keys.port):
+    while answers(proxy.tokens.port):
         assert time.monotonic() < deadline
-    assert not answers(door.keys.port)
+    assert not answers(proxy.tokens.port)
 
 
 def test_it_is_opened_again_at_the_same_place(engine: FakeEngine) -> None:
-    first = Door(engine, user="0:0", asking=ASKING)
+    first = DesktopProxy(engine, user="0:0", asking=ASKING)
     first.close()
-    again = Door(engine, user="0:0", asking=ASKING, again=first.keys)
+    again = DesktopProxy(engine, user="0:0", asking=ASKING, earlier=first.tokens)
     try:
-        assert again.keys == first.keys
+        assert again.tokens == first.tokens
     finally:
         again.close()
     with socket.create_server(("127.0.0.1", 0)) as taken:
         wanted = AccessTokens(port=taken.getsockname()[1], control="c", view="v")
-        other = Door(engine, user="0:0", asking=ASKING, again=wanted)
+        other = DesktopProxy(engine, user="0:0", asking=ASKING, earlier=wanted)
         try:
-            assert other.keys.port != wanted.port
-            assert (other.keys.control, other.keys.view) == ("c", "v")
+            assert other.tokens.port != wanted.port
+            assert (other.tokens.control, other.tokens.view) == ("c", "v")
         finally:
             other.close()
 
 
-def test_there_is_a_limit_to_viewers(door: Door) -> None:
+def test_there_is_a_limit_to_viewers(proxy: DesktopProxy) -> None:
     with ExitStack() as stack:
         for _ in range(MAX_VIEWERS):
-            viewer = stack.enter_context(enter(door, door.keys.control))
+            viewer = stack.enter_context(enter(proxy, proxy.tokens.control))
             assert viewer.recv(timeout=30) == GREETING
-        assert refused(door, offered=(f"token.{door.keys.control}",)) == 503
+        assert refused(proxy, offered=(f"token.{proxy.tokens.control}",)) == 503
 
 
-def test_nothing_is_logged(door: Door, caplog: pytest.LogCaptureFixture) -> None:
+def test_nothing_is_logged(proxy: DesktopProxy, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG):
-        with enter(door, door.keys.control) as viewer:
+        with enter(proxy, proxy.tokens.control) as viewer:
             viewer.recv(timeout=30)
-        refused(door, offered=("token.wrong",))
-        ask(door, "/check", Authorization=f"Bearer {door.keys.control}")
+        refused(proxy, offered=("token.wrong",))
+        ask(proxy, "/check", Authorization=f"Bearer {proxy.tokens.control}")
     assert [record for record in caplog.records if not record.name.startswith("websockets.client")] == []
 
 
 def test_tokens_are_long_and_each_its_own(engine: FakeEngine) -> None:
-    doors = [Door(engine, user="0:0", asking=ASKING) for _ in range(3)]
+    proxies = [DesktopProxy(engine, user="0:0", asking=ASKING) for _ in range(3)]
     try:
-        tokens = [token for door in doors for token in (door.keys.control, door.keys.view)]
+        tokens = [token for proxy in proxies for token in (proxy.tokens.control, proxy.tokens.view)]
         assert len(set(tokens)) == 6
         assert all(len(token) == 32 for token in tokens)  # 24 random bytes
-        assert all(door.keys.control not in door.url for door in doors)
-        assert doors[0].keys.address("view").endswith(f"#token={doors[0].keys.view}&view=1")
+        assert all(proxy.tokens.control not in proxy.url for proxy in proxies)
+        assert proxies[0].tokens.address("view").endswith(f"#token={proxies[0].tokens.view}&view=1")
     finally:
-        for door in doors:
-            door.close()
+        for proxy in proxies:
+            proxy.close()
 
 
 @pytest.mark.parametrize("data", [None, b"", b"{", b"[]", b'{"port": "x"}', b'{"port": 1}', b"null"])
@@ -232,5 +232,5 @@ def test_keys_that_cannot_be_read_are_none(data: bytes | None) -> None:
 
 
 def test_keys_round_trip() -> None:
-    keys = AccessTokens(port=5, control="a", view="b")
-    assert AccessTokens.from_json(keys.to_json()) == keys
+    tokens = AccessTokens(port=5, control="a", view="b")
+    assert AccessTokens.from_json(tokens.to_json()) == tokens

@@ -1,6 +1,6 @@
 """The way from a person's browser to a task's desktop: a page and a WebSocket on this machine's loopback address.
 
-No port of a container is published, and nothing in it listens on a network. The door takes connections on
+No port of a container is published, and nothing in it listens on a network. The proxy takes connections on
 127.0.0.1 and a port of the system's choice, checks the token, and only then has the engine run a program in
 the container that is connected to the VNC server's socket file. The token never leaves this machine: it is in
 the fragment of the address, which a browser keeps to itself, and comes as a WebSocket subprotocol or an
@@ -41,17 +41,17 @@ MAX_VIEWERS = 16
 _PAGE = {"/": "page.html", "/page.js": "page.js", "/page.css": "page.css"}
 _TYPES = {"html": "text/html", "js": "text/javascript", "css": "text/css", "json": "application/json"}
 MAX_CONNECTIONS = 64
-"""Of one door, viewers and requests together; a browser opens six at once."""
+"""Of one proxy, viewers and requests together; a browser opens six at once."""
 # What websockets would log holds request lines and headers; nobody is to read those.
 _SILENT = logging.getLogger("agents_runner.desktop.silent")
 _SILENT.disabled = True
 
 
-class Door:
-    """One task's door. It is open from the beginning; pictures come once it is told the container."""
+class DesktopProxy:
+    """One task's proxy. It is open from the beginning; pictures come once it is told the container."""
 
-    def __init__(self, engine: Engine, *, user: str, asking: Executor, again: AccessTokens | None = None) -> None:
-        """`user` is the person's `uid:gid` in the container, `again` an earlier door's keys.
+    def __init__(self, engine: Engine, *, user: str, asking: Executor, earlier: AccessTokens | None = None) -> None:
+        """`user` is the person's `uid:gid` in the container, `earlier` an earlier proxy's tokens.
 
         `asking` has the threads that talk to the engine, which keeps a client for each: viewers come and go, those
         threads stay. Raises StoreError where no port can be had.
@@ -62,11 +62,11 @@ class Door:
         self._lock = threading.Lock()
         self._viewers: set[ServerConnection] = set()
         self._asking = asking
-        listening = _listen(again.port if again else 0)
-        self.keys = AccessTokens(
+        listening = _listen(earlier.port if earlier else 0)
+        self.tokens = AccessTokens(
             port=listening.getsockname()[1],
-            control=again.control if again else new_token(),
-            view=again.view if again else new_token(),
+            control=earlier.control if earlier else new_token(),
+            view=earlier.view if earlier else new_token(),
         )
         self._server: Server = serve(
             self._connected,
@@ -80,13 +80,13 @@ class Door:
             logger=_SILENT,
         )
         # Not the server's own loop: that makes a thread for whoever connects, as many as there are.
-        self._acceptor = Acceptor(listening, self._server.handler, most=MAX_CONNECTIONS, name="desktop-door")
+        self._acceptor = Acceptor(listening, self._server.handler, most=MAX_CONNECTIONS, name="desktop-proxy")
 
     @property
     def url(self) -> str:
-        return self.keys.url
+        return self.tokens.url
 
-    def lead_to(self, container: str) -> None:
+    def attach(self, container: str) -> None:
         """From now on a viewer sees this container's screen."""
         self._container = container
 
@@ -104,27 +104,27 @@ class Door:
     def _asked(self, connection: ServerConnection, request: Request) -> Response | None:
         """Answers a request; None lets a WebSocket that showed its token in."""
         if request.headers.get("Host") not in self._hosts():
-            return _said(http.HTTPStatus.MISDIRECTED_REQUEST)
+            return _response(http.HTTPStatus.MISDIRECTED_REQUEST)
         path = urlsplit(request.path).path
         if path == "/vnc":
             return self._let_in(request)
         if path == "/check":
             allowed = self._access(request.headers.get("Authorization", "").removeprefix("Bearer "))
-            return _said(http.HTTPStatus.NO_CONTENT if allowed else http.HTTPStatus.FORBIDDEN)
+            return _response(http.HTTPStatus.NO_CONTENT if allowed else http.HTTPStatus.FORBIDDEN)
         return self._file(path)
 
     def _hosts(self) -> tuple[str, str]:
         """Another name in the request means that a foreign page had its own name point at this address."""
-        return (f"{ADDRESS}:{self.keys.port}", f"localhost:{self.keys.port}")
+        return (f"{ADDRESS}:{self.tokens.port}", f"localhost:{self.tokens.port}")
 
     def _let_in(self, request: Request) -> Response | None:
         origin = request.headers.get("Origin")
         if origin is not None and origin not in {f"http://{host}" for host in self._hosts()}:
-            return _said(http.HTTPStatus.FORBIDDEN)
+            return _response(http.HTTPStatus.FORBIDDEN)
         if self._access_of(request) is None:
-            return _said(http.HTTPStatus.FORBIDDEN)
+            return _response(http.HTTPStatus.FORBIDDEN)
         if len(self._viewers) >= MAX_VIEWERS:
-            return _said(http.HTTPStatus.SERVICE_UNAVAILABLE)
+            return _response(http.HTTPStatus.SERVICE_UNAVAILABLE)
         return None
 
     def _access_of(self, request: Request) -> Access | None:
@@ -136,8 +136,8 @@ class Door:
 
     def _access(self, token: str) -> Access | None:
         given = token.encode("utf-8", "replace")
-        control = hmac.compare_digest(given, self.keys.control.encode())
-        view = hmac.compare_digest(given, self.keys.view.encode())
+        control = hmac.compare_digest(given, self.tokens.control.encode())
+        view = hmac.compare_digest(given, self.tokens.view.encode())
         return "control" if control else "view" if view else None
 
     def _file(self, path: str) -> Response:
@@ -145,7 +145,7 @@ class Door:
             return self._served(_PAGE[path], _page(_PAGE[path]).read_bytes())
         if path in _library():
             return self._served(path, _page(path).read_bytes())
-        return _said(http.HTTPStatus.NOT_FOUND)
+        return _response(http.HTTPStatus.NOT_FOUND)
 
     def _served(self, name: str, data: bytes) -> Response:
         kind = _TYPES.get(name.rpartition(".")[2], "application/octet-stream")
@@ -154,7 +154,7 @@ class Door:
             "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
             f"connect-src 'self' {own}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
         )
-        return _said(
+        return _response(
             http.HTTPStatus.OK, data, {"Content-Type": f"{kind}; charset=utf-8", "Content-Security-Policy": policy}
         )
 
@@ -245,7 +245,7 @@ def _listen(port: int) -> socket.socket:
     raise AssertionError("unreachable")
 
 
-def _said(status: http.HTTPStatus, body: bytes = b"", headers: dict[str, str] | None = None) -> Response:
+def _response(status: http.HTTPStatus, body: bytes = b"", headers: dict[str, str] | None = None) -> Response:
     fixed = {
         "Content-Length": str(len(body)),
         "Connection": "close",
