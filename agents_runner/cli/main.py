@@ -68,7 +68,7 @@ def _with_services(args: argparse.Namespace, services: Services, *, as_json: boo
     try:
         # Both before and after: the command may take long, and find out more itself.
         _tell_problems(services, told, as_json=as_json)
-        _take_up(services, args)
+        _adopt_orphans(services, args)
         said = command_of(args.handler)(services, args)
         return said.show(as_json=args.json) if isinstance(said, Reply) else said
     finally:
@@ -87,13 +87,13 @@ def _tell_problems(services: Services, told: set[Problem], *, as_json: bool) -> 
             echo(json.dumps(problem_json(problem)) if as_json else text, to=sys.stderr)
 
 
-def _take_up(services: Services, args: argparse.Namespace) -> None:
+def _adopt_orphans(services: Services, args: argparse.Namespace) -> None:
     """Tasks that a killed process left are settled before anybody looks at tasks."""
     if args.command == "tasks" and args.action != "work":
-        # Without an engine, or with a full disk, there is nothing to take up; the command itself says what it
+        # Without an engine, or with a full disk, there is nothing to adopt; the command itself says what it
         # cannot do.
         with contextlib.suppress(EngineError, StoreError):
-            services.runner.recover(here=False)
+            services.runner.adopt_orphans(here=False)
 
 
 def _report(error: AgentsRunnerError, *, as_json: bool) -> None:

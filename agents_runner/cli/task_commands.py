@@ -56,7 +56,7 @@ def follow(services: Services, request: TaskRequest, *, as_json: bool) -> int:
 def work(services: Services, args: argparse.Namespace) -> int:
     """Run a task that was recorded by `run --detach`, without printing."""
     with _listening(services) as events:
-        services.runner.resume(args.id)
+        services.runner.start_recorded(args.id)
         while not isinstance(event := events.get(), TaskResult):
             pass
     return event.exit_code
@@ -64,17 +64,17 @@ def work(services: Services, args: argparse.Namespace) -> int:
 
 @contextmanager
 def _listening(services: Services) -> Iterator[BoundedQueue[Event]]:
-    inbox: BoundedQueue[Event] = BoundedQueue()
+    queue: BoundedQueue[Event] = BoundedQueue()
 
     def listener(_task: str, batch: tuple[Event, ...]) -> None:
-        inbox.put(batch)
+        queue.put(batch)
 
     stop = services.runner.subscribe(listener)
     try:
-        yield inbox
+        yield queue
     finally:
         stop()
-        inbox.close()
+        queue.close()
 
 
 def _shown(services: Services, task_id: str, events: BoundedQueue[Event], *, as_json: bool) -> int:

@@ -132,16 +132,16 @@ def _users(containers: Iterable[ContainerState]) -> Mapping[str, tuple[str, ...]
 
 
 def plan_clean(
-    found: tuple[CachedLayer, ...], *, building: frozenset[str], wanted: Callable[[CachedLayer], str]
+    found: tuple[CachedLayer, ...], *, building: frozenset[str], reason_to_keep: Callable[[CachedLayer], str]
 ) -> Cleaned:
-    """What would go: pure. `building` are keys of builds under way; `wanted` says why an image is to stay, or "".
+    """What would go: pure. `building` are keys of builds under way; `reason_to_keep` says why an image is to stay, or "".
 
     A kept image keeps the layers below it: they are part of it, and removing their tags frees nothing. What others
     built on ours loses nothing either: the tag goes, the bytes stay and are not counted.
     """
     kept: dict[str, str] = {}
     for one in found:
-        why = _why_kept(one, building) or wanted(one)
+        why = _why_kept(one, building) or reason_to_keep(one)
         if why:
             kept[one.tag] = why
     by_id = {one.image.id: one for one in found}
@@ -192,7 +192,7 @@ def _children_first(going: list[CachedLayer]) -> list[CachedLayer]:
 def clean(
     engine: Engine,
     *,
-    wanted: Callable[[CachedLayer], str],
+    reason_to_keep: Callable[[CachedLayer], str],
     dry_run: bool,
     leaving: frozenset[str] = frozenset(),
 ) -> Cleaned:
@@ -213,7 +213,7 @@ def clean(
     plan = plan_clean(
         found,
         building=keys,
-        wanted=lambda one: "a build stands on it" if one.image.id in parents else wanted(one),
+        reason_to_keep=lambda one: "a build stands on it" if one.image.id in parents else reason_to_keep(one),
     )
     return plan if dry_run else _removed(engine, found, plan)
 
@@ -240,17 +240,17 @@ def _removed(engine: Engine, found: tuple[CachedLayer, ...], plan: Cleaned) -> C
 def clean_caches(
     engine: Engine,
     *,
-    wanted: Callable[[PackageCache], str],
+    reason_to_keep: Callable[[PackageCache], str],
     dry_run: bool,
     leaving: frozenset[str] = frozenset(),
 ) -> Cleaned:
-    """Remove by exact name, never by force; `wanted` says why one is to stay, or ""; `leaving` as in `clean`."""
+    """Remove by exact name, never by force; `reason_to_keep` says why one is to stay, or ""; `leaving` as in `clean`."""
     removed: list[str] = []
     kept: list[Kept] = []
     freed = 0
     for one in find_caches(engine):
         users = [name for name in one.users if name not in leaving]
-        why = f"used by container {users[0]}" if users else wanted(one)
+        why = f"used by container {users[0]}" if users else reason_to_keep(one)
         if not why and not dry_run:
             try:
                 engine.remove_volume(one.name)

@@ -284,12 +284,12 @@ class RunnerPort(Protocol):
         """Like `submit`, but in a process of its own that outlives this one."""
         ...
 
-    def resume(self, task_id: str) -> None:
-        """Start a task that was recorded by `detach`, or take up one whose process died."""
+    def start_recorded(self, task_id: str) -> None:
+        """Start a task that `detach` recorded, or resume one whose process died."""
         ...
 
-    def recover(self, *, here: bool) -> tuple[str, ...]:
-        """Take up the tasks of processes that died, on threads of this one or apart; returns their ids."""
+    def adopt_orphans(self, *, here: bool) -> tuple[str, ...]:
+        """Adopt the tasks of processes that died, on threads of this one or apart; returns their ids."""
         ...
 
     def stop(self, task_id: str) -> None:
@@ -305,7 +305,7 @@ class RunnerPort(Protocol):
         ...
 
     def detach_all(self, timeout: float = 5.0) -> None:
-        """End the threads within `timeout` seconds and leave the tasks to the next start, which takes them up.
+        """End the threads within `timeout` seconds and leave the tasks to the next start, which adopts them.
 
         Containers, of tasks and of builds, go on; a task without a container begins anew. Nothing can be started
         afterwards.
@@ -313,7 +313,7 @@ class RunnerPort(Protocol):
         ...
 
     def close(self, timeout: float = 5.0) -> None:
-        """Stop running tasks and end the threads, within `timeout` seconds; after `leave` it does nothing."""
+        """Stop running tasks and end the threads, within `timeout` seconds; after `detach_all` it does nothing."""
         ...
 
 

@@ -75,11 +75,11 @@ class TaskService:
         self._work_apart(task.id)
         return task
 
-    def resume(self, task_id: str) -> None:
+    def start_recorded(self, task_id: str) -> None:
         self.runner.start(task_id)
 
-    def recover(self, *, here: bool) -> tuple[str, ...]:
-        return self.runner.recover(None if here else self._work_apart)
+    def adopt_orphans(self, *, here: bool) -> tuple[str, ...]:
+        return self.runner.adopt_orphans(None if here else self._work_apart)
 
     def stop(self, task_id: str) -> None:
         self.runner.stop(task_id)

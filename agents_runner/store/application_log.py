@@ -129,12 +129,12 @@ def traceback_text(error: BaseException) -> str:
     while now is not None and id(now) not in seen:
         seen.add(id(now))
         frames = traceback.StackSummary.extract(traceback.walk_tb(now.__traceback__), capture_locals=False)
-        parts.append("".join(frames.format()) + f"{type(now).__module__}.{type(now).__qualname__}{_said(now)}")
+        parts.append("".join(frames.format()) + f"{type(now).__module__}.{type(now).__qualname__}{_words_of(now)}")
         now = now.__cause__ or (None if now.__suppress_context__ else now.__context__)
     return "\nwhich came from\n".join(parts)
 
 
-def _said(error: BaseException) -> str:
+def _words_of(error: BaseException) -> str:
     if isinstance(error, _SAYS_NO_VALUE):
         return f": {error}"
     if hasattr(error, "errors") and hasattr(error, "error_count"):  # pydantic's, whose words repeat the input

@@ -325,13 +325,13 @@ class MainWindow(QMainWindow):
         self._sidebar.show_engine(f"Engine {info.version}", "good")
         if not self._taken_up:
             self._taken_up = True
-            self.jobs.run(lambda: self._services.runner.recover(here=True), self._recovered)
+            self.jobs.run(lambda: self._services.runner.adopt_orphans(here=True), self._adopted)
         if was_away:
             self.environments.refresh_plan()
             if self._stack.currentWidget() is self.images:
                 self.images.reload()
 
-    def _recovered(self, taken: tuple[str, ...]) -> None:
+    def _adopted(self, taken: tuple[str, ...]) -> None:
         """Tasks of an application that was killed go on here."""
         if taken:
             self.tasks.reload()

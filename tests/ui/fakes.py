@@ -279,10 +279,10 @@ class FakeRunner:
     def detach(self, request: TaskRequest) -> Task:
         return self.submit(request)
 
-    def resume(self, task_id: str) -> None:
+    def start_recorded(self, task_id: str) -> None:
         pass
 
-    def recover(self, *, here: bool) -> tuple[str, ...]:
+    def adopt_orphans(self, *, here: bool) -> tuple[str, ...]:
         return ()
 
     def stop(self, task_id: str) -> None:

@@ -148,7 +148,7 @@ class CacheMaintenance:
             if self._closed:
                 return
             if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="housekeeping", daemon=True)
+                self._thread = threading.Thread(target=self._work, name="cache-maintenance", daemon=True)
                 self._thread.start()
         self._jobs.put(act)
 
@@ -158,10 +158,10 @@ class CacheMaintenance:
                 if callable(act):
                     act()
             except AgentsRunnerError as error:
-                log.warning("housekeeping: %s", error)
+                log.warning("cache maintenance: %s", error)
             except Exception:
                 # Top of a thread: the next job is not the last one's victim.
-                log.exception("housekeeping failed")
+                log.exception("cache maintenance failed")
 
     def _task_ended(self, task_id: str, layers: list[LayerDone], result: TaskResult) -> None:
         environment_id = self.tasks.get(task_id).environment_id

@@ -213,7 +213,7 @@ class ImageService:
         def foreign(instance: str) -> bool:
             return not request.others and instance not in ours
 
-        def wanted(one: catalogue.CachedLayer) -> str:
+        def reason_to_keep(one: catalogue.CachedLayer) -> str:
             if foreign(one.instance):
                 return OTHERS
             users = names.get(one.tag, ())
@@ -226,7 +226,7 @@ class ImageService:
                     return f"used or made within {older:g} days"
             return ""
 
-        def cache_wanted(one: PackageCache) -> str:
+        def reason_to_keep_cache(one: PackageCache) -> str:
             return OTHERS if foreign(one.instance) else cache_rule(one)
 
         left = self.leftovers.find()
@@ -236,7 +236,7 @@ class ImageService:
         leaving = frozenset(one.name for one in left if one.kind == "container")
         networks = self.leftovers.networks(leaving)
         left += networks if request.dry_run else self.leftovers.remove(networks)
-        report = self._cleaned(engine, wanted, cache_wanted, dry_run=request.dry_run, leaving=leaving)
+        report = self._cleaned(engine, reason_to_keep, reason_to_keep_cache, dry_run=request.dry_run, leaving=leaving)
         return replace(report, leftovers=left)
 
     def _cache_rule(self, older_than_days: float | None, unused_only: bool) -> Callable[[PackageCache], str]:
@@ -308,14 +308,14 @@ class ImageService:
     def _cleaned(
         self,
         engine: Engine,
-        wanted: Callable[[catalogue.CachedLayer], str],
-        cache_wanted: Callable[[PackageCache], str] = lambda _one: "it was not asked for",
+        reason_to_keep: Callable[[catalogue.CachedLayer], str],
+        reason_to_keep_cache: Callable[[PackageCache], str] = lambda _one: "it was not asked for",
         *,
         dry_run: bool,
         leaving: frozenset[str] = frozenset(),
     ) -> CleanReport:
-        images = catalogue.clean(engine, wanted=wanted, dry_run=dry_run, leaving=leaving)
-        caches = catalogue.clean_caches(engine, wanted=cache_wanted, dry_run=dry_run, leaving=leaving)
+        images = catalogue.clean(engine, reason_to_keep=reason_to_keep, dry_run=dry_run, leaving=leaving)
+        caches = catalogue.clean_caches(engine, reason_to_keep=reason_to_keep_cache, dry_run=dry_run, leaving=leaving)
         report = catalogue.Cleaned(
             removed=images.removed + caches.removed,
             kept=images.kept + caches.kept,

@@ -29,15 +29,15 @@ class RecordedProgress:
     notices: frozenset[str]
 
 
-def follow_task(config: DockerRunnerConfig, tools: Tools, known: RecordedProgress) -> Iterator[Event]:
-    """Take up a task whose container is there: what is known is left out, the rest is as if nothing had been.
+def resume_task(config: DockerRunnerConfig, tools: Tools, known: RecordedProgress) -> Iterator[Event]:
+    """Resume a task whose container is there: what is known is left out, the rest is as if nothing had been.
 
-    The last event is its `TaskResult`. Raises ContainerMissing where there is nothing to take up.
+    The last event is its `TaskResult`. Raises ContainerMissing where there is nothing to resume.
     """
-    yield from redacted(_taken_up(config, tools, known), tools.secrets.values())
+    yield from redacted(_resumed(config, tools, known), tools.secrets.values())
 
 
-def _taken_up(config: DockerRunnerConfig, tools: Tools, known: RecordedProgress) -> Generator[Event, None, None]:
+def _resumed(config: DockerRunnerConfig, tools: Tools, known: RecordedProgress) -> Generator[Event, None, None]:
     state = tools.engine.inspect(task_container(config.task_id))
     if state is None or state.status == "created":
         raise ContainerMissing("The task's container is not there, or never started.")

@@ -25,7 +25,7 @@ from agents_runner.core.task_plan import AgentLaunch, DockerRunnerConfig
 from agents_runner.engine.port import Engine, EngineFactory
 from agents_runner.images.sharing import BuildCoordinator, SoloCoordinator
 from agents_runner.runner.services import ActiveTasks, Listener, TaskRequest
-from agents_runner.runner.tasks.adoption import RecordedProgress, follow_task
+from agents_runner.runner.tasks.adoption import RecordedProgress, resume_task
 from agents_runner.runner.tasks.agent_events import with_agent_messages
 from agents_runner.runner.tasks.cancellation import TaskCancellation
 from agents_runner.runner.tasks.desktop import DesktopProxyPort
@@ -299,7 +299,7 @@ class TaskRunner:
             prompt = self.records.prompt(task_id).encode("utf-8")
             events = run_task(config, prompt, tools)
         else:
-            events = follow_task(config, tools, _known(self.records.get(task_id), lines))
+            events = resume_task(config, tools, _known(self.records.get(task_id), lines))
         if unknown is not None:
             events = withheld(events, unknown)
         try:
@@ -328,11 +328,11 @@ class TaskRunner:
 
     # -- tasks whose process died --------------------------------------------------------------------
 
-    def recover(self, spawn: Callable[[str], None] | None = None) -> tuple[str, ...]:
-        """Take up the tasks of processes that died, or that left them; returns their ids.
+    def adopt_orphans(self, spawn: Callable[[str], None] | None = None) -> tuple[str, ...]:
+        """Adopt the tasks of processes that died, or that let go of them; returns their ids.
 
         With `spawn` a task that still runs goes to a process of its own, and the others are settled before this
-        returns; without it all are taken up on this process's threads. Raises EngineErrors, with nothing done.
+        returns; without it all are resumed on this process's threads. Raises EngineErrors, with nothing done.
         """
         self._late.settle()
         taken: list[str] = []

@@ -51,7 +51,7 @@ class TaskScreen:
             yield Notice(message=f"Nobody can look at the desktop: {error.message}", hint=error.hint)
 
     def open_again(self) -> None:
-        """Of a task that is taken up."""
+        """Open the proxy of a task that is resumed; without one the task goes on all the same."""
         if self.open_proxy is not None and self.config.headless_desktop_enabled:
             with contextlib.suppress(StoreError):
                 self._proxy = self.open_proxy()

@@ -136,7 +136,7 @@ class Shell:
     def services(self) -> Services:
         real = build_services()
         runner = SimpleNamespace(
-            recover=lambda *, here: (),
+            adopt_orphans=lambda *, here: (),
             detach=lambda request: replace(TASK, state=TaskState.QUEUED),
             stop=lambda task_id: None,
             subscribe=lambda listener: lambda: None,

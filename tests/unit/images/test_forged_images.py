@@ -38,7 +38,7 @@ def test_low_an_image_with_our_labels_elsewhere_is_not_removed(ref: str) -> None
     try:
         engine.add_image(ref, labels=marks(ref))
         engine.add_image("agent-runner-env:real", labels=marks("agent-runner-env:real"))
-        done = clean(engine, wanted=lambda _: "", dry_run=False)
+        done = clean(engine, reason_to_keep=lambda _: "", dry_run=False)
         assert done.removed == ("agent-runner-env:real",)
         assert engine.find_image(ref) is not None
         assert find_all(engine) == ()

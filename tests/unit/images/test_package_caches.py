@@ -37,7 +37,7 @@ def test_a_volume_of_that_name_that_somebody_else_made_is_left_alone(tmp_path: P
     copied = {labels.VOLUME_KIND: packagecaches.KIND, labels.VOLUME_NAME: name}
     engine.volumes["copy"] = VolumeInfo(name="copy", labels=copied)
     assert find_caches(engine) == ()
-    assert clean_caches(engine, wanted=lambda _: "", dry_run=False).removed == ()
+    assert clean_caches(engine, reason_to_keep=lambda _: "", dry_run=False).removed == ()
     assert set(engine.volumes) == {name, "copy"}
 
 

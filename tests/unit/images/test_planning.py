@@ -80,14 +80,16 @@ def tags(names: str) -> tuple[str, ...]:
 
 
 def test_children_go_before_their_parents() -> None:
-    plan = plan_clean((found("a"), found("b", "a"), found("c", "b")), building=frozenset(), wanted=lambda _: "")
+    plan = plan_clean(
+        (found("a"), found("b", "a"), found("c", "b")), building=frozenset(), reason_to_keep=lambda _: ""
+    )
     assert plan.removed == tags("c b a")
     assert plan.freed_bytes == 30
 
 
 def test_what_is_used_stays_with_everything_below_it() -> None:
     images = (found("a"), found("b", "a", users=("box",)), found("c", "b"), found("d"))
-    plan = plan_clean(images, building=frozenset({"key-d"}), wanted=lambda _: "")
+    plan = plan_clean(images, building=frozenset({"key-d"}), reason_to_keep=lambda _: "")
     assert plan.removed == tags("c")
     assert {one.tag: one.why for one in plan.kept} == {
         "agent-runner-env:a": "agent-runner-env:b is built on it",
@@ -97,5 +99,5 @@ def test_what_is_used_stays_with_everything_below_it() -> None:
 
 
 def test_an_image_with_another_tag_frees_nothing() -> None:
-    plan = plan_clean((found("a", extra=("mine:1",)),), building=frozenset(), wanted=lambda _: "")
+    plan = plan_clean((found("a", extra=("mine:1",)),), building=frozenset(), reason_to_keep=lambda _: "")
     assert (plan.removed, plan.freed_bytes) == (tags("a"), 0)

@@ -8,7 +8,7 @@ from pathlib import Path
 from agents_runner.core.container import ContainerSpec, task_container
 from agents_runner.core.events import Event, LogLine, PhaseFinished, TaskResult, TaskState
 from agents_runner.engine.fake import Console, FakeEngine
-from agents_runner.runner.tasks.adoption import RecordedProgress, follow_task
+from agents_runner.runner.tasks.adoption import RecordedProgress, resume_task
 from tests.support.tools import plain_tools
 from tests.unit.runner.tasks.test_run_task import CONFIG
 
@@ -43,7 +43,7 @@ def taken_up(folder: Path, *, engine_s: float, later_s: float) -> list[Event]:
     now[0] += later_s
     tools = plain_tools(engine, folder)
     config = CONFIG.model_copy(update={"task_timeout_s": LIMIT_S})
-    events = list(follow_task(config, tools, NOBODY_KNOWS))
+    events = list(resume_task(config, tools, NOBODY_KNOWS))
     assert go_on.is_set() is (later_s < LIMIT_S)
     assert engine.containers == {}
     return events

@@ -165,7 +165,7 @@ def test_h2_the_next_process_knows_how_it_ended(world: World) -> None:
     assert not world.records.get(task).state.final
     world.database.full = False
     world.runner = world.new_runner()
-    assert world.runner.recover() == (task,)
+    assert world.runner.adopt_orphans() == (task,)
     found = world.records.get(task)
     assert (found.state, found.exit_code) == (TaskState.FAILED, 5)
 
@@ -175,7 +175,7 @@ def test_h2_a_success_is_known_to_the_next_process_though_its_steps_are_not(worl
     result = TaskResult(task=task.id, state=TaskState.SUCCEEDED, exit_code=0, image="base:1")
     assert world.records.keep_result(result)
     world.records.own(task.id, 2**22 - 1)
-    assert world.runner.recover() == (task.id,)
+    assert world.runner.adopt_orphans() == (task.id,)
     found = world.records.get(task.id)
     assert (found.state, found.exit_code, found.image) == (TaskState.SUCCEEDED, 0, "base:1")
 

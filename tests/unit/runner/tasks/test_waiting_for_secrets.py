@@ -22,7 +22,7 @@ from agents_runner.core.events import (
 )
 from agents_runner.core.secrets import SecretGrant, SecretValues
 from agents_runner.engine.fake import Console, FakeEngine
-from agents_runner.runner.tasks.adoption import RecordedProgress, follow_task
+from agents_runner.runner.tasks.adoption import RecordedProgress, resume_task
 from tests.support.tools import plain_tools
 from tests.support.waiting import until
 from tests.unit.runner.tasks.test_run_task import CONFIG
@@ -75,7 +75,7 @@ class World:
     def taken_up(self, *, known: RecordedProgress = NOBODY_KNOWS, value: str = VALUE) -> list[Event]:
         config = CONFIG.model_copy(update={"secrets": (GRANT,), "task_timeout_s": LIMIT_S})
         tools = plain_tools(self.engine, self.folder, secrets=SecretValues({"TOKEN": value} if value else {}))
-        events = list(follow_task(config, tools, known))
+        events = list(resume_task(config, tools, known))
         assert self.engine.containers == {}
         return events
 
