@@ -134,7 +134,7 @@ def _users(containers: Iterable[ContainerState]) -> Mapping[str, tuple[str, ...]
 def plan_clean(
     found: tuple[CachedLayer, ...], *, building: frozenset[str], reason_to_keep: Callable[[CachedLayer], str]
 ) -> Cleaned:
-    """What would go: pure. `building` are keys of builds under way; `reason_to_keep` says why an image is to stay, or "".
+    """What would go: pure. `building` are keys of builds under way; `reason_to_keep` says why one is to stay.
 
     A kept image keeps the layers below it: they are part of it, and removing their tags frees nothing. What others
     built on ours loses nothing either: the tag goes, the bytes stay and are not counted.
@@ -244,7 +244,7 @@ def clean_caches(
     dry_run: bool,
     leaving: frozenset[str] = frozenset(),
 ) -> Cleaned:
-    """Remove by exact name, never by force; `reason_to_keep` says why one is to stay, or ""; `leaving` as in `clean`."""
+    """Remove by exact name, never by force; `reason_to_keep` and `leaving` as in `clean`."""
     removed: list[str] = []
     kept: list[Kept] = []
     freed = 0

@@ -34,10 +34,10 @@ def resume_task(config: DockerRunnerConfig, tools: Tools, known: RecordedProgres
 
     The last event is its `TaskResult`. Raises ContainerMissing where there is nothing to resume.
     """
-    yield from redacted(_resumed(config, tools, known), tools.secrets.values())
+    yield from redacted(_adopted(config, tools, known), tools.secrets.values())
 
 
-def _resumed(config: DockerRunnerConfig, tools: Tools, known: RecordedProgress) -> Generator[Event, None, None]:
+def _adopted(config: DockerRunnerConfig, tools: Tools, known: RecordedProgress) -> Generator[Event, None, None]:
     state = tools.engine.inspect(task_container(config.task_id))
     if state is None or state.status == "created":
         raise ContainerMissing("The task's container is not there, or never started.")
