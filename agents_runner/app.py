@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from agents_runner.cli.printing import echo
@@ -19,7 +20,7 @@ from agents_runner.runner.secret_service import SecretReader, SecretService
 from agents_runner.runner.services import Services
 from agents_runner.runner.settings_service import AgentCatalogue, SettingsService
 from agents_runner.runner.system_service import SystemService
-from agents_runner.runner.task_service import TaskRunnerFactory, TaskService, builds_at_once
+from agents_runner.runner.task_service import ApartTasks, TaskRunnerFactory, TaskService, builds_at_once
 from agents_runner.runner.tasks.desktop import DesktopService
 from agents_runner.store.database import Database
 from agents_runner.store.environments import EnvironmentStore
@@ -32,6 +33,25 @@ from agents_runner.store.settings import SettingsStore
 from agents_runner.store.tasks import TaskStore
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Ground:
+    """What every use case stands on: the person's files, the engine, and who else works with them."""
+
+    paths: Paths
+    found: FoundProblems
+    settings: SettingsService
+    agents: AgentCatalogue
+    database: Database
+    files: EnvironmentStore
+    tasks: TaskStore
+    engine: EngineSource
+    hosts: HostSource
+    values: ChosenSecrets
+    owners: Owners
+    coordinator: FileLockCoordinator
+    background: Background
+
+
 def build_services(
     paths: Paths | None = None, engine_there: Engine | None = None, known: KnownSecrets | None = None
 ) -> Services:
@@ -40,99 +60,124 @@ def build_services(
     `engine_there`: an engine that is connected already, in place of the one that the settings name. `known` is told
     every secret's value that comes by.
     """
-    paths = (paths or Paths.find()).ensure()
+    ground = _ground((paths or Paths.find()).ensure(), engine_there, known or KnownSecrets())
+    images, maintenance = _images(ground)
+    environments = EnvironmentService(
+        files=ground.files, values=ground.values, hosts=ground.hosts, agents=ground.agents, listener=maintenance
+    )
+    desktop = DesktopService(engine=ground.engine, files=ground.tasks)
+    runners = _runners(ground, desktop)
+    runner = TaskService(runner=runners.make(ground.files), apart=ApartTasks(background=ground.background))
+    diagnostics = Diagnostics(
+        log_file=ground.paths.application_log,
+        found=ground.found,
+        set_aside=(ground.paths.damaged, ground.paths.damaged_data),
+        environments=ground.files,
+        tasks=ground.tasks,
+    )
+    images.subscribe(maintenance)
+    runner.subscribe(maintenance.listen)
+    system = SystemService(
+        engine=ground.engine,
+        paths=ground.paths,
+        agents=ground.agents,
+        bench=StartupBench(
+            engine=ground.engine, images=images, runners=runners, tasks=ground.tasks, hosts=ground.hosts
+        ),
+        maintenance=maintenance,
+        diagnostics=diagnostics,
+        pictures=WindowPictures(),
+        runner=runner,
+        parts=(maintenance, ground.owners, desktop, ground.engine, ground.database),
+    )
+    return Services(
+        environments=environments,
+        secrets=SecretService(environments=environments, values=ground.values),
+        tasks=ground.tasks,
+        runner=runner,
+        images=images,
+        desktop=desktop,
+        settings=ground.settings,
+        system=system,
+        diagnostics=diagnostics,
+    )
+
+
+def _ground(paths: Paths, engine_there: Engine | None, known: KnownSecrets) -> _Ground:
     found = FoundProblems()
     settings = SettingsService(file=SettingsStore(paths=paths, problems=found))
-    agents = AgentCatalogue(settings=settings)
     database = Database(paths, found)
-    files = EnvironmentStore(paths=paths, problems=found)
     tasks = TaskStore(paths=paths, database=database)
     engine = EngineSource(settings, engine_there)
     instance = paths.instance_id()
-    hosts = HostSource(state_dir=paths.data, instance=instance, engine=engine, settings=settings)
-    background = Background(log=paths.background_log)
-    values = ChosenSecrets(
-        keyring=KeyringSecrets(instance=instance),
-        file=FileSecrets(folder=paths.secrets, damaged=paths.damaged_data),
+    return _Ground(
+        paths=paths,
+        found=found,
         settings=settings,
-        known=known or KnownSecrets(),
-    )
-    reader = SecretReader(values=values)
-    coordinator = FileLockCoordinator(
-        root=paths.run / "builds", limit=builds_at_once(settings), failures=tasks.images
-    )
-    owners = Owners(folder=paths.run / "owners")
-    leftovers = LeftoverService(
+        agents=AgentCatalogue(settings=settings),
+        database=database,
+        files=EnvironmentStore(paths=paths, problems=found),
+        tasks=tasks,
         engine=engine,
-        run_dir=paths.run,
-        coordinator=coordinator,
-        work=RecordedWork(tasks=tasks, owners=owners),
-        instance=instance,
+        hosts=HostSource(state_dir=paths.data, instance=instance, engine=engine, settings=settings),
+        values=ChosenSecrets(
+            keyring=KeyringSecrets(instance=instance),
+            file=FileSecrets(folder=paths.secrets, damaged=paths.damaged_data),
+            settings=settings,
+            known=known,
+        ),
+        owners=Owners(folder=paths.run / "owners"),
+        coordinator=FileLockCoordinator(
+            root=paths.run / "builds", limit=builds_at_once(settings), failures=tasks.images
+        ),
+        background=Background(log=paths.background_log),
+    )
+
+
+def _images(ground: _Ground) -> tuple[ImageService, CacheMaintenance]:
+    """Cached images: what is asked for, and what is done about them without being asked."""
+    leftovers = LeftoverService(
+        engine=ground.engine,
+        run_dir=ground.paths.run,
+        coordinator=ground.coordinator,
+        work=RecordedWork(tasks=ground.tasks, owners=ground.owners),
+        instance=ground.hosts.instance,
     )
     images = ImageService(
-        engine=engine,
-        hosts=hosts,
-        environments=files,
-        uses=tasks.images,
-        run_dir=paths.run,
-        secrets=reader,
-        settings=settings,
-        coordinator=coordinator,
+        engine=ground.engine,
+        hosts=ground.hosts,
+        environments=ground.files,
+        uses=ground.tasks.images,
+        run_dir=ground.paths.run,
+        secrets=SecretReader(values=ground.values),
+        settings=ground.settings,
+        coordinator=ground.coordinator,
         leftovers=leftovers,
     )
     maintenance = CacheMaintenance(
         images=images,
-        uses=tasks.images,
-        environments=files,
-        tasks=tasks,
-        settings=settings,
-        background=background,
+        uses=ground.tasks.images,
+        environments=ground.files,
+        tasks=ground.tasks,
+        settings=ground.settings,
+        background=ground.background,
         leftovers=leftovers,
     )
-    environments = EnvironmentService(files=files, values=values, hosts=hosts, agents=agents, listener=maintenance)
-    desktop = DesktopService(engine=engine, files=tasks)
-    runners = TaskRunnerFactory(
-        engine=engine,
-        hosts=hosts,
-        agents=agents,
-        tasks=tasks,
-        paths=paths,
-        secrets=reader,
-        owners=owners,
-        coordinator=coordinator,
+    return images, maintenance
+
+
+def _runners(ground: _Ground, desktop: DesktopService) -> TaskRunnerFactory:
+    return TaskRunnerFactory(
+        engine=ground.engine,
+        hosts=ground.hosts,
+        agents=ground.agents,
+        tasks=ground.tasks,
+        paths=ground.paths,
+        secrets=SecretReader(values=ground.values),
+        owners=ground.owners,
+        coordinator=ground.coordinator,
         desktop=desktop,
-        settings=settings,
-    )
-    runner = TaskService(runner=runners.make(files.get), background=background)
-    diagnostics = Diagnostics(
-        log_file=paths.application_log,
-        found=found,
-        set_aside=(paths.damaged, paths.damaged_data),
-        environments=files,
-        tasks=tasks,
-    )
-    images.subscribe(maintenance)
-    runner.subscribe(maintenance.listen)
-    return Services(
-        environments=environments,
-        secrets=SecretService(environments=environments, values=values),
-        tasks=tasks,
-        runner=runner,
-        images=images,
-        desktop=desktop,
-        settings=settings,
-        system=SystemService(
-            engine=engine,
-            paths=paths,
-            agents=agents,
-            bench=StartupBench(engine=engine, images=images, runners=runners, tasks=tasks, hosts=hosts),
-            maintenance=maintenance,
-            diagnostics=diagnostics,
-            pictures=WindowPictures(),
-            runner=runner,
-            parts=(maintenance, owners, desktop, engine, database),
-        ),
-        diagnostics=diagnostics,
+        settings=ground.settings,
     )
 
 

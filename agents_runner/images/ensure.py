@@ -5,11 +5,9 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from dataclasses import dataclass, field, replace
 
-from agents_runner.containers.cancellation import Cancellation
-from agents_runner.containers.control_folder import ControlFolders
 from agents_runner.core import container as labels
 from agents_runner.core.container import ImageInfo
 from agents_runner.core.errors import AgentsRunnerError, BuildFailed, Cancelled, EngineError
@@ -17,9 +15,9 @@ from agents_runner.core.events import Cache, Event, LayerDone, LogLine, Notice, 
 from agents_runner.core.imageplan import ImagePlan, Kind, Layer, without
 from agents_runner.engine.port import Engine
 from agents_runner.images.build import LayerBuild
+from agents_runner.images.context import BuildContext
 from agents_runner.images.desktop import is_hopeless
-from agents_runner.images.layer_job import BuildOptions, is_layer
-from agents_runner.images.sharing import BuildCoordinator, SoloCoordinator
+from agents_runner.images.layer_job import is_layer
 
 log = logging.getLogger(__name__)
 _PHASES: tuple[tuple[Kind, Phase], ...] = (("desktop", Phase.BUILD_DESKTOP), ("env", Phase.BUILD_ENV))
@@ -49,17 +47,10 @@ def look(engine: Engine, plan: ImagePlan) -> int:
 
 @dataclass(kw_only=True)
 class Ensurer:
-    """Brings a plan's layers about. `on_used` is told the tag of the image that a task starts from."""
+    """Brings a plan's layers about. `force` builds them anew, over those that are there."""
 
-    engine: Engine
-    control: ControlFolders
-    options: BuildOptions
-    cancel: Cancellation
-    instance: str = ""
-    coordinator: BuildCoordinator = field(default_factory=SoloCoordinator)
-    asked_at: float = field(default_factory=time.time)
+    context: BuildContext
     force: bool = False
-    new_token: Callable[[], str]
 
     def run(self, plan: ImagePlan) -> Generator[Event, None, Ensured]:
         """Yields phases, lines and notices. A failing build never raises: it ends in a fallback."""
@@ -114,17 +105,11 @@ class Ensurer:
         return done
 
     def _build(self, layer: Layer, plan: ImagePlan) -> Generator[Event, None, ImageInfo]:
-        old = self.engine.find_image(layer.tag) if self.force else None
+        old = self.context.engine.find_image(layer.tag) if self.force else None
         image = yield from LayerBuild(
-            engine=self.engine,
-            control=self.control,
+            context=self.context,
             layer=layer,
             base_ref=plan.base_ref,
-            options=replace(self.options, token=self.new_token()),
-            cancel=self.cancel,
-            instance=self.instance,
-            coordinator=self.coordinator,
-            asked_at=self.asked_at,
             superseded_id=old.id if old else "",
         ).run()
         if old is not None and old.id != image.id:
@@ -133,10 +118,10 @@ class Ensurer:
 
     def _remove_superseded(self, old: ImageInfo) -> None:
         """The image that a forced build took the tag from; kept while a container or a layer above needs it."""
-        left = self.engine.find_image(old.id)
+        left = self.context.engine.find_image(old.id)
         if left is not None and not left.tags and left.labels.get(labels.IMAGE_MANAGED) == "true":
             with contextlib.suppress(EngineError):
-                self.engine.remove_tag(old.id)
+                self.context.engine.remove_tag(old.id)
 
     def _highest(self, layers: tuple[Layer, ...]) -> dict[str, ImageInfo]:
         """By key, the layers up to the highest that is there: those below it are in it, tagged or not."""
@@ -144,7 +129,7 @@ class Ensurer:
             return {}
         for count in range(len(layers), 0, -1):
             try:
-                image = self.engine.find_image(layers[count - 1].tag)
+                image = self.context.engine.find_image(layers[count - 1].tag)
             except EngineError:
                 return {}  # the build will say what is wrong with the engine
             if image is not None and is_layer(image, layers[count - 1]):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 
+from agents_runner.containers.control_folder import read_state
 from agents_runner.core import container as labels
 from agents_runner.core.container import ImageInfo
 from agents_runner.core.events import Event, Notice
@@ -11,12 +12,9 @@ from agents_runner.core.redaction import contains_secret
 from agents_runner.engine.port import Engine
 from agents_runner.launcher import exports
 
-ReadState = Callable[[str], bytes | None]
-"""Reads a file that the launcher left in its state folder; raises FileRefused for what is no plain file."""
-
 
 def carry_exports(
-    engine: Engine, container: str, parent: ImageInfo, read: ReadState, *, secrets: Mapping[str, str], lost: bool
+    engine: Engine, container: str, parent: ImageInfo, *, secrets: Mapping[str, str], lost: bool
 ) -> Generator[Event, None, None]:
     """Write them into the container before its commit, without secrets. `lost`: the launcher has said that they are.
 
@@ -25,7 +23,7 @@ def carry_exports(
     # Asked for in any case: what is no plain file there must not become part of a layer.
     below = engine.get_file(container, exports.IMAGE_EXPORTS) or b""
     engine.get_file(container, exports.IMAGE_FUNCTIONS)
-    after = read("00.after")
+    after = read_state(engine, container, "00.after")
     if after is None:
         if lost:
             yield Notice(
@@ -35,7 +33,9 @@ def carry_exports(
         return
     # Only an image with our labels, inherited ones included, can have it from us.
     known = exports.parse_exports(below) if labels.IMAGE_MANAGED in parent.labels else {}
-    changed = exports.difference(exports.parse_exports(read("00.before") or b""), exports.parse_exports(after))
+    changed = exports.difference(
+        exports.parse_exports(read_state(engine, container, "00.before") or b""), exports.parse_exports(after)
+    )
     carried = known | changed
     carried, dropped = exports.without_secret_values(carried, secrets)
     if dropped:
@@ -45,7 +45,7 @@ def carry_exports(
         )
     if exports.render_exports(carried) != below:
         engine.put_file(container, exports.IMAGE_EXPORTS, exports.render_exports(carried))
-    functions = read("functions.bash")
+    functions = read_state(engine, container, "functions.bash")
     if functions and contains_secret(functions.decode("utf-8", "replace"), secrets.values()):
         yield Notice(message="Not baked into the image, since it holds a secret: an exported function.")
     elif functions:

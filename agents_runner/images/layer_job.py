@@ -40,7 +40,6 @@ class BuildOptions:
     gid: int
     env_vars: Mapping[str, str]
     timeout_s: int
-    token: str
     resources: Resources = Resources()
     secrets: Mapping[str, str] = field(default_factory=SecretValues)
     """Values by name: those that the build may see reach its container, none may stay in the image."""

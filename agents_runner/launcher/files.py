@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+import secrets
 import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -115,6 +116,11 @@ def control_files(plan: LauncherPlan) -> dict[str, bytes]:
     # Where the launcher's tools are mounted; a mount point made by the engine would be root's.
     files["in/tools/.mount"] = b""
     return files
+
+
+def new_token() -> str:
+    """128 random bits: marks the lines of one container's launcher."""
+    return secrets.token_hex(16)
 
 
 def token_line(token: str) -> bytes:

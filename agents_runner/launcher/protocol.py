@@ -12,7 +12,9 @@ NEEDS_ROOT = "needs-root"
 """What the agent's side may say without a token: a program that needs root failed. It is believed no more than the
 agent is, so it names one of ours, and leads to a sentence of ours."""
 ROOT_PROGRAMS = frozenset({"sudo", "apt", "apt-get", "apk", "pacman", "dnf"})
-_UNTRUSTED = f"\x1e- {NEEDS_ROOT} "
+MARKER = "\x1e"
+"""What a mark begins with, before its token."""
+_UNTRUSTED = f"{MARKER}- {NEEDS_ROOT} "
 MAX_LINE = 65536
 """Characters of one line; a longer one is cut into pieces, each but the last marked."""
 CUT = " [line cut]"
@@ -51,7 +53,7 @@ class OutputParser:
     """
 
     def __init__(self, token: str) -> None:
-        self._mark = f"\x1e{token} " if token else ""
+        self._mark = f"{MARKER}{token} " if token else ""
         self._decoders = {name: codecs.getincrementaldecoder("utf-8")("replace") for name in ("stdout", "stderr")}
         self._pending: dict[Stream, str] = {"stdout": "", "stderr": ""}
 

@@ -68,7 +68,7 @@ class StartupBench:
             )
         yield from self.images.build(cached)
         image = self.images.plan(cached).plan.image
-        runner = self.runners.make({one.id: one for one in (cached, uncached)}.__getitem__)
+        runner = self.runners.make(_Measured(cached, uncached))
         config = plan_launch(cached, task_id=new_task_id(), agent=None, host=self.hosts.host())
         isolated = wants_isolation(config)
         self.engine().ensure_network(APART_NETWORK, APART_LABELS)
@@ -155,6 +155,16 @@ class StartupBench:
         began = self.clock()
         self.images.plan(environment)
         return (self.clock() - began) * 1000
+
+
+class _Measured:
+    """An `EnvironmentLookup` of the two environments that are compared."""
+
+    def __init__(self, *environments: Environment) -> None:
+        self._by_id = {one.id: one for one in environments}
+
+    def get(self, name_or_id: str) -> Environment:
+        return self._by_id[name_or_id]
 
 
 class _First:

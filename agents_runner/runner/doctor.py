@@ -4,22 +4,32 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Protocol
 
-from agents_runner.core.container import EngineInfo
 from agents_runner.core.errors import AgentsRunnerError
+from agents_runner.engine.port import EngineFactory
 from agents_runner.runner.services import Check, DiagnosticsPort
+
+
+class FoldersPort(Protocol):
+    """The application's own folders."""
+
+    def check(self) -> Path:
+        """Make sure that they can be written, and name the one that holds the data. Raises StoreError."""
+        ...
 
 
 def run_doctor(
     *,
-    engine_info: Callable[[], EngineInfo],
-    folders: Callable[[], str],
+    engine: EngineFactory,
+    folders: FoldersPort,
     agent_logins: Iterable[tuple[str, bool, str]],
     diagnostics: DiagnosticsPort,
 ) -> tuple[Check, ...]:
-    """All checks; none raises. `folders` checks that ours can be written and names them."""
-    checks = [_python(), _engine(engine_info), _folders(folders), *_files(diagnostics), _git()]
+    """All checks; none raises."""
+    checks = [_python(), _engine(engine), _folders(folders), *_files(diagnostics), _git()]
     checks += [
         Check(name=f"agent {name}", ok=True if found else None, text=text) for name, found, text in agent_logins
     ]
@@ -30,9 +40,9 @@ def _python() -> Check:
     return Check(name="python", ok=True, text=sys.version.split()[0])
 
 
-def _engine(engine_info: Callable[[], EngineInfo]) -> Check:
+def _engine(engine: EngineFactory) -> Check:
     try:
-        info = engine_info()
+        info = engine().info()
     except AgentsRunnerError as error:
         return Check(name="engine", ok=False, text=error.message, hint=error.hint)
     where = "this machine" if info.local else "another machine: folders of this one cannot be mounted"
@@ -43,9 +53,9 @@ def _engine(engine_info: Callable[[], EngineInfo]) -> Check:
     )
 
 
-def _folders(folders: Callable[[], str]) -> Check:
+def _folders(folders: FoldersPort) -> Check:
     try:
-        return Check(name="folders", ok=True, text=f"{folders()} can be written.")
+        return Check(name="folders", ok=True, text=f"{folders.check()} can be written.")
     except AgentsRunnerError as error:
         return Check(name="folders", ok=False, text=error.message, hint=error.hint)
 

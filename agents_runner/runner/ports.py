@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol
 
 from agents_runner.core.environment import Environment
+from agents_runner.core.secrets import SecretGrant, SecretValues
 from agents_runner.core.settings import Settings
 from agents_runner.core.task_plan import AgentLaunch
 from agents_runner.runner.tasks.plan_launch import Host
@@ -20,6 +22,45 @@ class SettingsSource(Protocol):
     """The settings as they are saved now. Never raises."""
 
     def load(self) -> Settings: ...
+
+
+class EnvironmentLookup(Protocol):
+    """Finds one environment."""
+
+    def get(self, name_or_id: str) -> Environment:
+        """By id, else by exact name; raises NotFound."""
+        ...
+
+
+class SecretValuesPort(Protocol):
+    """Gives secrets' values to a task or a build that is about to begin, and to nobody else."""
+
+    def values_of(self, environment_id: str, grants: Iterable[SecretGrant]) -> SecretValues:
+        """By name. Raises InvalidInput at `secrets` for the first one that has none, StoreError."""
+        ...
+
+
+class LoginPort(Protocol):
+    """The files by which agents are logged in, on this machine. Never raises."""
+
+    def read(self, path: str) -> bytes | None:
+        """What an agent is to be given; None if the file is not there, or cannot be read."""
+        ...
+
+    def refreshed(self, agent: str, target: str, path: str, old: bytes, new: bytes) -> None:
+        """A container was given `old` and has `new` at its end: keep that where the agent's rule accepts it.
+
+        `target` is the file's place below the home folder, `path` its place on this machine.
+        """
+        ...
+
+
+class ImageUsePort(Protocol):
+    """Remembers which images are used, for the clean-up."""
+
+    def started(self, tag: str, environment_id: str) -> None:
+        """A task of this environment has started from it. Raises StoreError."""
+        ...
 
 
 class HostsPort(Protocol):

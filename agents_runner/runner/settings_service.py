@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from agents_runner.agents import registry
-from agents_runner.core.settings import CachePolicy, Settings
+from agents_runner.core.settings import Settings
 from agents_runner.core.task_plan import AgentLaunch
 from agents_runner.runner.ports import SettingsSource
 
@@ -34,14 +34,6 @@ class SettingsService:
 
     def agents(self) -> tuple[str, ...]:
         return registry.agent_names(self.load())
-
-    def max_log_mb(self) -> int:
-        """MB (10^6 bytes) of a task's output that are kept."""
-        return self.load().max_log_mb
-
-    def cache(self) -> CachePolicy:
-        """What may be removed and built by itself."""
-        return self.load().cache
 
 
 @dataclass(frozen=True, kw_only=True)

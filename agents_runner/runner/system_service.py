@@ -56,8 +56,8 @@ class SystemService:
 
     def doctor(self) -> tuple[Check, ...]:
         return run_doctor(
-            engine_info=self.engine_info,
-            folders=self._folders,
+            engine=self.engine,
+            folders=self,
             agent_logins=self.agents.logins(),
             diagnostics=self.diagnostics,
         )
@@ -87,5 +87,6 @@ class SystemService:
         for part in self.parts:
             part.close()
 
-    def _folders(self) -> str:
-        return str(self.paths.ensure().data)
+    def check(self) -> Path:
+        """See `runner.doctor.FoldersPort`."""
+        return self.paths.ensure().data

@@ -6,17 +6,26 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from agents_runner.core.environment import Environment
 from agents_runner.core.task import Task
 from agents_runner.engine.port import EngineFactory
 from agents_runner.images.sharing import BuildCoordinator
-from agents_runner.runner.ports import AgentsPort, BackgroundPort, HostsPort
-from agents_runner.runner.secret_service import SecretReader
+from agents_runner.runner.ports import (
+    AgentsPort,
+    BackgroundPort,
+    EnvironmentLookup,
+    HostsPort,
+    SecretValuesPort,
+    SettingsSource,
+)
 from agents_runner.runner.services import ActiveTasks, Listener, TaskRequest
-from agents_runner.runner.settings_service import SettingsService
-from agents_runner.runner.tasks.desktop import DesktopService
-from agents_runner.runner.tasks.login import write_refreshed
-from agents_runner.runner.tasks.task_runner import OwnersPort, TaskRunner
+from agents_runner.runner.tasks.desktop import DesktopsPort
+from agents_runner.runner.tasks.intake import TaskIntake
+from agents_runner.runner.tasks.login import HostLogins
+from agents_runner.runner.tasks.orphans import Orphans
+from agents_runner.runner.tasks.pipeline import TaskPipeline
+from agents_runner.runner.tasks.records import OwnersPort
+from agents_runner.runner.tasks.stories import TaskStories
+from agents_runner.runner.tasks.task_runner import TaskRunner
 from agents_runner.store.paths import Paths
 from agents_runner.store.tasks import TaskStore
 
@@ -30,33 +39,54 @@ class TaskRunnerFactory:
     agents: AgentsPort
     tasks: TaskStore
     paths: Paths
-    secrets: SecretReader
+    secrets: SecretValuesPort
     owners: OwnersPort
     coordinator: BuildCoordinator
-    desktop: DesktopService
-    settings: SettingsService
+    desktop: DesktopsPort | None
+    settings: SettingsSource
 
-    def make(self, environment: Callable[[str], Environment]) -> TaskRunner:
-        """A runner of its own; `environment` finds one by its id and raises NotFound."""
+    def make(self, environments: EnvironmentLookup) -> TaskRunner:
+        """A runner of its own, for these environments."""
+        tasks, paths = self.tasks, self.paths
+        stories = TaskStories(records=tasks, log_file=paths.application_log)
+        intake = TaskIntake(
+            environments=environments, agents=self.agents, hosts=self.hosts, secrets=self.secrets, records=tasks
+        )
+        pipeline = TaskPipeline(
+            engine=self.engine,
+            records=tasks,
+            run_dir=paths.run,
+            workspaces=paths.workspaces,
+            logins=HostLogins(),
+            uses=tasks.images,
+            secrets=self.secrets,
+            settings=self.settings,
+            coordinator=self.coordinator,
+            desktops=self.desktop,
+        )
+        orphans = Orphans(
+            engine=self.engine, records=tasks, owners=self.owners, stories=stories, workspaces=paths.workspaces
+        )
         return TaskRunner(
             engine=self.engine,
-            host=self.hosts.host,
-            environment=environment,
-            agent_launch=self.agents.launch,
-            records=self.tasks,
-            run_dir=self.paths.run,
-            workspaces=self.paths.workspaces,
-            accept_login=write_refreshed,
-            image_used=self.tasks.images.started,
-            secret_values=self.secrets.values_of,
+            intake=intake,
+            pipeline=pipeline,
+            stories=stories,
+            orphans=orphans,
+            records=tasks,
             owners=self.owners,
-            coordinator=self.coordinator,
-            open_proxy=self.desktop.open,
-            keep_picture=self.desktop.keep_picture,
             max_running=self.settings.load().max_running_tasks,
-            log_file=self.paths.application_log,
-            max_log_mb=self.settings.max_log_mb,
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApartTasks:
+    """See `runner.tasks.orphans.ApartPort`."""
+
+    background: BackgroundPort
+
+    def work_on(self, task_id: str) -> None:
+        self.background.start(("tasks", "work", task_id))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,22 +94,22 @@ class TaskService:
     """See `runner.services.RunnerPort`."""
 
     runner: TaskRunner
-    background: BackgroundPort
+    apart: ApartTasks
     tests_scripts: bool = True
 
     def submit(self, request: TaskRequest) -> Task:
         return self.runner.submit(request)
 
     def detach(self, request: TaskRequest) -> Task:
-        task = self.runner.prepare(request)
-        self._work_apart(task.id)
+        task = self.runner.intake.prepare(request)
+        self.apart.work_on(task.id)
         return task
 
     def start_recorded(self, task_id: str) -> None:
         self.runner.start(task_id)
 
     def adopt_orphans(self, *, here: bool) -> tuple[str, ...]:
-        return self.runner.adopt_orphans(None if here else self._work_apart)
+        return self.runner.adopt_orphans(None if here else self.apart)
 
     def stop(self, task_id: str) -> None:
         self.runner.stop(task_id)
@@ -96,10 +126,7 @@ class TaskService:
     def close(self, timeout: float = 5.0) -> None:
         self.runner.close(timeout)
 
-    def _work_apart(self, task_id: str) -> None:
-        self.background.start(("tasks", "work", task_id))
 
-
-def builds_at_once(settings: SettingsService) -> int:
+def builds_at_once(settings: SettingsSource) -> int:
     """How many layers are built at the same time: as the settings say, or one for each processor core."""
     return settings.load().max_builds or os.cpu_count() or 1

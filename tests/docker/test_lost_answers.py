@@ -20,9 +20,9 @@ from agents_runner.core.errors import ContainerMissing
 from agents_runner.core.events import Event, LogLine, Notice, PhaseFinished, TaskResult, TaskState
 from agents_runner.core.task_plan import AgentLaunch, DockerRunnerConfig
 from agents_runner.engine.docker_engine import DockerEngine, connect
+from agents_runner.launcher.files import new_token
 from agents_runner.launcher.protocol import OutputParser
 from agents_runner.runner.tasks.run_task import run_task
-from agents_runner.runner.tasks.tools import new_token
 from tests.support.fault_proxy import Fault, FaultProxy
 from tests.support.tools import plain_tools
 from tests.support.waiting import until

@@ -11,6 +11,23 @@ from agents_runner.engine.port import Engine
 from agents_runner.runner.tasks.tools import Tools
 
 
+class NoLogins:
+    """A `LoginPort` of somebody who is logged in nowhere."""
+
+    def read(self, _path: str) -> bytes | None:
+        return None
+
+    def refreshed(self, _agent: str, _target: str, _path: str, _old: bytes, _new: bytes) -> None:
+        raise AssertionError("nothing was given that could come back")
+
+
+class NoUses:
+    """An `ImageUsePort` that forgets."""
+
+    def started(self, _tag: str, _environment_id: str) -> None:
+        return
+
+
 def plain_tools(engine: Engine, folder: Path, cancel: Cancellation | None = None, **more: Any) -> Tools:
     """`more` are further fields of `Tools`."""
     return Tools(
@@ -18,6 +35,5 @@ def plain_tools(engine: Engine, folder: Path, cancel: Cancellation | None = None
         control=ControlFolders(root=folder / "run", local=True),
         cancel=cancel or NeverCancelled(),
         workspaces=folder / "work",
-        read_login=lambda _path: None,
-        **more,
+        **({"logins": NoLogins(), "uses": NoUses()} | more),
     )

@@ -13,7 +13,8 @@ from agents_runner.engine.port import EngineFactory
 from agents_runner.images import leftovers
 from agents_runner.images.leftovers import Leftover, LiveWork
 from agents_runner.images.sharing import BuildCoordinator
-from agents_runner.runner.tasks.task_runner import LEFT, OwnersPort
+from agents_runner.runner.tasks.orphans import LEFT
+from agents_runner.runner.tasks.records import OwnersPort
 
 
 class RecordedTasks(Protocol):

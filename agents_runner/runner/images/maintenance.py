@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import queue
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -21,12 +20,12 @@ from agents_runner.runner.images.leftovers import LeftoversPort, NoLeftovers
 from agents_runner.runner.images.refreshing import refreshable
 from agents_runner.runner.ports import BackgroundPort, SettingsSource
 from agents_runner.runner.services import CleanReport, PlannedImage
+from agents_runner.runner.tasks.workers import Workers
 
 REFRESH_EVERY_S = DAY_S
 """How often an environment's base image and age are looked at."""
 PREBUILD_AFTER_S = 15.0
 """How long nobody has to save an environment again before its layers are built ahead."""
-_END = object()
 log = logging.getLogger(__name__)
 
 
@@ -71,11 +70,10 @@ class CacheMaintenance:
     background: BackgroundPort
     leftovers: LeftoversPort = field(default_factory=NoLeftovers)
     prebuild_after_s: float = PREBUILD_AFTER_S
-    _jobs: queue.SimpleQueue[object] = field(default_factory=queue.SimpleQueue)
     _layers: dict[str, list[LayerDone]] = field(default_factory=dict)
     _timers: dict[str, threading.Timer] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _thread: threading.Thread | None = None
+    _workers: Workers = field(default_factory=lambda: Workers(limit=1, name="cache-maintenance"))
     _closed: bool = False
     _tidy_each: bool = False
     """Whether to look for leftovers after each task, as the window does, and not only once."""
@@ -136,32 +134,12 @@ class CacheMaintenance:
             self._do(partial(self._prebuild, environment_id))
         with self._lock:
             self._closed = True
-            thread = self._thread
-        self._jobs.put(_END)
-        if thread is not None:
-            thread.join(timeout)
+        self._workers.close(timeout)
 
     # -- the thread --------------------------------------------------------------------------------------
 
     def _do(self, act: Callable[[], None]) -> None:
-        with self._lock:
-            if self._closed:
-                return
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="cache-maintenance", daemon=True)
-                self._thread.start()
-        self._jobs.put(act)
-
-    def _work(self) -> None:
-        while (act := self._jobs.get()) is not _END:
-            try:
-                if callable(act):
-                    act()
-            except AgentsRunnerError as error:
-                log.warning("cache maintenance: %s", error)
-            except Exception:
-                # Top of a thread: the next job is not the last one's victim.
-                log.exception("cache maintenance failed")
+        self._workers.submit(partial(_without_failing, act))
 
     def _task_ended(self, task_id: str, layers: list[LayerDone], result: TaskResult) -> None:
         environment_id = self.tasks.get(task_id).environment_id
@@ -246,3 +224,11 @@ class CacheMaintenance:
             if planned.hit:
                 return
         self.background.start(("build", environment.id))
+
+
+def _without_failing(act: Callable[[], None]) -> None:
+    """What was foreseen is said in the log, and tried again when there is the next reason to."""
+    try:
+        act()
+    except AgentsRunnerError as error:
+        log.warning("cache maintenance: %s", error)

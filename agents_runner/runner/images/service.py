@@ -22,6 +22,7 @@ from agents_runner.core.task import new_task_id
 from agents_runner.core.task_plan import DockerRunnerConfig
 from agents_runner.engine.port import Engine, EngineFactory
 from agents_runner.images import catalogue
+from agents_runner.images.context import BuildContext
 from agents_runner.images.ensure import Ensured, Ensurer, look
 from agents_runner.images.packagecaches import KIND, PackageCache, find_caches
 from agents_runner.images.planning import plan_image, plan_start
@@ -35,7 +36,7 @@ from agents_runner.runner.services import CachedImage, CleanReport, CleanRequest
 from agents_runner.runner.tasks.base_image import base_image
 from agents_runner.runner.tasks.plan_launch import plan_launch
 from agents_runner.runner.tasks.redacting import redacted
-from agents_runner.runner.tasks.tools import build_options, new_token
+from agents_runner.runner.tasks.tools import build_options
 from agents_runner.store.image_uses import ImageUse
 
 
@@ -143,17 +144,15 @@ class ImageService:
     def _built(
         self, engine: Engine, config: DockerRunnerConfig, plan: ImagePlan, values: SecretValues, *, force: bool
     ) -> Generator[Event, None, None]:
-        ensurer = Ensurer(
+        context = BuildContext(
             engine=engine,
             control=self._control(engine, config),
-            options=build_options(config, values),
             cancel=NeverCancelled(),
-            instance=config.instance,
+            options=build_options(config, values),
             coordinator=self.coordinator,
-            force=force,
-            new_token=new_token,
+            instance=config.instance,
         )
-        events = ensurer.run(plan)
+        events = Ensurer(context=context, force=force).run(plan)
         anything = False
         while True:
             try:

@@ -10,6 +10,7 @@ from agents_runner.core import container as labels
 from agents_runner.core.container import ContainerState, task_container
 from agents_runner.core.errors import ContainerMissing
 from agents_runner.core.events import Event, LogLine, Notice, Phase, PhaseFinished, PhaseStarted
+from agents_runner.core.task import Task
 from agents_runner.core.task_plan import DockerRunnerConfig
 from agents_runner.runner.tasks.limits import Limits
 from agents_runner.runner.tasks.phases import PhaseClock
@@ -27,6 +28,16 @@ class RecordedProgress:
     begun: frozenset[Phase]
     finished: frozenset[Phase]
     notices: frozenset[str]
+
+
+def recorded_progress(task: Task, lines: Mapping[str, int]) -> RecordedProgress:
+    """What a task's record says; `lines` of its container are in its log, by stream."""
+    return RecordedProgress(
+        lines=lines,
+        begun=frozenset(record.phase for record in task.phases),
+        finished=frozenset(record.phase for record in task.phases if record.seconds is not None),
+        notices=frozenset(task.notices),
+    )
 
 
 def resume_task(config: DockerRunnerConfig, tools: Tools, known: RecordedProgress) -> Iterator[Event]:
@@ -50,7 +61,7 @@ def _resumed(run: TaskRun, state: ContainerState) -> Generator[Event, None, None
     image = engine.find_image(state.image_id)
     ours = image.labels.get(labels.IMAGE_REF, "") if image is not None and image.is_ours() else ""
     run.image = ours or config.base_image
-    run.read_logins()
+    run.login.read()
     run.made_at = state.created or None
     run.phases.begin(Phase.START)
     session = Session(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -30,6 +29,18 @@ class DesktopProxyPort(Protocol):
     def url(self) -> str: ...
     def attach(self, container: str) -> None: ...
     def close(self) -> None: ...
+
+
+class DesktopsPort(Protocol):
+    """What tasks need for their desktops; see `DesktopService`."""
+
+    def open(self, config: DockerRunnerConfig, engine: Engine) -> DesktopProxyPort:
+        """Open the way to a task's desktop. Raises StoreError."""
+        ...
+
+    def keep_picture(self, task_id: str, data: bytes) -> None:
+        """Keep the last picture of a task's desktop, a PNG. Raises StoreError."""
+        ...
 
 
 class TaskFiles(Protocol):
@@ -90,7 +101,7 @@ class DesktopService:
         except StoreError:
             proxy.close()
             raise
-        return _RecordedProxy(proxy=proxy, forget=lambda: self.files.forget(task_id, TOKENS_FILE))
+        return _RecordedProxy(proxy=proxy, files=self.files, task_id=task_id)
 
     def close(self) -> None:
         self.asking.shutdown(wait=False, cancel_futures=True)
@@ -150,7 +161,8 @@ class _RecordedProxy:
     """A proxy whose tokens are forgotten when it is closed."""
 
     proxy: DesktopProxyPort
-    forget: Callable[[], None]
+    files: TaskFiles
+    task_id: str
 
     @property
     def url(self) -> str:
@@ -161,7 +173,7 @@ class _RecordedProxy:
 
     def close(self) -> None:
         self.proxy.close()
-        self.forget()
+        self.files.forget(self.task_id, TOKENS_FILE)
 
 
 def _user(config: DockerRunnerConfig) -> str:

@@ -6,7 +6,6 @@ import contextlib
 import errno
 import hashlib
 import os
-import secrets
 import stat
 from dataclasses import dataclass
 from functools import partial
@@ -28,6 +27,7 @@ from agents_runner.core.mounts import Mount, check_mounts, parse_mount
 from agents_runner.core.ports import parse_ports
 from agents_runner.core.repository_url import check_branch, check_url
 from agents_runner.core.task_plan import WORKSPACE_PATH, AgentLaunch, DockerRunnerConfig
+from agents_runner.launcher.files import new_token
 from agents_runner.workspace.folders import MountRules, resolve_input, resolve_mount, resolve_workspace
 
 DESKTOP_SHM_MB = 1024
@@ -106,7 +106,7 @@ def plan_launch(
         uid=host.uid,
         gid=host.gid,
         agent=agent,
-        token=secrets.token_hex(16),
+        token=new_token(),
         instance=host.instance,
     )
 

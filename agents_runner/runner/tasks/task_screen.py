@@ -14,7 +14,7 @@ from agents_runner.engine.port import Engine
 from agents_runner.images.desktop import explanation, is_hopeless
 from agents_runner.images.ensure import Ensured
 from agents_runner.launcher.files import DesktopStart
-from agents_runner.runner.tasks.desktop import DesktopProxyPort, last_picture, take_picture
+from agents_runner.runner.tasks.desktop import DesktopProxyPort, DesktopsPort, last_picture, take_picture
 
 DESKTOP_PHASES = (Phase.DESKTOP_INSTALL, Phase.DESKTOP)
 LAST_PICTURE_TIMEOUT_S = 5.0
@@ -27,9 +27,8 @@ class TaskScreen:
 
     config: DockerRunnerConfig
     engine: Engine
-    open_proxy: Callable[[], DesktopProxyPort] | None
-    keep: Callable[[bytes], None]
-    """Told the last picture; raises StoreError."""
+    desktops: DesktopsPort | None
+    """None where nobody is to look at it."""
     _proxy: DesktopProxyPort | None = None
     _there: bool = False
 
@@ -43,18 +42,18 @@ class TaskScreen:
 
     def open(self, ensured: Ensured) -> Iterator[Notice]:
         """Open its proxy, before there is anything behind it."""
-        if self.open_proxy is None or not self._is_wanted(ensured):
+        if self.desktops is None or not self._is_wanted(ensured):
             return
         try:
-            self._proxy = self.open_proxy()
+            self._proxy = self.desktops.open(self.config, self.engine)
         except StoreError as error:
             yield Notice(message=f"Nobody can look at the desktop: {error.message}", hint=error.hint)
 
     def open_again(self) -> None:
         """Open the proxy of a task that is resumed; without one the task goes on all the same."""
-        if self.open_proxy is not None and self.config.headless_desktop_enabled:
+        if self.desktops is not None and self.config.headless_desktop_enabled:
             with contextlib.suppress(StoreError):
-                self._proxy = self.open_proxy()
+                self._proxy = self.desktops.open(self.config, self.engine)
 
     def attach(self, container: str) -> None:
         """Before the screen is there: who looks already is connected the moment it is."""
@@ -88,12 +87,12 @@ class TaskScreen:
         return self.config.headless_desktop_enabled and not is_hopeless(ensured.desktop_error)
 
     def _keep(self, take: Callable[[], bytes | None]) -> None:
-        if not self._there:
+        if not self._there or self.desktops is None:
             return
         with contextlib.suppress(EngineError, NoDesktop, StoreError):
             data = take()
             if data:
-                self.keep(data)
+                self.desktops.keep_picture(self.config.task_id, data)
 
 
 def _not_started(tail: Iterable[str]) -> tuple[str, str]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,14 +12,11 @@ from agents_runner.containers.control_folder import ControlFolders
 from agents_runner.core.secrets import SecretValues
 from agents_runner.core.task_plan import DockerRunnerConfig
 from agents_runner.engine.port import Engine
+from agents_runner.images.context import BuildContext
 from agents_runner.images.layer_job import BuildOptions
 from agents_runner.images.sharing import BuildCoordinator, SoloCoordinator
-from agents_runner.runner.tasks.desktop import DesktopProxyPort
-
-
-def new_token() -> str:
-    """128 random bits: marks the launcher's own lines."""
-    return secrets.token_hex(16)
+from agents_runner.runner.ports import ImageUsePort, LoginPort
+from agents_runner.runner.tasks.desktop import DesktopsPort
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,29 +28,36 @@ class Tools:
     cancel: Cancellation
     workspaces: Path
     """Folder below which clones are made, one a task."""
-    read_login: Callable[[str], bytes | None]
-    """Reads a login file of the host, None if it is gone."""
-    on_login_used: Callable[[str, str, bytes, bytes], None] = lambda _target, _path, _old, _new: None
-    """Told a login file's path below the home folder and on the host, the bytes given and found at the end."""
-    on_image_used: Callable[[str], None] = lambda _tag: None
+    logins: LoginPort
+    uses: ImageUsePort
+    desktops: DesktopsPort | None = None
+    """None where nobody is to look at the task's desktop."""
     secrets: Mapping[str, str] = field(default_factory=SecretValues)
     """Values of the plan's secrets, by name."""
     coordinator: BuildCoordinator = field(default_factory=SoloCoordinator)
     asked_at: float = field(default_factory=time.time)
     """When the person asked for the task, in seconds since the epoch."""
-    open_proxy: Callable[[], DesktopProxyPort] | None = None
-    """Opens the way to the task's desktop; raises StoreError. None where nobody is to look at it."""
-    keep_picture: Callable[[bytes], None] = lambda _png: None
-    """Told the last picture of the desktop; raises StoreError."""
+
+    def build_context(self, config: DockerRunnerConfig) -> BuildContext:
+        """What the layers of this plan are built with."""
+        return BuildContext(
+            engine=self.engine,
+            control=self.control,
+            cancel=self.cancel,
+            options=build_options(config, self.secrets),
+            coordinator=self.coordinator,
+            instance=config.instance,
+            asked_at=self.asked_at,
+        )
 
 
 def build_options(config: DockerRunnerConfig, secrets: Mapping[str, str]) -> BuildOptions:
+    """What holds for every layer of this plan."""
     return BuildOptions(
         uid=config.uid,
         gid=config.gid,
         env_vars=config.env_vars,
         timeout_s=config.build_timeout_s,
-        token="",
         resources=config.resources,
         environment_id=config.environment_id,
         package_cache=config.package_caches,

@@ -47,7 +47,7 @@ CONFIG = DockerRunnerConfig(
 )  # fmt: skip
 DESKTOP, STEP_A, STEP_B = plan_image(CONFIG, BASE).layers
 OPTIONS = BuildOptions(
-    uid=1000, gid=1001, env_vars=CONFIG.env_vars, timeout_s=300, token="feed", secrets=VALUES, grants=GRANTS,
+    uid=1000, gid=1001, env_vars=CONFIG.env_vars, timeout_s=300, secrets=VALUES, grants=GRANTS,
     environment_id="e-1", resources=Resources(cpus=2, memory_mb=512, pids=99),
 )  # fmt: skip
 

@@ -26,16 +26,21 @@ from agents_runner.core.events import (
     TaskState,
     may_move,
 )
+from agents_runner.core.settings import Settings
 from agents_runner.core.task_plan import AgentLaunch
 from agents_runner.engine.fake import Console, FakeEngine
+from agents_runner.images.sharing import SoloCoordinator
+from agents_runner.runner.secret_service import SecretReader
 from agents_runner.runner.services import TaskRequest
+from agents_runner.runner.task_service import TaskRunnerFactory
 from agents_runner.runner.tasks.late_record import LateRecords, PatientRecord
-from agents_runner.runner.tasks.plan_launch import this_host
+from agents_runner.runner.tasks.plan_launch import Host, this_host
 from agents_runner.runner.tasks.task_runner import TaskRunner
 from agents_runner.runner.tasks.workers import Workers
 from agents_runner.store.database import Database
 from agents_runner.store.owners import Owners
 from agents_runner.store.paths import Paths
+from agents_runner.store.secret_values import FileSecrets
 from agents_runner.store.tasks import TaskStore
 from tests.support.waiting import until
 
@@ -72,20 +77,37 @@ class World:
         self.runner = self.new_runner()
 
     def new_runner(self) -> TaskRunner:
-        made = TaskRunner(
+        made = TaskRunnerFactory(
             engine=lambda: self.engine,
-            host=lambda: this_host(self.paths.data, "0123456789ab"),
-            environment=lambda _id: ENVIRONMENT,
-            agent_launch=lambda _name, _args: AgentLaunch(name="x", argv=("x",)),
-            records=self.records,
-            run_dir=self.paths.run,
-            workspaces=self.paths.workspaces,
-            accept_login=lambda *_: None,
-            image_used=self.records.images.started,
+            hosts=self,
+            agents=self,
+            tasks=self.records,
+            paths=self.paths,
+            secrets=SecretReader(values=FileSecrets(folder=self.paths.secrets, damaged=self.paths.damaged_data)),
             owners=self.owners,
-        )
+            coordinator=SoloCoordinator(),
+            desktop=None,
+            settings=self,
+        ).make(self)
         made.subscribe(lambda task, batch: [self.told.put((task, event)) for event in batch] and None)
         return made
+
+    def host(self) -> Host:
+        return this_host(self.paths.data, "0123456789ab")
+
+    planning_host = host
+
+    def check(self, _name: str) -> None:
+        return
+
+    def launch(self, _name: str, _args: tuple[str, ...]) -> AgentLaunch:
+        return AgentLaunch(name="x", argv=("x",))
+
+    def load(self) -> Settings:
+        return Settings(max_running_tasks=8)
+
+    def get(self, _name_or_id: str) -> Environment:
+        return ENVIRONMENT
 
     def _plays(self, _spec: ContainerSpec, console: Console) -> int:
         mark = f"\x1e{console.input.get(timeout=10).decode().strip()} "
@@ -171,7 +193,7 @@ def test_h2_the_next_process_knows_how_it_ended(world: World) -> None:
 
 
 def test_h2_a_success_is_known_to_the_next_process_though_its_steps_are_not(world: World) -> None:
-    task = world.records.get(world.runner.prepare(TaskRequest(environment_id="e", prompt="x")).id)
+    task = world.records.get(world.runner.intake.prepare(TaskRequest(environment_id="e", prompt="x")).id)
     result = TaskResult(task=task.id, state=TaskState.SUCCEEDED, exit_code=0, image="base:1")
     assert world.records.keep_result(result)
     world.records.own(task.id, 2**22 - 1)
@@ -181,7 +203,7 @@ def test_h2_a_success_is_known_to_the_next_process_though_its_steps_are_not(worl
 
 
 def test_h2_a_task_that_the_disk_refuses_from_the_start_ends_with_that_sentence(world: World) -> None:
-    task = world.runner.prepare(TaskRequest(environment_id="e", prompt="x"))
+    task = world.runner.intake.prepare(TaskRequest(environment_id="e", prompt="x"))
     world.database.full = True
     world.runner.start(task.id)
     _, result = world.until_result(task.id)

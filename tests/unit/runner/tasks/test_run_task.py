@@ -26,6 +26,7 @@ from agents_runner.core.events import (
 from agents_runner.core.ports import Port
 from agents_runner.core.task_plan import AgentLaunch, DockerRunnerConfig
 from agents_runner.engine.fake import Console, FakeEngine
+from agents_runner.engine.port import Engine
 from agents_runner.images.planning import plan_image
 from agents_runner.runner.tasks.run_task import run_task
 from tests.support.tools import plain_tools
@@ -365,6 +366,20 @@ class DesktopRun:
         return "\n".join(event.message for event in self.events if isinstance(event, Notice))
 
 
+@dataclass
+class Desktops:
+    """A `DesktopsPort` with one proxy."""
+
+    proxy: DesktopProxy
+    pictures: list[bytes]
+
+    def open(self, _config: DockerRunnerConfig, _engine: Engine) -> DesktopProxy:
+        return self.proxy
+
+    def keep_picture(self, _task_id: str, data: bytes) -> None:
+        self.pictures.append(data)
+
+
 def with_desktop(
     engine: FakeEngine,
     tmp_path: Path,
@@ -388,7 +403,7 @@ def with_desktop(
         return works(spec, console, mark)
 
     engine.program = plays(build, task)
-    tools = plain_tools(engine, tmp_path, open_proxy=lambda: proxy, keep_picture=pictures.append)
+    tools = plain_tools(engine, tmp_path, desktops=Desktops(proxy, pictures))
     events = list(run_task(config, b"prompt", tools))
     assert result(events).state is TaskState.SUCCEEDED
     assert engine.containers == {}
