@@ -16,7 +16,6 @@ from agents_runner.core.field_values import apply_assignments
 from agents_runner.core.migrate import model_data
 from agents_runner.core.profile import OFFER
 from agents_runner.core.repository_url import shown_fields
-from agents_runner.core.variables import remarks_on
 from agents_runner.runner.services import Services
 from agents_runner.workspace.folders import real_path
 
@@ -56,7 +55,7 @@ def _saved(services: Services, environment: Environment, base: Environment | Non
     for problem in services.environments.check(environment):
         raise problem.error()
     saved = services.environments.save(environment, base)
-    lines = [f"{saved.name} ({saved.id})", *(f"!! {remark}" for remark in remarks_on(saved.env_vars))]
+    lines = [f"{saved.name} ({saved.id})", *(f"!! {remark}" for remark in services.environments.remarks(saved))]
     if saved.cache_container_build and saved.single_script and saved.run_preflight_script.strip():
         lines.append("!! Caching is on, but the cached preflight is empty: move the slow installs there.")
     return Reply(json=shown_fields(model_data(saved)), text="\n".join(lines))
@@ -86,8 +85,9 @@ def list_(services: Services, _args: argparse.Namespace) -> Reply:
 def show(services: Services, args: argparse.Namespace) -> Reply:
     environment = services.environments.get(args.name)
     fields = shown_fields(model_data(environment))
+    remarks = (f"!! {remark}" for remark in services.environments.remarks(environment))
     lines = [line for name, value in fields.items() for line in _field_lines(name, value)]
-    return Reply(json=fields, text="\n".join(lines), remarks=profile_offer(environment))
+    return Reply(json=fields, text="\n".join(lines), remarks=(*profile_offer(environment), *remarks))
 
 
 def _field_lines(name: str, value: object) -> list[str]:

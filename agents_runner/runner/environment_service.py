@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Protocol
 
 from agents_runner.core.checks import FieldProblem
-from agents_runner.core.environment import Environment
+from agents_runner.core.environment import Environment, FolderWorkspace
 from agents_runner.core.errors import InvalidInput, NotFound, StoreError
 from agents_runner.core.results import ImportReport, Listing
+from agents_runner.core.variables import remarks_on
 from agents_runner.runner.ports import AgentsPort, HostsPort, SaveListener
 from agents_runner.runner.secret_service import ValueStore
 from agents_runner.runner.services import ImportOffer
 from agents_runner.runner.tasks.plan_launch import problems_of
+from agents_runner.workspace.owner import foreign_owner
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +71,13 @@ class EnvironmentService:
             if all(error.field != one.field for one in found):
                 return (*found, FieldProblem.of(error))
         return found
+
+    def remarks(self, environment: Environment) -> tuple[str, ...]:
+        found = list(remarks_on(environment.env_vars))
+        if isinstance(environment.workspace, FolderWorkspace):
+            notice = foreign_owner(str(Path(environment.workspace.path).expanduser()))
+            found += [f"{notice.message} {notice.hint}"] if notice is not None else []
+        return tuple(found)
 
     def export(self, name_or_id: str) -> str:
         return self.files.export(name_or_id)

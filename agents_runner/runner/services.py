@@ -205,6 +205,10 @@ class EnvironmentsPort(Protocol):
         """Everything that would stop a task: mounts, ports, variables, paths; needs no engine."""
         ...
 
+    def remarks(self, environment: Environment) -> tuple[str, ...]:
+        """What stops no task, but is worth knowing before one starts: whose its folder is, what variables change."""
+        ...
+
     def export(self, name_or_id: str) -> str:
         """Its file as text. Raises NotFound."""
         ...

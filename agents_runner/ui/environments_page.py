@@ -61,6 +61,7 @@ class EnvironmentsPage(QWidget):
         self._current = ""
         self._select_after = ""
         self._notes: tuple[str, ...] = ()
+        self._remarks: tuple[str, ...] = ()
         self._elsewhere: tuple[str, ...] = ()
         self._loaded_once = False
         self._listing: Listing | None = None
@@ -222,7 +223,23 @@ class EnvironmentsPage(QWidget):
     def _show_banner(self) -> None:
         """What concerns no field: the files, the selected one's state, its other problems."""
         own = (READ_ONLY,) if self._current in self._read_only else ()
-        self._banner.show_text("\n".join((*own, *self._elsewhere, *self._notes)))
+        self._banner.show_text("\n".join((*own, *self._elsewhere, *self._remarks, *self._notes)))
+
+    def _ask_remarks(self) -> None:
+        """What is worth knowing of the saved one that is shown: looking at its folder may take long."""
+        self._remarks = ()
+        shown = self._environments.get(self._current)
+        if shown is not None:
+            self._jobs.run(
+                lambda: self._services.environments.remarks(shown),
+                lambda remarks: self._remarked(shown.id, remarks),
+                lambda _error: None,
+            )
+
+    def _remarked(self, environment_id: str, remarks: tuple[str, ...]) -> None:
+        if environment_id == self._current:
+            self._remarks = remarks
+            self._show_banner()
 
     # -- selecting and editing -----------------------------------------------------------------------
 
@@ -243,6 +260,7 @@ class EnvironmentsPage(QWidget):
         self.form.setEnabled(environment_id not in self._read_only)
         self.form.show_state(self._state(environment_id), environment_id)
         self._buttons()
+        self._ask_remarks()
         self._show_problems()
         self.refresh_plan()
 

@@ -136,6 +136,8 @@ class FakeEnvironments:
     state_dir: Path = Path("/nonexistent/state")
     offers: tuple[Offer, ...] = ()
     """What every folder holds."""
+    remarks_of: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """By an environment's id."""
     discovered: builtins.list[Path] = field(default_factory=list)
 
     def list(self) -> Listing:
@@ -162,6 +164,9 @@ class FakeEnvironments:
 
     def check(self, environment: Environment) -> tuple[FieldProblem, ...]:
         return problems_of(environment, Host(uid=1000, gid=1000, state_dir=self.state_dir))
+
+    def remarks(self, environment: Environment) -> tuple[str, ...]:
+        return self.remarks_of.get(environment.id, ())
 
     def export(self, name_or_id: str) -> str:
         return environment_to_json(self.get(name_or_id))

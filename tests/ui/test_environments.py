@@ -314,6 +314,22 @@ def test_files_that_cannot_be_read_are_named(open_window: Callable[[], Driver], 
     assert "a.json cannot be used. Mend it." in driver.window.environments._banner.text()
 
 
+def test_a5_what_is_worth_knowing_of_an_environment_is_said_where_it_is_shown(
+    open_window: Callable[[], Driver], world: FakeWorld
+) -> None:
+    world.add("Theirs")
+    world.add("Website")
+    world.environments.remarks_of = {"theirs": ("The workspace belongs to somebody else.",)}
+    driver = open_window()
+    driver.settle()
+    driver.window.environments.select("theirs")
+    driver.settle()
+    assert driver.window.environments._banner.text() == "The workspace belongs to somebody else."
+    driver.window.environments.select("website")
+    driver.settle()
+    assert driver.window.environments._banner.text() == ""
+
+
 def test_no_environment_yet(open_window: Callable[[], Driver]) -> None:
     driver = open_window()
     driver.wait(lambda: driver.find("environments-empty").isVisible())

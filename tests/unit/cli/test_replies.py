@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -414,6 +415,24 @@ def test_a_profile_that_nobody_chose_is_a_remark_beside_the_answer(
     assert err.startswith("!! Old: Its agent may become root")
     assert err.count("\n") == 1
     assert shell.json("env", "show", "Old")["profile"] == "sudo"  # and nothing on standard error
+
+
+def test_a5_a_live_folder_of_another_owner_is_named_before_any_start(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the environment is made, changed and shown; programs find the answer alone on standard output."""
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    sentence = f"!! The workspace {folder} belongs to "
+    words = ("--set", "base_image=debian:12", "--set", f"workspace={folder}")
+    assert sentence not in shell("env", "create", "Mine", *words)[0]
+    assert shell("env", "show", "Mine")[1] == ""
+    monkeypatch.setattr(os, "getuid", lambda: 3_999_998)
+    out, _err = shell("env", "edit", "Mine", "--set", "color=rose")
+    assert out.splitlines()[1].startswith(sentence)
+    assert "chown" in out
+    assert shell("env", "show", "Mine")[1].startswith(sentence)
+    assert shell.json("env", "show", "Mine")["color"] == "rose"
 
 
 def test_what_the_screen_cannot_show_is_a_question_mark_and_the_rest_stays() -> None:
