@@ -57,7 +57,11 @@ LONG_PROMPT = (
     "".join(f"{number:07d} 'line' $(touch canary) `id`\n" for number in range(29_000))[: 1024 * 1024] + "end."
 )
 MADE = "made by an agent\n"
-COMMAND = "printf 'made by an agent\\n' >made.txt; git --version; pwd"
+RIGHTS = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs")
+COMMAND = (
+    f"grep -E '^({'|'.join(RIGHTS)}):' /proc/self/status >rights.txt; "
+    "printf 'made by an agent\\n' >made.txt; git --version; pwd"
+)
 
 Serve = Callable[[str, int, str], AbstractContextManager[Served]]
 
@@ -164,6 +168,10 @@ def check(case: Case, person: Person, served: Served, done: Done, prompt: str) -
     assert made.read_text() == MADE
     assert (made.stat().st_uid, made.stat().st_gid) == (person.uid, person.gid)
     made.unlink()
+    # A new environment's profile is Standard: what the agent starts holds no right, and can get none.
+    rights = dict(line.split(":\t") for line in (person.workspace / "rights.txt").read_text().splitlines())
+    assert {name: int(value, 16) for name, value in rights.items()} == dict.fromkeys(RIGHTS, 0) | {"NoNewPrivs": 1}
+    (person.workspace / "rights.txt").unlink()
     assert not list(person.workspace.rglob("canary"))
     texts = served.texts()
     assert prompt in texts if case.exact else any(text.endswith(prompt.strip()) for text in texts)
