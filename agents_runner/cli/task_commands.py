@@ -118,6 +118,7 @@ def task_json(task: Task) -> dict[str, Any]:
         "environment": task.environment_name,
         "environment_id": task.environment_id,
         "kind": task.kind,
+        "profile": task.profile or None,
         "agent": task.agent,
         "prompt": task.prompt,
         "state": task.state,

@@ -71,6 +71,8 @@ class Task:
     """The process that works on it."""
     stop_requested: bool = False
     kind: TaskKind = TaskKind.TASK
+    profile: str = ""
+    """The environment's profile when the task was submitted; "" for one that an earlier program recorded."""
 
 
 def applied(task: Task, event: Event, at: float) -> Task:

@@ -57,6 +57,7 @@ MIGRATIONS: tuple[str, ...] = (
     ALTER TABLE tasks ADD COLUMN kind TEXT NOT NULL DEFAULT 'task';
     UPDATE tasks SET kind = CASE prompt WHEN 'Test preflight, without cached layers' THEN 'fresh-test' ELSE 'test' END
         WHERE agent = '';
+    ALTER TABLE tasks ADD COLUMN profile TEXT NOT NULL DEFAULT '';
     """,
 )
 TABLES = ("tasks", "phases", "notices", "image_uses", "plans", "build_failures", "image_builds", "refreshes")

@@ -129,7 +129,7 @@ def _task(row: sqlite3.Row, phases: tuple[PhaseRecord, ...], notices: tuple[str,
 
     return Task(
         **{name: text(name) for name in ("id", "environment_id", "environment_name", "agent", "prompt")},
-        **{name: text(name) for name in ("image", "error", "hint")},
+        **{name: text(name) for name in ("image", "error", "hint", "profile")},
         state=TaskState(row["state"]),
         kind=TaskKind(row["kind"]),
         created=float(row["created"]),

@@ -30,7 +30,7 @@ from agents_runner.ui.failure import FailurePanel
 from agents_runner.ui.jobs import Jobs, Latest
 from agents_runner.ui.live import Joint
 from agents_runner.ui.log_view import MAX_LINES, NO_OUTPUT, LogView, shown_paragraphs, shown_text
-from agents_runner.ui.models import state_role, state_text
+from agents_runner.ui.models import profile_warning, state_role, state_text
 from agents_runner.ui.phase_grid import PhaseGrid
 from agents_runner.ui.reader import Reader, ReaderTab
 from agents_runner.ui.task_story import later
@@ -45,6 +45,7 @@ from agents_runner.ui.widgets import (
     row,
     set_role,
     set_up_code,
+    tip,
 )
 
 Lines = tuple[tuple[str, str], ...]
@@ -100,6 +101,9 @@ class TaskPage(QWidget):
         self._title = ElidedLabel(role="title")
         self.state = plain()
         self.state.setObjectName("task-state")
+        self._profile = plain("", "badge-warn")
+        self._profile.setObjectName("task-profile")
+        self._profile.setToolTip(tip("The agent of this task may use sudo: with it it can do what root can."))
         self._facts = ElidedLabel(role="muted")
         self._facts.setObjectName("task-facts")
         self._image = ElidedLabel(role="muted")
@@ -137,7 +141,7 @@ class TaskPage(QWidget):
     def _lay_out(self) -> None:
         layout = page_layout(self)
         layout.addWidget(self._title)
-        layout.addLayout(row(self.state, self._facts, grows=1))
+        layout.addLayout(row(self.state, self._profile, self._facts, grows=2))
         layout.addWidget(self._image)
         layout.addWidget(self._trouble)
         layout.addWidget(FittingArea(self.notice, self.failure, self.phases))
@@ -291,6 +295,8 @@ class TaskPage(QWidget):
         if task.exit_code is not None and task.state is not TaskState.CANCELLED:
             facts.append(f"exit code {task.exit_code}")
         self._facts.set_text("  ·  ".join(facts))
+        self._profile.setText(profile_warning(task.profile))
+        self._profile.setVisible(bool(self._profile.text()))
         self._image.set_text(f"image {task.image}")
         self._image.setVisible(bool(task.image))
         self.notice.show_text("\n".join(dict.fromkeys(task.notices)))

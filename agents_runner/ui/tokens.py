@@ -175,6 +175,8 @@ def _labels(t: Tokens) -> str:
     QLabel[role="error"] {{ color: {t.danger}; }}
     QLabel[role="good"] {{ color: {t.good}; }}
     QLabel[role="busy"] {{ color: {t.busy}; }}
+    QLabel[role="badge-warn"] {{
+        color: {t.warn}; border: 1px solid {t.warn}; border-radius: 4px; padding: 0 4px; font-size: 11px; }}
     QLabel[role="tail"] {{ color: {t.text}; font-family: monospace; }}
     """
 

@@ -268,6 +268,7 @@ class FakeRunner:
             state=TaskState.QUEUED,
             created=time.time(),
             kind=request.kind,
+            profile=environment.profile,
         )
         self.tasks.add(task, prompt=request.prompt)
         stop = self._stops[task.id] = threading.Event()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QComboBox
+from PySide6.QtWidgets import QComboBox, QLabel
 
 from agents_runner.ui.models import WARNING_ROLE
 from tests.ui.driver import Driver
@@ -94,3 +94,19 @@ def test_only_sudo_has_a_badge_in_the_list(
     assert ("Sudo" in index.data(Qt.ItemDataRole.AccessibleTextRole)) is bool(badge)
     driver.choose("env-profile", "Standard" if badge else "Sudo")
     assert index.data(WARNING_ROLE) == ("" if badge else "Sudo")
+
+
+@pytest.mark.parametrize(("profile", "badge"), [("sudo", "Sudo"), ("standard", ""), ("strict", "")])
+def test_a_task_of_sudo_has_the_badge_on_its_page(
+    open_window: Callable[[], Driver], world: FakeWorld, profile: str, badge: str
+) -> None:
+    world.add("One", profile=profile)
+    driver = open_window()
+    driver.settle()
+    driver.page(1)
+    driver.type("task-prompt", "true")
+    driver.click("run-task")
+    driver.wait(lambda: "succeeded" in driver.label("task-state"))
+    driver.settle()
+    label = driver.find("task-profile", QLabel)
+    assert (label.text(), label.isVisible()) == (badge, bool(badge))

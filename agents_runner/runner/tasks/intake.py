@@ -51,6 +51,7 @@ class TaskIntake:
             state=TaskState.QUEUED,
             created=time.time(),
             kind=request.kind,
+            profile=environment.profile,
         )
         self.records.create(task, prompt=request.prompt, config_json=config.model_dump_json())
         return task

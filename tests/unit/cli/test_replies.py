@@ -173,6 +173,8 @@ TASK_JSON = {
     "id": "abcdef012345",
     "environment": "Shop",
     "environment_id": "shop-1",
+    "kind": "task",
+    "profile": None,
     "agent": "shell",
     "prompt": "true",
     "state": "succeeded",
@@ -191,6 +193,7 @@ TASK_TEXT = """\
 id: abcdef012345
 environment: Shop
 environment_id: shop-1
+kind: task
 agent: shell
 prompt: true
 state: succeeded

@@ -17,7 +17,8 @@ import pytest
 from keyring.backend import KeyringBackend
 
 from agents_runner.core.errors import StoreError
-from agents_runner.store.secret_values import ChosenSecrets, FileSecrets, KeyringSecrets, Storage
+from agents_runner.core.settings import SecretStorage
+from agents_runner.store.secret_values import ChosenSecrets, FileSecrets, KeyringSecrets
 from tests.support.rings import ForgetfulRing, HungRing, LockedRing, MemoryRing
 
 Use = Callable[[KeyringBackend], None]
@@ -126,7 +127,7 @@ def test_s3_a_file_that_cannot_be_read_is_moved_aside(file: FileSecrets) -> None
 class SettingsInMemory:
     """See `StorageChoice`."""
 
-    secret_storage: Storage
+    secret_storage: SecretStorage
 
     def load(self) -> SettingsInMemory:
         return self
