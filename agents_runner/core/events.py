@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
@@ -81,6 +81,8 @@ class LogLine:
 
     stream: Stream
     line: str
+    position: int | None = field(default=None, compare=False)
+    """Where it ends in the task's log file, in bytes; None before it is recorded, and where the file has no room."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +91,8 @@ class Notice:
 
     message: str
     hint: str = ""
+    position: int | None = field(default=None, compare=False)
+    """Where its line ends in the task's log file; see `LogLine`."""
 
     @property
     def text(self) -> str:

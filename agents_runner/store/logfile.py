@@ -48,6 +48,8 @@ class LogWriter:
         self._buffer = bytearray()
         self._lost = 0
         self._begun = False
+        self._at = 0
+        """Where the buffer's first byte will stand in the file."""
         self._flushed = time.monotonic()
         self._timer: threading.Timer | None = None
 
@@ -57,15 +59,18 @@ class LogWriter:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def write(self, stream: str, text: str) -> None:
-        """One line; line ends inside it are written as `\\n`."""
+    def write(self, stream: str, text: str) -> int | None:
+        """One line; its line ends are written as `\\n`. Where it ends in the file, in bytes; None if it is lost."""
         line = text.replace("\n", "\\n").encode("utf-8", "backslashreplace")
+        position = None
         with self._lock:
+            self._begin()
             if len(self._buffer) >= KEPT_BYTES:
                 self._lost += 1
             else:
                 self._mark_lost()
                 self._buffer += _LETTERS.get(stream, "s").encode() + b" " + line + b"\n"
+                position = self._at + len(self._buffer)
             full = len(self._buffer) >= FLUSH_BYTES and self.problem is None
             if full or time.monotonic() - self._flushed >= FLUSH_S:
                 self._write_out()
@@ -74,11 +79,13 @@ class LogWriter:
                 self._timer = threading.Timer(FLUSH_S, self._late)
                 self._timer.daemon = True
                 self._timer.start()
+        return position
 
     @property
     def end(self) -> int:
         """Where the next line will begin in the file, in bytes: behind those that wait. Raises StoreError."""
         with self._lock:
+            self._begin()
             return log_end(self._path) + len(self._buffer)
 
     def flush(self) -> bool:
@@ -126,19 +133,30 @@ class LogWriter:
             return
         handle = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            if not self._begun:
-                self._end_torn_line(handle)
-                self._begun = True
+            self._begin()
+            # Looked at each time: somebody may have removed the log meanwhile.
+            self._at = os.fstat(handle).st_size
             while self._buffer:
-                del self._buffer[: os.write(handle, self._buffer)]
+                written = os.write(handle, self._buffer)
+                del self._buffer[:written]
+                self._at += written
         finally:
             os.close(handle)
 
-    def _end_torn_line(self, handle: int) -> None:
-        """A writer that was killed may have left half a line; ours must not go on in it."""
-        size = os.fstat(handle).st_size
-        if size and os.pread(handle, 1, size - 1) != b"\n":
-            self._buffer[:0] = b"\n"
+    def _begin(self) -> None:
+        """Find out where we begin. A writer that was killed may have left half a line; ours must not go on in it."""
+        if self._begun:
+            return
+        try:
+            with self._path.open("rb") as file:
+                self._at = file.seek(0, os.SEEK_END)
+                if self._at and os.pread(file.fileno(), 1, self._at - 1) != b"\n":
+                    self._buffer[:0] = b"\n"
+        except FileNotFoundError:
+            self._at = 0
+        except OSError:
+            return  # what stands in the way is found out again at the next write
+        self._begun = True
 
 
 def log_end(path: Path) -> int:
@@ -177,10 +195,13 @@ def read_log(path: Path, offset: int = 0) -> tuple[Line, ...]:
 def read_log_from(path: Path, position: int = 0) -> LogPart:
     """The lines from byte `position` on, at most about `PART_BYTES` of them. Raises StoreError.
 
-    `position` is 0 or one that an earlier call gave; the same one comes back when there is nothing new.
+    `position` is 0 or one that an earlier call gave; the same one comes back when there is nothing new. A log that
+    is shorter than that was removed meanwhile: the one that is there now is read from its beginning.
     """
     data = b""
     with _reading(path), path.open("rb") as file:
+        if file.seek(0, os.SEEK_END) < position:
+            position = 0
         file.seek(position)
         data = file.read(PART_BYTES)
         while len(data) >= PART_BYTES and b"\n" not in data and (more := file.read(PART_BYTES)):

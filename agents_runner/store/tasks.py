@@ -315,8 +315,8 @@ class TaskRecord:
         folder = self._store.paths.tasks / self._task
         write_atomic(folder / CONTAINER_FROM, str(self._container_from).encode("ascii"))
 
-    def line(self, stream: str, text: str) -> None:
-        self._log.write(stream, text)
+    def line(self, stream: str, text: str) -> int | None:
+        return self._log.write(stream, text)
 
     def cannot_end(self, result: TaskResult) -> None:
         self._store.keep_result(result)

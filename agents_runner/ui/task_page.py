@@ -60,12 +60,11 @@ _FLUSH_S = 0.1
 class Story:
     """What the files tell of a task: its record, the newest lines of its log and what the agent said in them.
 
-    `count` is the number of all lines that were read, `position` where the log goes on.
+    `position` is where the log goes on, in bytes.
     """
 
     task: Task
     lines: Lines
-    count: int
     position: int
     messages: tuple[AgentMessage, ...] = ()
 
@@ -84,9 +83,8 @@ class TaskPage(QWidget):
         self._task: Task | None = None
         self._followed = False
         self._early: list[Event] | None = None
-        self._counted = 0
         self._position = 0
-        self._joint = Joint(counted=0, in_file=0)
+        self._joint = Joint(shown=0)
         self._stop_asked = ""
         self._passing = False
         self._make()
@@ -154,11 +152,10 @@ class TaskPage(QWidget):
     def task_id(self) -> str:
         return self._task.id if self._task else ""
 
-    def show_task(self, task: Task, *, lines_so_far: int | None) -> None:
-        """Show a task from its record; `lines_so_far` came live already, None: its events do not come here."""
+    def show_task(self, task: Task, *, live_position: int | None) -> None:
+        """Show a task from its record; its log came live up to that byte, None: its events do not come here."""
         self._task = task
-        self._followed = lines_so_far is not None
-        self._counted = lines_so_far or 0
+        self._followed = live_position is not None
         # Live lines wait until those that are in the file are shown, so that none is missed or comes twice.
         self._early = []
         for tab in self._readers:
@@ -168,7 +165,7 @@ class TaskPage(QWidget):
         self.failure.forget()
         self._say("")
         self._trouble.show_text("")
-        self._ask_story()
+        self._ask_story(live_position or 0)
         self.tabs.setCurrentIndex(0)
         self._refresh()
 
@@ -185,20 +182,20 @@ class TaskPage(QWidget):
                 return
         self.back.emit()
 
-    def _ask_story(self) -> None:
+    def _ask_story(self, reached: int) -> None:
         if self._task is None:
             return
-        task, counted = self._task, self._counted
+        task = self._task
         self._jobs.run(
-            lambda: self._story(task, counted), lambda story: self._loaded(task.id, story), self._unreadable
+            lambda: self._story(task, reached), lambda story: self._loaded(task.id, story), self._unreadable
         )
 
-    def _story(self, task: Task, counted: int) -> Story:
+    def _story(self, task: Task, reached: int) -> Story:
         """On a job's thread: the file may be a moment behind the events."""
         record = self._services.tasks.get(task.id)
         lines, position = self._services.tasks.log_from(task.id)
         for _ in range(_FLUSH_TRIES):
-            if len(lines) >= counted:
+            if position >= reached:
                 break
             self._services.system.wait(_FLUSH_S)
             more, position = self._services.tasks.log_from(task.id, position)
@@ -213,7 +210,7 @@ class TaskPage(QWidget):
         for event in early:
             self._task = applied(self._task, event, time.time())
         self._show(story.lines, story.messages)
-        self._joint = Joint(counted=self._counted, in_file=story.count)
+        self._joint = Joint(shown=story.position)
         if self._followed:
             self._take_lines(self._joint.fresh(early))
         self._position = story.position
@@ -378,4 +375,4 @@ class TaskPage(QWidget):
 def _story_of(task: Task, lines: Lines, position: int) -> Story:
     newest = lines[-MAX_LINES:]
     messages = tuple(messages_in(task.agent, newest))
-    return Story(task=task, lines=newest, count=len(lines), position=position, messages=messages)
+    return Story(task=task, lines=newest, position=position, messages=messages)

@@ -297,7 +297,7 @@ class MainWindow(QMainWindow):
         self._sidebar.select(TASKS, quietly=True)
         self._stack.setCurrentWidget(self.task)
         self.tasks.select(task.id)
-        self.task.show_task(task, lines_so_far=self._live.lines(task.id))
+        self.task.show_task(task, live_position=self._live.position(task.id))
         self.task.focus_first()
 
     @Slot()

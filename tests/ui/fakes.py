@@ -231,8 +231,9 @@ class FakeRecord:
         self.tasks.rows[self.task_id] = applied(before, event, at)
         return self.tasks.rows[self.task_id] is not before
 
-    def line(self, stream: str, text: str) -> None:
+    def line(self, stream: str, text: str) -> int:
         self.tasks.lines[self.task_id].append((stream, text))
+        return len(self.tasks.lines[self.task_id])
 
     def close(self) -> None:
         pass

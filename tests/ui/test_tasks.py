@@ -285,7 +285,7 @@ def test_a_task_opened_late_shows_each_line_once(driver: Driver, world: FakeWorl
     driver.run("x")
     task_id = driver.window.task.task_id
     live: LiveTasks = driver.window._live
-    driver.wait(lambda: live.lines(task_id) == 50)
+    driver.wait(lambda: live.position(task_id) == 50)
     driver.settle()
     driver.page(2)
     # The file is behind at the first look, and more comes while the second one is under way.
@@ -295,7 +295,7 @@ def test_a_task_opened_late_shows_each_line_once(driver: Driver, world: FakeWorl
     driver.keys(Qt.Key.Key_Return)
     driver.wait(world.tasks.gate.reached.is_set)
     go[0].set()
-    driver.wait(lambda: live.lines(task_id) == 100)
+    driver.wait(lambda: live.position(task_id) == 100)
     go[1].set()
     driver.wait(lambda: _state(driver) == "succeeded")
     world.tasks.gate.release()

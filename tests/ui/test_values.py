@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 import unicodedata
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PySide6.QtCore import QSortFilterProxyModel
 from pytestqt.modeltest import ModelTester
@@ -27,6 +28,7 @@ from agents_runner.core.events import (
     TaskState,
 )
 from agents_runner.core.task import PhaseRecord, Task, applied
+from agents_runner.store.logfile import LogPart, LogWriter, read_log_from
 from agents_runner.ui.form_state import FormState, from_environment, to_environment
 from agents_runner.ui.live import Joint, LiveTasks
 from agents_runner.ui.log_view import shown_paragraphs, shown_text
@@ -242,12 +244,13 @@ def test_a_tasks_story() -> None:
 def test_the_file_and_the_events_are_joined_exactly(counted: int, ahead: int, bite: int) -> None:
     story: list[Event] = []
     for number in range(20):
-        story += [LogLine(stream="stdout", line=str(number)), AgentMessage(kind="message", text=str(number))]
+        line = LogLine(stream="stdout", line=str(number), position=number + 1)
+        story += [line, AgentMessage(kind="message", text=str(number))]
     live = LiveTasks()
     live.begin("t")
     live.take([("t", event) for event in story[: counted * 2]])
-    assert live.lines("t") == counted
-    joint = Joint(counted=counted, in_file=counted + ahead)
+    assert live.position("t") == counted
+    joint = Joint(shown=counted + ahead)
     rest = story[counted * 2 :]
     fresh = [one for at in range(0, len(rest), bite) for one in joint.fresh(rest[at : at + bite])]
     assert fresh == story[(counted + ahead) * 2 :]
@@ -255,12 +258,56 @@ def test_the_file_and_the_events_are_joined_exactly(counted: int, ahead: int, bi
 
 def test_only_tasks_followed_from_their_beginning_are_counted() -> None:
     live = LiveTasks()
-    live.take([("old", LogLine(stream="stdout", line="x")), ("new", StateChanged(state=TaskState.PREPARING))])
-    live.take([("new", LogLine(stream="stdout", line="x")), ("new", Notice(message="n"))])
-    assert live.lines("old") is None
-    assert live.lines("new") == 2
+    line = LogLine(stream="stdout", line="x", position=1)
+    live.take([("old", line), ("new", StateChanged(state=TaskState.PREPARING))])
+    live.take([("new", line), ("new", Notice(message="n", position=2))])
+    assert live.position("old") is None
+    assert live.position("new") == 2
+    live.take([("new", LogLine(stream="stdout", line="the disk is full"))])
+    assert live.position("new") == 2, "what the file has no room for is not waited for"
     live.take([("new", TaskResult(task="new", state=TaskState.FAILED, exit_code=1, image=""))])
     assert live.running() == ()
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_a_log_opened_at_any_moment_shows_each_line_once(tmp_path: Path, data: st.DataObject) -> None:
+    """With a real file, which is behind the events or, where they still wait for the window, ahead of them."""
+    path = tmp_path / "log"
+    path.write_bytes(data.draw(st.sampled_from([b"", b"o from before\n"])))
+    texts = data.draw(st.lists(st.sampled_from(["same", "same", "\u00e9 two\nlines", ""]), max_size=12))
+    written = data.draw(st.lists(st.booleans(), min_size=len(texts), max_size=len(texts)))
+    opened = data.draw(st.integers(0, len(texts)))
+    heard = data.draw(st.integers(0, opened))
+    live = LiveTasks()
+    live.begin("t")
+    told: list[Event] = []
+    shown, joint = LogPart((), 0), Joint(shown=0)
+    with LogWriter(path) as writer:
+        for number in range(len(texts) + 1):
+            if number == opened:
+                live.take([("t", event) for event in told[:heard]])
+                if read_log_from(path).position < (live.position("t") or 0):
+                    writer.flush()  # what the page waits for
+                shown = read_log_from(path)
+                joint = Joint(shown=shown.position)
+            if number < len(texts):
+                position = writer.write("stdout", texts[number])
+                told.append(LogLine(stream="stdout", line=texts[number], position=position))
+                if written[number]:
+                    writer.flush()
+    rest = [event for event in joint.fresh(told[heard:]) if isinstance(event, LogLine)]
+    joined = [*shown.lines, *((event.stream, event.line.replace("\n", "\\n")) for event in rest)]
+    assert tuple(joined) == read_log_from(path).lines
+
+
+def test_a_log_that_was_removed_in_the_middle_goes_on_with_its_new_lines() -> None:
+    def line(position: int | None) -> LogLine:
+        return LogLine(stream="stdout", line=f"at {position}", position=position)
+
+    joint = Joint(shown=100)
+    assert joint.fresh([line(90), line(100), line(110), line(None)]) == [line(110), line(None)]
+    assert joint.fresh([line(10), line(20)]) == [line(10), line(20)]
 
 
 # -- colours -----------------------------------------------------------------------------------------------------

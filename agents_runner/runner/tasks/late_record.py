@@ -92,8 +92,8 @@ class PatientRecord:
                 self._state = state
             return may
 
-    def line(self, stream: str, text: str) -> None:
-        self._record.line(stream, text)
+    def line(self, stream: str, text: str) -> int | None:
+        return self._record.line(stream, text)
 
     def flush(self) -> bool:
         """Try again to write what waits, the log's lines included; True when nothing waits any more."""

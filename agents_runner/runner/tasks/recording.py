@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Protocol
 
 from agents_runner.core.events import Event, LogLine, Notice, PhaseFinished, PhaseStarted, StateChanged, TaskResult
@@ -19,26 +20,31 @@ class Record(Protocol):
         """
         ...
 
-    def line(self, stream: str, text: str) -> None:
-        """Append a line to the log."""
+    def line(self, stream: str, text: str) -> int | None:
+        """Append a line to the log; where it ends there, in bytes, None if there is no room for it."""
         ...
 
     def close(self) -> None: ...
 
 
 def recorded(events: Iterable[Event], record: Record) -> Iterator[Event]:
-    """Write each event, then pass it on; a transition that was made already is not made again."""
+    """Write each event, then pass it on; a transition that was made already is not made again.
+
+    Lines and notices are passed on with their position in the log, by which a reader joins them to the file.
+    """
     for event in events:
         match event:
             case LogLine():
-                record.line(event.stream, event.line)
+                yield replace(event, position=record.line(event.stream, event.line))
             case Notice():
                 record.apply(event, time.time())
-                record.line("system", event.text)
+                yield replace(event, position=record.line("system", event.text))
             case StateChanged():
                 # Final states are written with the result, in one piece.
-                if not event.state.final and not record.apply(event, time.time()):
-                    continue
+                if event.state.final or record.apply(event, time.time()):
+                    yield event
             case PhaseStarted() | PhaseFinished() | TaskResult():
                 record.apply(event, time.time())
-        yield event
+                yield event
+            case _:
+                yield event

@@ -56,10 +56,13 @@ class TaskStories:
     def write(self, task_id: str, events: Iterable[Event], record: PatientRecord) -> None:
         """Record and tell each event as it comes; what it raises is whatever `events` raise."""
         for event in recorded(events, record):
+            batch: tuple[Event, ...] = (event,)
             trouble = record.trouble()
             if trouble is not None:
-                self._tell(task_id, tuple(recorded((trouble,), record)))
-            self._tell(task_id, (event,))
+                # In the order of the log; but nobody listens behind the result.
+                told = tuple(recorded((trouble,), record))
+                batch = (*told, event) if isinstance(event, TaskResult) else (event, *told)
+            self._tell(task_id, batch)
 
     def write_crash(self, task_id: str, error: Exception, record: PatientRecord) -> None:
         """The result of a task that an error ended is told, whatever else goes wrong: somebody waits for it."""

@@ -44,6 +44,65 @@ def test_every_line_comes_back_as_one_line(path: Path, lines: list[tuple[str, st
     assert tuple(found) == expected
 
 
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.sampled_from([b"", b"o whole\n", b"o whole\no half"]),
+    st.lists(st.tuples(STREAMS, st.text(max_size=40), st.booleans()), max_size=20),
+)
+def test_a_line_knows_where_it_ends_before_it_is_written(
+    path: Path, before: bytes, lines: list[tuple[str, str, bool]]
+) -> None:
+    path.write_bytes(before)
+    positions = []
+    with LogWriter(path) as writer:
+        for stream, text, flush in lines:
+            positions.append(writer.write(stream, text))
+            assert positions[-1] == writer.end
+            if flush:
+                writer.flush()
+    data = path.read_bytes()
+    assert [position for position in positions if position is None or data[position - 1 : position] != b"\n"] == []
+    for (stream, text, _), position in zip(lines, positions, strict=True):
+        assert position is not None
+        start = data.rfind(b"\n", 0, position - 1) + 1
+        assert read_log_from(path, start).lines[0] == _as_read(stream, text)
+    assert not positions or positions[-1] == len(data)
+
+
+def _as_read(stream: str, text: str) -> tuple[str, str]:
+    return stream, text.replace("\n", "\\n").encode("utf-8", "backslashreplace").decode()
+
+
+def test_positions_hold_on_a_disk_that_refuses(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    system = RefusingSystem(monkeypatch)
+    monkeypatch.setattr(logfile, "KEPT_BYTES", 30)
+    with LogWriter(path) as writer:
+        system.room = 3
+        first = writer.write("stdout", "broken")
+        writer.flush()
+        second = writer.write("stdout", "waits for room, and has it")
+        assert writer.write("stdout", "has none") is None
+        system.room = None
+        writer.flush()
+        last = writer.write("stdout", "again")
+    assert (first, second) == (9, 9 + 29)
+    assert last == path.stat().st_size
+    (said, again) = read_log_from(path, second or 0).lines
+    assert (said[0], again) == ("system", ("stdout", "again")), "the file tells what is missing, in its place"
+
+
+def test_a_log_that_was_removed_is_gone_on_with(path: Path) -> None:
+    with LogWriter(path) as writer:
+        writer.write("stdout", "a line that is gone")
+        writer.flush()
+        position = read_log_from(path).position
+        path.unlink()
+        writer.write("stdout", "one")
+        writer.flush()
+        assert writer.write("stdout", "two") == 12
+    assert read_log_from(path, position) == ((("stdout", "one"), ("stdout", "two")), 12)
+
+
 def test_an_unknown_stream_is_ours(path: Path) -> None:
     with LogWriter(path) as writer:
         writer.write("else", "text")

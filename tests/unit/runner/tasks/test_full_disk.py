@@ -288,8 +288,9 @@ class RefusingRecord:
                 self._take(event.state.value)
         return True
 
-    def line(self, stream: str, text: str) -> None:
+    def line(self, stream: str, text: str) -> int | None:
         self._take(text)
+        return len(self.took)
 
     def cannot_end(self, result: TaskResult) -> None:
         pass
@@ -319,6 +320,17 @@ def test_h2_whatever_is_refused_is_written_in_its_order(refusals: int) -> None:
     until(late.settle)
     late.close()
     assert inner.took == ["preparing", "begin pull", "end pull", "starting", "seen", "failed"]
+
+
+def test_h2_what_stands_in_the_way_is_told_in_the_order_of_the_log(world: World) -> None:
+    """Whoever joins the events with the file goes by their positions."""
+    world.runner.stories.write(
+        "t", (Notice(message="first"), Notice(message="then")), PatientRecord(RefusingRecord(1))
+    )
+    told = [world.told.get(timeout=10)[1] for _ in range(3)]
+    positions = [event.position for event in told if isinstance(event, Notice) and event.position is not None]
+    assert len(positions) == 3
+    assert positions == sorted(positions)
 
 
 @pytest.mark.parametrize("error", [RuntimeError("x"), SystemExit(3), StoreError("full"), MemoryError()])
