@@ -131,6 +131,14 @@ ROWS = (
         empty="No limit",
     ),
     SettingRow(
+        name="max_layer_gb",
+        group=_IMAGES,
+        label="Largest layer",
+        text="A build that leaves more is not kept, and its script runs at task start. Holes in files count in full.",
+        unit="GB",
+        empty="No limit",
+    ),
+    SettingRow(
         name="cache.prebuild_on_save",
         group=_IMAGES,
         label="Build when an environment is saved",

@@ -60,6 +60,8 @@ class Settings(BaseModel):
     """Layers that are built at the same time; 0 is one for each processor core."""
     max_log_mb: int = Field(default=MAX_LOG_MB, ge=1, le=1_000_000)
     """MB (10^6 bytes) of a task's output that are kept; after it only each phase's last lines."""
+    max_layer_gb: float | None = Field(default=50.0, gt=0, le=1_000_000)
+    """GB (10^9 bytes) that a layer's files may have; the engine writes holes in full, and cannot be stopped at it."""
     isolate_tasks: bool = False
     """All tasks are on the network where containers do not reach each other; else those that listen, and Strict."""
     max_running_tasks: int = Field(default=8, ge=1, le=200)

@@ -67,6 +67,8 @@ class DockerRunnerConfig(BaseModel):
     """A plan that was stored before there were profiles has none: its task keeps what it had."""
     isolated: bool = False
     """The settings ask for a network on which containers do not reach each other; some plans have it anyway."""
+    max_layer_bytes: int = 0
+    """What the files of one layer may have together; 0 is no limit."""
     build_timeout_s: int = 1800
     run_preflight_timeout_s: int = 0
     """Seconds; 0 is no limit, here and below."""

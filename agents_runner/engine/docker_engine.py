@@ -351,6 +351,13 @@ class DockerEngine:
 
         return retry.commit_once(once, lambda: [image.id for image in self.list_images(mark)], self.remove_tag)
 
+    def written_bytes(self, container: str) -> int:
+        def ask(client: Any) -> Any:
+            url = client._url("/containers/{0}/json", container)
+            return client._result(client._get(url, params={"size": 1}), json=True)
+
+        return int(self._asked("measure a container", ask).get("SizeRw") or 0)
+
     def put_file(self, container: str, path: str, data: bytes, *, mode: int = 0o644) -> None:
         packed = archive.one_file(path, data, mode)
         self._asked("write into a container", lambda client: client.put_archive(container, "/", packed))

@@ -226,6 +226,8 @@ class FakeEngine:
         self.networks: dict[str, dict[str, str]] = {}
         self.failures: list[tuple[str, Exception]] = []
         self.calls: list[str] = []
+        self.written = 0
+        """Bytes that every container's program wrote, as far as `written_bytes` tells."""
         self.insiders: list[Callable[[tuple[str, ...]], Ran | None]] = []
         self.clock: Callable[[], float] = time.time
         self._lock = threading.RLock()
@@ -429,6 +431,10 @@ class FakeEngine:
                 command=spec.command or parent.command,
             )
         return made
+
+    def written_bytes(self, container: str) -> int:
+        self._called("written_bytes")
+        return sum(len(data) for data in self._get(container).files.values()) + self.written
 
     def put_file(self, container: str, path: str, data: bytes, *, mode: int = 0o644) -> None:
         self._called("put_file")

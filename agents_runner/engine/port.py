@@ -186,6 +186,14 @@ class Engine(Protocol):
         """Make an untagged image of a stopped container; returns its id."""
         ...
 
+    def written_bytes(self, container: str) -> int:
+        """Bytes of the files that an ended container wrote or changed, which a commit would write again.
+
+        A hole in a file counts in full, as the commit writes it; contents of volumes and mounts do not count. The
+        engine looks at each of the files. Raises ContainerMissing, EngineTimeout.
+        """
+        ...
+
     def put_file(self, container: str, path: str, data: bytes, *, mode: int = 0o644) -> None:
         """Write a file, owned by root, into a container that need not run; folders are made."""
         ...

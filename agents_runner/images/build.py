@@ -232,6 +232,7 @@ class LayerBuild:
                 f"Nothing but the application writes into {STATE} and /etc/agents-runner.",
                 tail=tuple(self._tail),
             ) from error
+        self._check_size(container)
         image_id = engine.commit(
             container, layer_commit(self.layer, parent, base_ref=self.base_ref, instance=self.context.instance)
         )
@@ -243,3 +244,16 @@ class LayerBuild:
         if tagged is None or not is_layer(tagged, self.layer):
             raise BuildFailed("The new layer was removed while it was made.", "It is built again next time.")
         return tagged
+
+    def _check_size(self, container: str) -> None:
+        """Before the commit, which no limit ends: the engine writes a hole of 100 GB for half an hour and more."""
+        limit = self.context.options.max_bytes
+        if not limit:
+            return
+        size = self.context.engine.written_bytes(container)
+        if size > limit:
+            raise BuildFailed(
+                f"What the build left has {size / 10**9:.4g} GB; a layer may have {limit / 10**9:.4g} GB at most.",
+                "Look for a large or sparse file that it need not keep, or raise the setting max_layer_gb.",
+                tail=tuple(self._tail),
+            )

@@ -40,6 +40,8 @@ class BuildOptions:
     gid: int
     env_vars: Mapping[str, str]
     timeout_s: int
+    max_bytes: int = 0
+    """What the files of one layer may have together; 0 is no limit."""
     resources: Resources = Resources()
     secrets: Mapping[str, str] = field(default_factory=SecretValues)
     """Values by name: those that the build may see reach its container, none may stay in the image."""

@@ -6,7 +6,7 @@ import contextlib
 import subprocess
 import sys
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from agents_runner.engine.port import Engine, EngineFactory
@@ -50,8 +50,12 @@ class HostSource:
     settings: SettingsSource
 
     def host(self) -> Host:
-        isolates = self.settings.load().isolate_tasks
-        return this_host(self.state_dir, self.instance, self.engine().info(), isolates=isolates)
+        settings = self.settings.load()
+        return replace(
+            this_host(self.state_dir, self.instance, self.engine().info()),
+            isolates=settings.isolate_tasks,
+            max_layer_bytes=int((settings.max_layer_gb or 0) * 10**9),
+        )
 
     def planning_host(self) -> Host:
         return this_host(self.state_dir, self.instance)

@@ -255,6 +255,17 @@ def test_a_file_above_the_limit_is_refused(port: tuple[Engine, str]) -> None:
         engine.get_file(made, "/etc/contract/file", limit=4)
 
 
+def test_what_a_container_wrote_is_measured(port: tuple[Engine, str]) -> None:
+    engine, image = port
+    made = engine.create(shell(image, "true"))
+    before = engine.written_bytes(made)
+    engine.put_file(made, "/etc/contract/file", b"x" * 50_000)
+    assert 50_000 <= engine.written_bytes(made) - before < 60_000
+    engine.remove(made)
+    with pytest.raises(ContainerMissing):
+        engine.written_bytes(made)
+
+
 def test_a_network_is_made_once_and_goes_when_nothing_uses_it(port: tuple[Engine, str]) -> None:
     engine, image = port
     # Not the application's own name: a person's task may be on that one.

@@ -162,3 +162,29 @@ def test_one_build_for_many_who_want_it(make_environment: MakeEnvironment, cli: 
     assert [one["state"] for one in shown] == ["succeeded"] * 4
     ids = {cli("tasks", "logs", task).out.splitlines()[-1] for task in tasks}
     assert len(ids) == 1
+
+
+def test_a_sparse_file_does_not_keep_the_engine_at_a_commit(make_environment: MakeEnvironment, cli: Cli) -> None:
+    """100 GB of nothing: the engine would write them all, and nobody could end it. The task does without."""
+    name = make_environment(cached_preflight_script="echo made > /opt/made; truncate -s 100G /opt/sparse\n")
+    done = cli("run", name, "cat /opt/made; stat -c %s /opt/sparse", "--json")
+    assert [one["line"] for one in done.events if one["event"] == "log" and one["stream"] == "stdout"] == [
+        "made",
+        str(100 * 2**30),
+    ]
+    assert done.phase("build.env")["cache"] == "fallback"
+    (told,) = [one for one in done.events if one["event"] == "notice"]
+    assert "What the build left has 107.4 GB; a layer may have 50 GB at most." in told["message"]
+    assert "max_layer_gb" in told["hint"]
+    refused = cli("build", name, "--json", check=False)
+    assert refused.json["error"]["code"] == "build-failed"
+
+
+def test_what_is_no_larger_than_the_setting_is_kept(make_environment: MakeEnvironment, cli: Cli) -> None:
+    name = make_environment(cached_preflight_script="truncate -s 30000000 /opt/sparse\n")
+    cli("settings", "--set", "max_layer_gb=0.02")
+    assert cli("build", name, "--json", check=False).json["error"]["code"] == "build-failed"
+    cli("settings", "--set", "max_layer_gb=0.04")
+    assert cli("build", name, "--json").json["layers"][0]["result"] == "built"
+    cli("settings", "--set", "max_layer_gb=none")
+    assert cli("build", name, "--force", "--json").json["layers"][0]["result"] == "built"

@@ -45,13 +45,15 @@ class Host:
     instance: str = ""
     isolates: bool = False
     """The settings keep all tasks of this machine from each other's ports."""
+    max_layer_bytes: int = 0
+    """What the settings let the files of one layer have; 0 is no limit."""
 
 
-def this_host(state_dir: Path, instance: str, engine: EngineInfo | None = None, *, isolates: bool = False) -> Host:
+def this_host(state_dir: Path, instance: str, engine: EngineInfo | None = None) -> Host:
     """The person as a container sees them: on a rootless engine the container's root is the person."""
     root = engine is not None and engine.rootless
     uid, gid = (0, 0) if root else (os.getuid(), os.getgid())
-    return Host(uid=uid, gid=gid, state_dir=state_dir, instance=instance, isolates=isolates)
+    return Host(uid=uid, gid=gid, state_dir=state_dir, instance=instance)
 
 
 def check_prompt(prompt: str) -> bytes:
@@ -99,6 +101,7 @@ def plan_launch(
         workspace=_workspace(environment, host),
         profile=environment.profile,
         isolated=host.isolates,
+        max_layer_bytes=host.max_layer_bytes,
         build_timeout_s=environment.build_timeout_s,
         run_preflight_timeout_s=environment.run_preflight_timeout_s or 0,
         task_timeout_s=environment.task_timeout_s or 0,

@@ -58,6 +58,7 @@ def build_options(config: DockerRunnerConfig, secrets: Mapping[str, str]) -> Bui
         gid=config.gid,
         env_vars=config.env_vars,
         timeout_s=config.build_timeout_s,
+        max_bytes=config.max_layer_bytes,
         resources=config.resources,
         environment_id=config.environment_id,
         package_cache=config.package_caches,

@@ -288,6 +288,18 @@ def test_b5_a_taken_port(engine: FakeEngine, tmp_path: Path) -> None:
     assert result(events_of(engine, tmp_path, config)).state is TaskState.FAILED
 
 
+def test_a_layer_above_its_limit_is_not_committed_and_costs_no_task(engine: FakeEngine, tmp_path: Path) -> None:
+    engine.written = 1_000_001
+    events = events_of(engine, tmp_path, CONFIG.model_copy(update={"max_layer_bytes": 1_000_000}))
+    assert result(events).state is TaskState.SUCCEEDED
+    assert "commit" not in engine.calls
+    (told,) = [one for one in events if isinstance(one, Notice)]
+    assert "What the build left has 0.001 GB; a layer may have 0.001 GB at most." in told.message
+    assert phases(events)["build.env"] == (False, "fallback")
+    events = events_of(engine, tmp_path, CONFIG.model_copy(update={"max_layer_bytes": 1_000_001}))
+    assert phases(events)["build.env"] == (True, "built")
+
+
 def test_s7_a_network_that_was_removed_before_the_start_is_made_again(engine: FakeEngine, tmp_path: Path) -> None:
     """A clean-up may do so: nothing was on it yet."""
     config = CONFIG.model_copy(update={"isolated": True, "container_cache_enabled": False})
