@@ -64,23 +64,29 @@ class ControlFolder:
 
         Raises StoreError and EngineErrors; nothing is left behind then.
         """
-        try:
-            if self.local:
-                self._write(files)
-                mount = Mount(source=str(self.folder / "in"), target=IN, read_only=True)
-                tools = Mount(source=str(self.tools.folder()), target=TOOLS, read_only=True)
-                spec = replace(spec, mounts=(*spec.mounts, mount, tools))
-            else:
-                self._fill(engine, spec, files)
-                spec = replace(spec, read_only_volumes={**spec.read_only_volumes, self._inputs: IN})
-            if self.kind == "task":
-                return replace(spec, open_memory_folders={**spec.open_memory_folders, STATE: STATE_MIB})
-            engine.create_volume(self._state, self._labels())
-            return replace(spec, empty_volumes={**spec.empty_volumes, self._state: STATE})
-        except BaseException:
-            with contextlib.suppress(EngineError):
-                self.remove(engine)
-            raise
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._remove_quietly, engine)
+            prepared = self._prepared(engine, spec, files)
+            undo.pop_all()
+        return prepared
+
+    def _prepared(self, engine: Engine, spec: ContainerSpec, files: Mapping[str, bytes]) -> ContainerSpec:
+        if self.local:
+            self._write(files)
+            mount = Mount(source=str(self.folder / "in"), target=IN, read_only=True)
+            tools = Mount(source=str(self.tools.folder()), target=TOOLS, read_only=True)
+            spec = replace(spec, mounts=(*spec.mounts, mount, tools))
+        else:
+            self._fill(engine, spec, files)
+            spec = replace(spec, read_only_volumes={**spec.read_only_volumes, self._inputs: IN})
+        if self.kind == "task":
+            return replace(spec, open_memory_folders={**spec.open_memory_folders, STATE: STATE_MIB})
+        engine.create_volume(self._state, self._labels())
+        return replace(spec, empty_volumes={**spec.empty_volumes, self._state: STATE})
+
+    def _remove_quietly(self, engine: Engine) -> None:
+        with contextlib.suppress(EngineError):
+            self.remove(engine)
 
     def read_state(self, engine: Engine, container: str, name: str) -> bytes | None:
         """What an ended build's launcher wrote down; None if it is not there. Raises FileRefused, EngineErrors."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
+from functools import partial
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -158,16 +159,13 @@ class Session:
         job = self.job
         folder = self.control.named(job.spec.name, uid=job.uid, gid=job.gid, kind=job.kind)
         spec = folder.prepare(self.engine, job.spec, job.files)
-        try:
-            self.container = self.engine.create(spec)
-        except BaseException:
+        with contextlib.ExitStack() as undo:
+            undo.callback(_quietly, partial(folder.remove, self.engine))
             if job.kind == "task":
                 # A build's name is a lock: what has it may be somebody else's.
-                with contextlib.suppress(EngineError):
-                    self.engine.remove(spec.name)
-            with contextlib.suppress(EngineError):
-                folder.remove(self.engine)
-            raise
+                undo.callback(_quietly, partial(self.engine.remove, spec.name))
+            self.container = self.engine.create(spec)
+            undo.pop_all()
         self._folder = folder
 
     def _remove_folder(self) -> None:
@@ -261,3 +259,9 @@ def _between(asked: Mark, after: Mark) -> float:
     """Seconds between two marks by the container's own clock; 0 where one has none."""
     (_, first), (_, second) = clocked(asked), clocked(after)
     return max(0.0, second - first) if first is not None and second is not None else 0.0
+
+
+def _quietly(remove: Callable[[], object]) -> None:
+    """Remove what is of no use any more; an engine that refuses now is asked again by the clean-up."""
+    with contextlib.suppress(EngineError):
+        remove()

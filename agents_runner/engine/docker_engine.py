@@ -536,9 +536,8 @@ def _keep_few_pools(client: docker.APIClient) -> None:
 def connect(docker_host: str = "", patience: Patience = PATIENCE) -> DockerEngine:
     """The engine that the setting, DOCKER_HOST or the Docker context names; asks it for its version."""
     engine = DockerEngine(resolve(docker_host), patience)
-    try:
+    with contextlib.ExitStack() as undo:
+        undo.callback(engine.close)
         engine.info()
-    except BaseException:
-        engine.close()
-        raise
+        undo.pop_all()
     return engine

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
@@ -90,12 +91,11 @@ class SecretService:
                     raise problem.error()
         self.values.set(environment.id, name, value)
         if changed != environment:
-            try:
-                self.environments.save(changed, environment)
-            except Exception:
+            with contextlib.ExitStack() as undo:
                 if not there:
-                    self.values.delete(environment.id, name)
-                raise
+                    undo.callback(self.values.delete, environment.id, name)
+                self.environments.save(changed, environment)
+                undo.pop_all()
         if len(value) < MIN_SECRET:
             return f"The value is shorter than {MIN_SECRET} characters: it is not masked in logs."
         return ""

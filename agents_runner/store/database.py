@@ -195,7 +195,8 @@ class Database:
     def _migrated(self, *, check: bool) -> sqlite3.Connection:
         _create_private(self._paths.database)
         connection = _connect(self._paths.database)
-        try:
+        with contextlib.ExitStack() as undo:
+            undo.callback(connection.close)
             if check:
                 _check(connection, thorough=self._suspect.exists())
             self._migrate(connection)
@@ -203,9 +204,7 @@ class Database:
                 _check_tables(connection)
             # Writers never wait for readers; switching needs the file for itself, so it is done under the lock.
             connection.execute("PRAGMA journal_mode=WAL")
-        except BaseException:
-            connection.close()
-            raise
+            undo.pop_all()
         return connection
 
     def _migrate(self, connection: sqlite3.Connection) -> None:

@@ -167,12 +167,11 @@ def back_up_by(path: Path, folder: Path, write: Callable[[Path], object]) -> Pat
         os.close(handle)
         write(temp)
         return _move_to_free(temp, folder, chain([path.name], others))
-    except BaseException as error:
+    except OSError as error:
+        raise unwritable(folder, error) from error
+    finally:
         if temp is not None:
-            _remove(temp)
-        if isinstance(error, OSError):
-            raise unwritable(folder, error) from error
-        raise
+            _remove(temp)  # where it has its place, nothing is left under this name
 
 
 def _move_to_free(path: Path, folder: Path, names: Iterator[str]) -> Path:
