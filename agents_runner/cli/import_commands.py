@@ -97,7 +97,7 @@ def _reply(
     return Reply(
         json=value,
         text="\n".join(lines),
-        remarks=tuple(f"!! {problem.message} {problem.hint}".rstrip() for problem in problems),
+        remarks=tuple(f"!! {problem.text}" for problem in problems),
         status=0 if environments else 1,
     )
 

@@ -83,7 +83,7 @@ def _tell_problems(services: Services, told: set[Problem], *, as_json: bool) -> 
     for problem in services.diagnostics.problems():
         if problem not in told:
             told.add(problem)
-            text = f"!! {problem.message} {problem.hint}".rstrip()
+            text = f"!! {problem.text}"
             echo(json.dumps(problem_json(problem)) if as_json else text, to=sys.stderr)
 
 

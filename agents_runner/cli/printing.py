@@ -190,7 +190,7 @@ def event_text(event: Event) -> str | None:
         case LogLine():
             return event.line
         case Notice():
-            return f"!! {event.message} {event.hint}".rstrip()
+            return f"!! {event.text}"
         case LayerDone():
             return f"-- layer {event.tag}: {event.result}"
         case Progress():

@@ -15,6 +15,11 @@ class Problem:
     message: str
     hint: str = ""
 
+    @property
+    def text(self) -> str:
+        """Both as one line."""
+        return f"{self.message} {self.hint}".strip()
+
 
 @dataclass(frozen=True, kw_only=True)
 class Listing:

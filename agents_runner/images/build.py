@@ -201,8 +201,8 @@ class LayerBuild:
         if oom:
             raise BuildFailed(f"The {what} ran out of memory.", tail=tuple(self._tail))
         if self.layer.kind == "desktop":
-            sentence, hint = desktop.explanation(status)
-            raise BuildFailed(sentence, hint, tail=tuple(self._tail), status=status)
+            failure = desktop.explanation(status)
+            raise BuildFailed(failure.message, failure.hint, tail=tuple(self._tail), status=status)
         raise BuildFailed(
             f"The {what} ended with exit code {status}.",
             "Its last lines say why.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from agents_runner.core.container import ImageInfo
 from agents_runner.core.errors import BuildFailed
@@ -12,15 +13,35 @@ from agents_runner.desktop import families
 from agents_runner.launcher.files import recipe
 
 _PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy")
-UNSUPPORTED = (
-    "The desktop cannot be installed on this base image: it is no Debian, Ubuntu or Arch.",
-    "The task runs without a screen; choose another base image for one.",
+
+
+@dataclass(frozen=True, kw_only=True)
+class InstallFailure:
+    """Why there is no desktop, for whoever builds its layer and for the task that goes on without it."""
+
+    message: str
+    advice: str = ""
+    """What the person can do about it; "" where only the log knows."""
+
+    @property
+    def hint(self) -> str:
+        """Of the layer's build."""
+        return self.task_hint if self.advice else "Its last lines say why."
+
+    @property
+    def task_hint(self) -> str:
+        """Of the task."""
+        return f"The task runs without a screen; {self.advice or 'the log says more'}."
+
+
+UNSUPPORTED = InstallFailure(
+    message="The desktop cannot be installed on this base image: it is no Debian, Ubuntu or Arch.",
+    advice="choose another base image for one",
 )
-NO_RIGHTS = (
-    "The desktop cannot be installed: the base image's user is neither root nor has sudo without a password.",
-    "The task runs without a screen; allow sudo in the base image, or install the desktop in it.",
+NO_RIGHTS = InstallFailure(
+    message="The desktop cannot be installed: the base image's user is neither root nor has sudo without a password.",
+    advice="allow sudo in the base image, or install the desktop in it",
 )
-FAILED = ("The desktop could not be installed (exit code {status}).", "Its last lines say why.")
 
 
 def desktop_inputs(config: DockerRunnerConfig, base: ImageInfo) -> LayerInputs:
@@ -41,13 +62,13 @@ def proxies(variables: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in variables.items() if name.lower() in _PROXIES}
 
 
-def explanation(status: int) -> tuple[str, str]:
-    """Sentence and hint for an install that ended with this exit status."""
+def explanation(status: int) -> InstallFailure:
+    """What an install that ended with this exit status means."""
     if status == families.UNKNOWN_BASE:
         return UNSUPPORTED
     if status == families.NO_RIGHTS:
         return NO_RIGHTS
-    return FAILED[0].format(status=status), FAILED[1]
+    return InstallFailure(message=f"The desktop could not be installed (exit code {status}).")
 
 
 def is_hopeless(error: BaseException | None) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 
 from agents_runner.core.settings import CachePolicy
 from agents_runner.images.catalogue import CachedLayer
@@ -11,9 +12,19 @@ from agents_runner.images.catalogue import CachedLayer
 GRACE_S = 3600.0
 """What was made or used within this time stays: a task that was just planned may be about to start from it."""
 DAY_S = 86400.0
-OTHERS = "another installation made it"
-"""Why such an image, or package cache, always stays."""
 GB = 10**9
+
+
+class Keep(StrEnum):
+    """Why an image or a package cache stays, as far as that is a rule's doing: what is asked, and what is shown."""
+
+    OTHERS = "another installation made it"
+    NOT_COLLECTED = "images are not collected"
+    NEEDED = "an environment needs it"
+    JUST_USED = "it was used just now"
+    JUST_MADE = "it was made just now"
+    NEWEST = "it is one of an environment's newest"
+    NOT_ASKED = "it was not asked for"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +50,7 @@ def reasons_to_keep(
     together) what an environment needs as it stands. `images.catalogue.clean` spares what containers and builds use.
     """
     if not policy.collect:
-        return {one.tag: "images are not collected" for one in found}
+        return {one.tag: Keep.NOT_COLLECTED for one in found}
     rules = _Rules(found=found, known=known, policy=policy, now=now)
     stay = {one.tag: why for one in found if (why := rules.why(one))}
     if policy.max_size_gb is not None:
@@ -59,16 +70,16 @@ class _Rules:
 
     def why(self, one: CachedLayer) -> str:
         if one.instance != self.known.instance:
-            return OTHERS
+            return Keep.OTHERS
         if not one.named:
             return ""  # no plan finds it any more
         if one.tag in self.known.needed:
-            return "an environment needs it"
+            return Keep.NEEDED
         if self.now - self.used(one) < GRACE_S:
-            return "it was used just now"
+            return Keep.JUST_USED
         if self._too_old(one):
             return ""
-        return "it is one of an environment's newest" if self._among_the_newest(one) else ""
+        return Keep.NEWEST if self._among_the_newest(one) else ""
 
     def _too_old(self, one: CachedLayer) -> bool:
         days = self.policy.max_age_days

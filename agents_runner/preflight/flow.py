@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from agents_runner.preflight.analysis import Entry
-from agents_runner.preflight.facts import FOLDER, OPTIONS, POSITIONAL
+from agents_runner.preflight.facts import FOLDER, OPTIONS, POSITIONAL, Reason
 from agents_runner.preflight.places import PathSet
 from agents_runner.preflight.scope import is_secret_name
 
@@ -27,7 +28,7 @@ class Placed:
     kind: str
     in_cached: bool = False
     in_run: bool = False
-    why: str = ""
+    why: Reason | None = None
     because: tuple[int, ...] = ()
     pinned: bool = False
     """A person put it here: it stays."""
@@ -38,6 +39,15 @@ class Placed:
     def run_only(self) -> bool:
         """True if only the run stage has it."""
         return self.in_run and not self.in_cached
+
+
+class _Tie(NamedTuple):
+    """What keeps a piece out of the cached stage: another one, and what it has to do with that one."""
+
+    source: int
+    what: str
+    """The beginning of a sentence that goes on with a line's number."""
+    certain: bool = True
 
 
 @dataclass
@@ -81,13 +91,13 @@ class Flow:
             kind = STATE
         placed = Placed(entry, kind, in_cached=kind == CACHED, in_run=kind == RUN)
         if facts.run is not None:
-            placed.why = facts.run.sentence
+            placed.why = facts.run
         wish = self.forced.get(entry.index)
         if wish is not None:
             placed.pinned = True
             placed.kind = RUN if wish == RUN else CACHED
             placed.in_cached, placed.in_run = wish in {"cached", "both"}, wish in {"run", "both"}
-            placed.why = ""
+            placed.why = None
         elif OPTIONS in facts.writes and kind == STATE and facts.steady:
             placed.in_cached = placed.in_run = True
         return placed
@@ -100,11 +110,11 @@ class Flow:
             is_last = position == len(code) - 1
             if facts.ends == "any" and not is_last and not placed.pinned:
                 placed.kind, placed.in_cached, placed.in_run = RUN, False, True
-                placed.why = placed.why or "It may end the script here."
+                placed.why = placed.why or Reason(sentence="It may end the script here.", certain=False)
 
     # --- moving ----------------------------------------------------------------------------------------------
 
-    def demote(self, placed: Placed, why: str, because: tuple[int, ...]) -> None:
+    def demote(self, placed: Placed, why: Reason, because: tuple[int, ...]) -> None:
         """Move a piece to the run stage, unless a person pinned it."""
         if placed.pinned or placed.run_only:
             return
@@ -112,6 +122,10 @@ class Flow:
         placed.why, placed.because = why, because
         placed.moved = bool(because)
         self._changed = True
+
+    def _tied(self, placed: Placed, tie: _Tie) -> None:
+        sentence = f"{tie.what} line {self._line(tie.source)}, which belongs to the run stage."
+        self.demote(placed, Reason(sentence=sentence, certain=tie.certain), (tie.source,))
 
     def _line(self, index: int) -> int:
         return self.entries[index].piece.code_row + 1
@@ -182,14 +196,13 @@ class Flow:
             if placed.in_cached and not placed.pinned:
                 found = self._missing(placed) or seen.objection(entry)
                 if found is not None:
-                    index, what = found
-                    self.demote(placed, f"{what} line {self._line(index)}, which belongs to the run stage.", (index,))
+                    self._tied(placed, found)
             if placed.in_cached:
                 self._wants(placed, seen)
             if placed.in_run and entry.is_code:
                 seen.add(placed)
 
-    def _missing(self, placed: Placed) -> tuple[int, str] | None:
+    def _missing(self, placed: Placed) -> _Tie | None:
         """A source that only the run stage has, and that cannot be had in the cached stage as well."""
         entry = placed.entry
         for name, sources in entry.sources.items():
@@ -200,16 +213,16 @@ class Flow:
                 if (other.kind == STATE and not other.run_only) or (other.kind == STATE and self._may_join(other)):
                     self._add_cached(other)
                 else:
-                    return source, f"It needs {_shown(name)} of"
+                    return _Tie(source, f"It needs {_shown(name)} of")
         if entry.facts.welded and entry.index:
             previous = self._previous(entry.index)
             if previous is not None and previous.run_only:
-                return previous.entry.index, "It looks at the status of"
+                return _Tie(previous.entry.index, "It looks at the status of")
         return None
 
     def _may_join(self, other: Placed) -> bool:
         """True for a change of the shell's state that is in the run stage by default only."""
-        return not other.moved and not other.pinned and other.why == "" and self._copies(other)
+        return not other.moved and not other.pinned and other.why is None and self._copies(other)
 
     def _add_cached(self, other: Placed) -> None:
         other.in_cached = True
@@ -231,8 +244,7 @@ class Flow:
                 self._add_cached(other)
             elif other.moved or (facts.fetches and "system" not in facts.fills and any(map(is_secret_name, names))):
                 what = f"It may look at {', '.join(sorted(names))}, set in"
-                because = other.entry.index
-                self.demote(placed, f"{what} line {self._line(because)}, which belongs to the run stage.", (because,))
+                self._tied(placed, _Tie(other.entry.index, what, certain=False))
                 return
 
     # --- the run stage ---------------------------------------------------------------------------------------
@@ -255,7 +267,8 @@ class Flow:
             if entry.facts.welded:
                 previous = self._previous(entry.index)
                 if previous is not None and not previous.in_run:
-                    self.demote(previous, f"Line {self._line(entry.index)} looks at its status.", (entry.index,))
+                    why = Reason(sentence=f"Line {self._line(entry.index)} looks at its status.")
+                    self.demote(previous, why, (entry.index,))
             for name in entry.facts.writes:
                 self._mark_again(name, entry.index)
                 if placed.run_only or name not in entry.facts.extends:
@@ -279,7 +292,7 @@ class Flow:
             self._changed = True
             return
         what = f"Line {self._line(user)} of the run stage needs {_shown(name)} from it, which no image carries."
-        self.demote(other, what, (user,))
+        self.demote(other, Reason(sentence=what), (user,))
 
     def _copies(self, placed: Placed) -> bool:
         """True if doing it in both stages is the same as doing it once."""
@@ -308,11 +321,8 @@ class Flow:
         other = self.placed[final]
         if name in other.entry.facts.extends or other.run_only or other.entry.index < entry.index:
             return
-        self.demote(
-            other,
-            f"Line {self._line(entry.index)} of the run stage reads {name} before it is set here.",
-            (entry.index,),
-        )
+        what = f"Line {self._line(entry.index)} of the run stage reads {name} before it is set here."
+        self.demote(other, Reason(sentence=what), (entry.index,))
 
     def _check_order(self) -> None:
         """Programs of the run stage must not see variables that are exported only behind them."""
@@ -324,9 +334,8 @@ class Flow:
             loud = (facts.exports - facts.extends) or (facts.wild and not facts.steady)
             if placed.in_cached and loud:
                 because = first.entry.index
-                self.demote(
-                    placed, f"It comes after line {self._line(because)}, which must not see it yet.", (because,)
-                )
+                what = f"It comes after line {self._line(because)}, which must not see it yet."
+                self.demote(placed, Reason(sentence=what), (because,))
 
     def _check_end(self) -> None:
         """At the end of both, every exported variable has the value that the whole script gives it."""
@@ -352,9 +361,8 @@ class Flow:
                     self._changed = True
                 else:
                     because = last_run[name]
-                    self.demote(
-                        winner, f"Line {self._line(because)} of the run stage sets {name} before it.", (because,)
-                    )
+                    what = f"Line {self._line(because)} of the run stage sets {name} before it."
+                    self.demote(winner, Reason(sentence=what), (because,))
 
     # --- the rest ----------------------------------------------------------------------------------------------
 
@@ -415,7 +423,7 @@ class _RunSoFar:
     fills: dict[str, int] = field(default_factory=dict)
     asked: int | None = None
     untold: int | None = None
-    barrier: tuple[int, str] | None = None
+    barrier: _Tie | None = None
     _exports_seen: int = 0
 
     def add(self, placed: Placed) -> None:
@@ -437,11 +445,11 @@ class _RunSoFar:
             self.asked = index
         if self.barrier is None:
             if facts.ends:
-                self.barrier = index, "It may not be reached after"
+                self.barrier = _Tie(index, "It may not be reached after", certain=False)
             elif OPTIONS in facts.writes:
-                self.barrier = index, "It comes after the change of the shell's options in"
+                self.barrier = _Tie(index, "It comes after the change of the shell's options in")
 
-    def objection(self, entry: Entry) -> tuple[int, str] | None:
+    def objection(self, entry: Entry) -> _Tie | None:
         """Why a piece cannot be done before these."""
         facts = entry.facts
         if not entry.is_code:
@@ -449,19 +457,24 @@ class _RunSoFar:
         if self.barrier is not None:
             return self.barrier
         used = facts.files_read | facts.files_written
+        untold = self.untold if (used or facts.folders_entered) and not facts.fills else None
         objections = (
-            ("It may need what is installed by", (self.fills.get(store) for store in facts.needs | facts.fills)),
-            ("What it installs is asked for in", (self.asked if facts.fills else None,)),
-            ("It uses a file or folder of", map(self.writes.overlap, used)),
+            (
+                "It may need what is installed by",
+                False,
+                (self.fills.get(store) for store in facts.needs | facts.fills),
+            ),
+            ("What it installs is asked for in", True, (self.asked if facts.fills else None,)),
+            ("It uses a file or folder of", True, map(self.writes.overlap, used)),
             # Package managers keep to their own folders.
-            ("It may use a file of", (self.untold if (used or facts.folders_entered) and not facts.fills else None,)),
-            ("It enters a folder of", map(self.writes.covers, facts.folders_entered)),
-            ("It changes a file that is read before by", map(self.reads.overlap, facts.files_written)),
+            ("It may use a file of", False, (untold,)),
+            ("It enters a folder of", True, map(self.writes.covers, facts.folders_entered)),
+            ("It changes a file that is read before by", True, map(self.reads.overlap, facts.files_written)),
         )
-        for what, found in objections:
+        for what, certain, found in objections:
             index = next((index for index in found if index is not None), None)
             if index is not None:
-                return index, what
+                return _Tie(index, what, certain)
         return None
 
     def pending_exports(self, placed: list[Placed], until: int) -> list[Placed]:

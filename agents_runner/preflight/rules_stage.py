@@ -74,9 +74,9 @@ def installs_at_start(view: View) -> Iterator[ScriptWarning]:
         if _installs(placed.entry):
             reason = placed.entry.facts.cached or placed.entry.facts.doubtful
             hint = _TO_CACHED
-            if placed.moved:
+            if placed.moved and placed.why is not None:
                 # By itself it could be baked; the lines are those of this script.
-                why = placed.why.replace(", which belongs to the run stage", "")
+                why = placed.why.sentence.replace(", which belongs to the run stage", "")
                 hint = f"{why} {_TO_CACHED} with that line, if you can."
             yield ScriptWarning(
                 line=view.line(placed.entry),

@@ -159,7 +159,7 @@ def _reason(placed: Placed, stage: Stage) -> tuple[str, bool]:
     if found is not None and not placed.moved:
         return found.sentence, found.certain
     if stage == "run" and placed.why:
-        return placed.why, " may " not in placed.why
+        return placed.why.sentence, placed.why.certain
     if placed.kind == STATE:
         return _state_reason(placed, stage), True
     return "It changes nothing; it goes with the lines next to it.", True

@@ -76,7 +76,7 @@ class EnvironmentService:
         found = list(remarks_on(environment.env_vars))
         if isinstance(environment.workspace, FolderWorkspace):
             notice = foreign_owner(str(Path(environment.workspace.path).expanduser()))
-            found += [f"{notice.message} {notice.hint}"] if notice is not None else []
+            found += [notice.text] if notice is not None else []
         return tuple(found)
 
     def export(self, name_or_id: str) -> str:

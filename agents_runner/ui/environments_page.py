@@ -180,7 +180,7 @@ class EnvironmentsPage(QWidget):
         self._environments = {environment.id: environment for environment in listing.environments}
         self._read_only = listing.read_only
         self.shown_problems = listing.problems
-        problems = tuple(f"{one.message} {one.hint}".strip() for one in listing.problems)
+        problems = tuple(one.text for one in listing.problems)
         self._notes = problems + listing.notes
         wanted = self._select_after or self._current
         self._select_after = ""

@@ -40,7 +40,7 @@ class ProblemsBanner(Banner):
         found = tuple(one for one in self._diagnostics.problems() if one not in elsewhere)
         if found != self._shown:
             self._shown = found
-            self.show_text("\n".join(f"{one.message} {one.hint}".strip() for one in found))
+            self.show_text("\n".join(one.text for one in found))
 
     @Slot()
     def _close_these(self) -> None:

@@ -26,7 +26,7 @@ from agents_runner.images.context import BuildContext
 from agents_runner.images.ensure import Ensured, Ensurer, look
 from agents_runner.images.packagecaches import KIND, PackageCache, find_caches
 from agents_runner.images.planning import plan_image, plan_start
-from agents_runner.images.retention import DAY_S, GRACE_S, OTHERS, UsageKnowledge, reasons_to_keep
+from agents_runner.images.retention import DAY_S, GRACE_S, Keep, UsageKnowledge, reasons_to_keep
 from agents_runner.images.sharing import BuildCoordinator, SoloCoordinator
 from agents_runner.runner.images.leftovers import LeftoversPort, NoLeftovers
 from agents_runner.runner.images.refreshing import due, refreshable
@@ -214,7 +214,7 @@ class ImageService:
 
         def reason_to_keep(one: catalogue.CachedLayer) -> str:
             if foreign(one.instance):
-                return OTHERS
+                return Keep.OTHERS
             users = names.get(one.tag, ())
             if users:
                 return f"used by environment {', '.join(users)}"
@@ -226,7 +226,7 @@ class ImageService:
             return ""
 
         def reason_to_keep_cache(one: PackageCache) -> str:
-            return OTHERS if foreign(one.instance) else cache_rule(one)
+            return Keep.OTHERS if foreign(one.instance) else cache_rule(one)
 
         left = self.leftovers.find()
         if not request.dry_run:
@@ -267,7 +267,7 @@ class ImageService:
         # What appears after the look was made just now: it stays.
         return self._cleaned(
             engine,
-            lambda one: "" if one.tag in going else stay.get(one.tag, "it was made just now"),
+            lambda one: "" if one.tag in going else stay.get(one.tag, Keep.JUST_MADE),
             self._cache_collected(policy),
             dry_run=False,
         )
@@ -282,7 +282,7 @@ class ImageService:
 
         def stays(one: PackageCache) -> str:
             if one.instance != instance:
-                return OTHERS
+                return Keep.OTHERS
             return fresh(one) or (needed(one) if young is None or young(one) else "")
 
         return stays
@@ -308,7 +308,7 @@ class ImageService:
         self,
         engine: Engine,
         reason_to_keep: Callable[[catalogue.CachedLayer], str],
-        reason_to_keep_cache: Callable[[PackageCache], str] = lambda _one: "it was not asked for",
+        reason_to_keep_cache: Callable[[PackageCache], str] = lambda _one: Keep.NOT_ASKED,
         *,
         dry_run: bool,
         leaving: frozenset[str] = frozenset(),
@@ -324,7 +324,7 @@ class ImageService:
             self.uses.forget(report.removed)
         return CleanReport(
             removed=report.removed,
-            kept=tuple(KeptImage(tag=one.tag, why=one.why, others=one.why == OTHERS) for one in report.kept),
+            kept=tuple(KeptImage(tag=one.tag, why=one.why, others=one.why is Keep.OTHERS) for one in report.kept),
             freed_bytes=report.freed_bytes,
             dry_run=dry_run,
         )
@@ -332,7 +332,7 @@ class ImageService:
     def remove(self, tags: frozenset[str]) -> None:
         self._cleaned(
             self.engine(),
-            lambda one: "" if one.tag in tags or not one.named else "it was not asked for",
+            lambda one: "" if one.tag in tags or not one.named else Keep.NOT_ASKED,
             dry_run=False,
         )
 

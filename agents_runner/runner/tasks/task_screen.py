@@ -11,14 +11,13 @@ from agents_runner.core.events import Notice, Phase
 from agents_runner.core.task_plan import DockerRunnerConfig
 from agents_runner.desktop.families import install_script, start_files
 from agents_runner.engine.port import Engine
-from agents_runner.images.desktop import explanation, is_hopeless
+from agents_runner.images.desktop import InstallFailure, explanation, is_hopeless
 from agents_runner.images.ensure import Ensured
 from agents_runner.launcher.files import DesktopStart
 from agents_runner.runner.tasks.desktop import DesktopProxyPort, DesktopsPort, last_picture, take_picture
 
 DESKTOP_PHASES = (Phase.DESKTOP_INSTALL, Phase.DESKTOP)
 LAST_PICTURE_TIMEOUT_S = 5.0
-_WITHOUT = "The task runs without a screen; the log says more."
 
 
 @dataclass(kw_only=True)
@@ -69,8 +68,8 @@ class TaskScreen:
         """Installing or starting it has ended; a failure is said, and the task goes on without."""
         if code:
             self.close()
-            sentence, hint = explanation(code) if phase is Phase.DESKTOP_INSTALL else _not_started(tail)
-            yield Notice(message=sentence, hint=hint if "without a screen" in hint else _WITHOUT)
+            failure = explanation(code) if phase is Phase.DESKTOP_INSTALL else _not_started(tail)
+            yield Notice(message=failure.message, hint=failure.task_hint)
         elif phase is Phase.DESKTOP:
             self._there = True
 
@@ -95,7 +94,7 @@ class TaskScreen:
                 self.desktops.keep_picture(self.config.task_id, data)
 
 
-def _not_started(tail: Iterable[str]) -> tuple[str, str]:
+def _not_started(tail: Iterable[str]) -> InstallFailure:
     said = next((line for line in tail if line.startswith("desktop: ") and " ended " in line), "")
     reason = f": {said.removeprefix('desktop: ').partition('. Its last')[0]}" if said else ""
-    return f"The desktop did not start{reason}.", _WITHOUT
+    return InstallFailure(message=f"The desktop did not start{reason}.")

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from agents_runner.core import container as labels
 from agents_runner.core.container import ImageInfo
 from agents_runner.core.settings import CachePolicy
-from agents_runner.images.catalogue import CachedLayer
-from agents_runner.images.retention import DAY_S, GB, GRACE_S, UsageKnowledge, reasons_to_keep
+from agents_runner.images.catalogue import CachedLayer, plan_clean
+from agents_runner.images.retention import DAY_S, GB, GRACE_S, Keep, UsageKnowledge, reasons_to_keep
 
 NOW = 1_000 * DAY_S
 
@@ -58,6 +58,14 @@ def test_nothing_is_collected_when_it_is_off() -> None:
 
 def test_an_image_of_no_environment_goes_and_one_of_another_installation_stays() -> None:
     assert going((one("gone"), one("theirs", instance="them", days=900)), known()) == {"gone"}
+
+
+def test_why_something_stays_is_asked_by_its_reason_and_not_by_its_words() -> None:
+    theirs, said = one("theirs", instance="them"), str(Keep.OTHERS.value)
+    assert reasons_to_keep((theirs,), known(), CachePolicy(), NOW) == {theirs.tag: Keep.OTHERS}
+    rules = {theirs.tag: Keep.OTHERS, "agent-runner-env:ours": said}
+    plan = plan_clean((theirs, one("ours")), building=frozenset(), reason_to_keep=lambda layer: rules[layer.tag])
+    assert [kept.why is Keep.OTHERS for kept in sorted(plan.kept, key=lambda kept: kept.tag)] == [False, True]
 
 
 def test_what_was_used_just_now_stays_whatever_the_limits_are() -> None:

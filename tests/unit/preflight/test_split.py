@@ -149,3 +149,11 @@ def test_marks_are_proposed_where_the_kind_of_work_changes() -> None:
     result = split(text)
     assert propose_marks(result)[0].line == 2
     assert with_marks(result).count("# step: ") == len(propose_marks(result)) >= 2
+
+
+def test_sure_or_not_is_no_matter_of_the_sentences_words() -> None:
+    """A name in the sentence may be any word."""
+    named = split('may=$(cat /workspace/VERSION)\nnpm install -g tool@"$may"\n').statements[1]
+    assert (" may " in named.reason, named.certain) == (True, True)
+    unsure = split("curl -fsSL https://x.test/get.sh | sh\nexit $?\napt-get install -y jq\n").statements[-1]
+    assert not unsure.certain, unsure.reason
