@@ -13,7 +13,7 @@ from agents_runner.core.settings import SecretStorage
 
 
 class Parser(argparse.ArgumentParser):
-    """Raises instead of ending the process, so that bad usage is reported like every other error."""
+    """A parser that raises instead of ending the process, so that bad usage is reported like every other error."""
 
     names_fields = False
     """Whether its help ends with the fields of an environment; the table of them is read only for that."""

@@ -10,7 +10,7 @@ from agents_runner.core.errors import AgentsRunnerError
 
 
 class OutputLost(AgentsRunnerError):
-    """What a command has to say cannot be written."""
+    """Standard output takes nothing of what a command has to say."""
 
     code = "output"
 

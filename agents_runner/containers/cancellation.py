@@ -12,7 +12,7 @@ class Cancellation(Protocol):
     """Asked again and again by whoever does something that takes long; cheap enough for ten times a second."""
 
     def check(self) -> None:
-        """Raises Cancelled where somebody asked to stop.
+        """Look whether to go on: raises Cancelled where somebody asked to stop.
 
         Raises Detached where whoever follows the container is to let go of it and leave it as it is.
         """

@@ -60,7 +60,7 @@ class ControlFolder:
         return f"{self.name}-state"
 
     def prepare(self, engine: Engine, spec: ContainerSpec, files: Mapping[str, bytes]) -> ContainerSpec:
-        """Before the container is created: `files` (all below `in/`) in their place, and the spec that mounts them.
+        """Put `files` (all below `in/`) in their place, before the container is created; the spec that mounts them.
 
         Raises StoreError and EngineErrors; nothing is left behind then.
         """
@@ -93,7 +93,7 @@ class ControlFolder:
         return read_state(engine, container, name)
 
     def remove(self, engine: Engine) -> None:
-        """After the container is gone."""
+        """Remove what belongs to the container, after it is gone itself."""
         if self.local:
             shutil.rmtree(self.folder, ignore_errors=True)
         else:

@@ -43,7 +43,7 @@ class Deadline(Protocol):
     """When a container has to be ended; asked again and again while it runs."""
 
     def deadline(self) -> float | None:
-        """By the monotonic clock; None for never."""
+        """When the time is over, in seconds of the monotonic clock; None where there is no limit."""
         ...
 
     def excludes(self, seconds: float) -> None:

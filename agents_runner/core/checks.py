@@ -36,7 +36,7 @@ class FieldProblem:
 
     @classmethod
     def of(cls, error: InvalidInput) -> FieldProblem:
-        """The same as a value."""
+        """An error about a field as a value, without raising it."""
         return cls(field=error.field, message=error.message, hint=error.hint)
 
     @property
@@ -45,12 +45,12 @@ class FieldProblem:
         return f"{self.message} {self.hint}".strip()
 
     def error(self) -> InvalidInput:
-        """The same to be raised."""
+        """The problem as an error, for whoever stops at it."""
         return InvalidInput(self.message, self.hint, field=self.field)
 
 
 def problems_found(environment: Environment, checks: Iterable[Check]) -> tuple[FieldProblem, ...]:
-    """What the checks find, in their order; of several at one field the first."""
+    """The problems that the checks find, in their order; of several at one field only the first is given."""
     found: dict[str, FieldProblem] = {}
     for check in checks:
         try:

@@ -97,7 +97,7 @@ def build_container(key: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class ContainerState:
-    """What `inspect` says. `status` is the engine's word: created, running, paused, exited, dead..."""
+    """A container as `inspect` shows it. `status` is the engine's word: created, running, paused, exited, dead..."""
 
     id: str
     name: str

@@ -114,7 +114,7 @@ class Redactor:
         return bool(self._forms)
 
     def text(self, text: str) -> str:
-        """One text by itself."""
+        """A text without its secrets, when it is no part of a stream."""
         return _masked(text, self.found_in(text))
 
     def line(self, stream: str, line: str) -> str:
@@ -180,7 +180,7 @@ class KnownSecrets:
         self._lock = threading.Lock()
 
     def add(self, value: str) -> None:
-        """Remember one more value."""
+        """Remember one more value, which no log entry holds from now on."""
         if value in self._values:
             return
         with self._lock:

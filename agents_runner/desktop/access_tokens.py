@@ -35,7 +35,7 @@ class AccessTokens:
 
     @classmethod
     def from_json(cls, data: bytes | None) -> AccessTokens | None:
-        """None for what is no proxy's tokens."""
+        """The tokens that `to_json` wrote; None for anything else."""
         try:
             found = json.loads(data or b"")
             return cls(port=int(found["port"]), control=str(found["control"]), view=str(found["view"]))

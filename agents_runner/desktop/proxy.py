@@ -87,7 +87,7 @@ class DesktopProxy:
         return self.tokens.url
 
     def attach(self, container: str) -> None:
-        """From now on a viewer sees this container's screen."""
+        """Show viewers this container's screen from now on; before, they are told to try again."""
         self._container = container
 
     def close(self) -> None:

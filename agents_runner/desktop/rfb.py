@@ -23,7 +23,10 @@ class ViewOnly:
         self._begun = False
 
     def feed(self, data: bytes) -> bytes:
-        """Raises InvalidInput for what is no message of the protocol: nothing behind it can be understood."""
+        """The messages of these bytes that may pass.
+
+        Raises InvalidInput for what is no message of the protocol: nothing behind it can be understood.
+        """
         self._buffer += data
         passed = bytearray()
         while (message := self._next()) is not None:

@@ -453,7 +453,7 @@ class FakeEngine:
         return data
 
     def run_in(self, container: str, argv: Sequence[str], *, user: str = "", timeout: float = 30.0) -> Ran:
-        """By this machine's shell, as everything here; `insiders` are asked first."""
+        """Run it with this machine's shell, as everything here; `insiders` are asked first."""
         self._called("run_in")
         self._running(container)
         for insider in self.insiders:

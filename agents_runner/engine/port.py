@@ -46,7 +46,7 @@ class LogStream(Protocol):
 
     @property
     def complete(self) -> bool:
-        """After the end: True if the engine said that this was all, False if the connection may have broken off."""
+        """Whether the engine said at the end that this was all; if not, the connection may have broken off."""
         ...
 
     def __iter__(self) -> Iterator[Chunk]: ...
@@ -75,11 +75,11 @@ class Pipe(Protocol):
         ...
 
     def write(self, data: bytes) -> None:
-        """To its standard input. Raises EngineUnreachable once the connection is gone."""
+        """Write to the program's standard input. Raises EngineUnreachable once the connection is gone."""
         ...
 
     def close(self) -> None:
-        """End it, from any thread."""
+        """End the program and its connection, from any thread."""
         ...
 
 
@@ -137,7 +137,7 @@ class Engine(Protocol):
         ...
 
     def start(self, container: str) -> None:
-        """Raises PortInUse, MountRefused, NetworkMissing, ContainerMissing."""
+        """Start a created container. Raises PortInUse, MountRefused, NetworkMissing, ContainerMissing."""
         ...
 
     def attach(self, container: str, *, stdin: bool = False) -> Attached:
@@ -145,7 +145,7 @@ class Engine(Protocol):
         ...
 
     def send(self, container: str, data: bytes) -> None:
-        """To the standard input of a running container's first process (see `ContainerSpec.stdin_stays`).
+        """Write to the standard input of a running container's first process (see `ContainerSpec.stdin_stays`).
 
         For whoever is not attached to it; its output is neither read nor lost. Nothing happens if it has ended.
         """

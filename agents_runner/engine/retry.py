@@ -35,7 +35,7 @@ def new_nonce() -> str:
 
 
 def repeated(act: Callable[[], T], pauses: tuple[float, ...] = QUICK) -> T:
-    """What may be done twice: once more where the answer was lost. An engine that is not there is said at once.
+    """Do what may be done twice, and again where the answer was lost. An engine that is not there is said at once.
 
     Only what changes something is worth waiting for an engine that went away with the answer.
     """

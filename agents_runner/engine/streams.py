@@ -84,7 +84,7 @@ class SocketStream:
             yield from parser.feed(data)
 
     def send(self, data: bytes) -> None:
-        """To the first process; one that has ended says so by its exit, and its output."""
+        """Write to the first process; one that has ended says so by its exit, and its output."""
         with contextlib.suppress(OSError):
             self._socket.settimeout(SEND_S)
             self._socket.sendall(data)

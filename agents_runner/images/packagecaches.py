@@ -36,7 +36,7 @@ class PackageCache:
 
 
 def volume_name(instance: str, environment_id: str) -> str:
-    """Of one installation and one environment: a script cannot slip anything into another environment's builds."""
+    """One installation's for one environment: a script cannot slip anything into another environment's builds."""
     return f"agents-runner-cache-{instance}-{sha256(environment_id.encode())[:12]}"
 
 

@@ -28,7 +28,7 @@ class EnvironmentLookup(Protocol):
     """Finds one environment."""
 
     def get(self, name_or_id: str) -> Environment:
-        """By id, else by exact name; raises NotFound."""
+        """The environment of this id, else of exactly this name. Raises NotFound."""
         ...
 
 
@@ -36,7 +36,7 @@ class SecretValuesPort(Protocol):
     """Gives secrets' values to a task or a build that is about to begin, and to nobody else."""
 
     def values_of(self, environment_id: str, grants: Iterable[SecretGrant]) -> SecretValues:
-        """By name. Raises InvalidInput at `secrets` for the first one that has none, StoreError."""
+        """The values by name. Raises InvalidInput at `secrets` for the first one that has none, StoreError."""
         ...
 
 
@@ -67,11 +67,11 @@ class HostsPort(Protocol):
     """The person and this machine, as a plan needs them."""
 
     def host(self) -> Host:
-        """As the engine sees them; talks to it. Raises EngineErrors."""
+        """The machine and the person as the engine sees them; talks to it. Raises EngineErrors."""
         ...
 
     def planning_host(self) -> Host:
-        """For checks that must work without an engine."""
+        """The same as far as it is known without an engine, for checks."""
         ...
 
 
@@ -79,11 +79,11 @@ class AgentsPort(Protocol):
     """The agents that a task can be given to."""
 
     def check(self, name: str) -> None:
-        """Raises InvalidInput at `agent` for one that is not there or cannot be run."""
+        """Look at the agent. Raises InvalidInput at `agent` for one that is not there or cannot be run."""
         ...
 
     def launch(self, name: str, args: tuple[str, ...]) -> AgentLaunch:
-        """How it is started with these further arguments. Raises as `check`."""
+        """How the agent is started with these further arguments. Raises as `check`."""
         ...
 
 

@@ -168,7 +168,7 @@ class StartupFigures:
 
     @property
     def ratio_cached_to_bare(self) -> float:
-        """Of the medians."""
+        """How much longer a cached start takes than a bare container, as a ratio of the medians."""
         return statistics.median(self.cached_s) / statistics.median(self.bare_s)
 
     @property
@@ -178,7 +178,7 @@ class StartupFigures:
 
     @property
     def ratio_uncached_to_cached(self) -> float:
-        """Of the medians."""
+        """How much longer an uncached start takes than a cached one, as a ratio of the medians."""
         return statistics.median(self.uncached_s) / statistics.median(self.cached_s)
 
 
@@ -187,7 +187,7 @@ class EnvironmentsPort(Protocol):
 
     def list(self) -> Listing: ...
     def get(self, name_or_id: str) -> Environment:
-        """By id, else by exact name; raises NotFound with the nearest names."""
+        """The environment of this id, else of exactly this name. Raises NotFound with the nearest names."""
         ...
 
     def save(self, environment: Environment, base: Environment | None = None) -> Environment:
@@ -243,11 +243,11 @@ class TasksPort(Protocol):
     """Tasks as recorded; log lines are in a file of each task."""
 
     def list(self, limit: int = 500) -> tuple[Task, ...]:
-        """Newest first."""
+        """At most so many tasks, the newest first."""
         ...
 
     def get(self, task_id: str) -> Task:
-        """By id or by a prefix that only one task has; raises NotFound."""
+        """The task of this id, or of a prefix that only one task has. Raises NotFound."""
         ...
 
     def log(self, task_id: str, offset: int = 0) -> tuple[tuple[str, str], ...]:
@@ -342,7 +342,7 @@ class DesktopPort(Protocol):
     """Looking at a task's desktop; each call may talk to the engine."""
 
     def address(self, task_id: str, *, view_only: bool = False) -> DesktopAddress:
-        """Raises NoDesktop with the reason, NotFound."""
+        """The address of a running task's desktop. Raises NoDesktop with the reason, NotFound."""
         ...
 
     def picture(self, task_id: str) -> Picture:
@@ -376,7 +376,7 @@ class SettingsPort(Protocol):
     """The settings on disk, and the agents that they and the application know. Quick enough for a worker thread."""
 
     def load(self) -> Settings:
-        """As they are saved now; where they cannot be read, the defaults."""
+        """The settings as they are saved now; where they cannot be read, the defaults."""
         ...
 
     def save(self, settings: Settings, base: Settings | None = None) -> None:
@@ -389,10 +389,10 @@ class SettingsPort(Protocol):
 
 
 class SystemPort(Protocol):
-    """What is neither an environment nor a task."""
+    """Use cases of the machine and the application: engine, measures, demonstration, opening and closing."""
 
     def engine_info(self) -> EngineInfo:
-        """Raises an EngineError that names the cause and the cure."""
+        """The engine that answers. Raises an EngineError that names the cause and the cure."""
         ...
 
     def doctor(self) -> tuple[Check, ...]:

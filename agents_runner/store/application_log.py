@@ -52,7 +52,7 @@ class ApplicationLog(logging.Handler):
 
     @contextlib.contextmanager
     def attached(self) -> Iterator[ApplicationLog]:
-        """While this lasts, it has all that the application logs, and the warnings of what it is made of."""
+        """Take, for as long as this lasts, all that the application logs, and the warnings of what it is made of."""
         root, ours = logging.getLogger(), logging.getLogger("agents_runner")
         level = ours.level
         ours.setLevel(logging.INFO)

@@ -25,7 +25,10 @@ class ImageUse(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class ImageUses:
-    """By tag. `clock` gives seconds since the epoch. Every call raises StoreError where the database cannot."""
+    """How images were used and how builds went, by tag. `clock` gives seconds since the epoch.
+
+    Every call raises StoreError where the database cannot be used.
+    """
 
     database: Database
     clock: Callable[[], float] = time.time

@@ -53,7 +53,9 @@ class SettingsStore:
         return settings, tuple(Problem(path=str(path), message=note) for note in notes)
 
     def save(self, settings: Settings, base: Settings | None = None) -> None:
-        """Raises InvalidInput at its field; StoreError over a newer version's file and where the disk refuses.
+        """Write the settings.
+
+        Raises InvalidInput at its field, StoreError over a newer version's file and where the disk refuses.
 
         `base` is what they were made from: what another process or window changed since then is kept.
         """

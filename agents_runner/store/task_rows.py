@@ -26,7 +26,7 @@ def sql_value(value: object) -> object:
 
 
 def state_of(value: object) -> TaskState | None:
-    """None for what no writer of ours put there."""
+    """The state that a row holds; None for what no writer of ours put there."""
     return next((state for state in TaskState if state.value == value), None)
 
 

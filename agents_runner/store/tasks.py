@@ -139,7 +139,7 @@ class TaskStore:
         return read_reserved(self._folder(task_id) / LAST_WORDS, task_id)
 
     def begin_anew(self, task_id: str) -> None:
-        """As if it had just been asked for: of one that nobody works on and that has not had a container."""
+        """Queue a task anew that nobody works on and that has had no container, as if it had just been asked for."""
         with self.database.transaction() as connection:
             connection.execute(
                 "UPDATE tasks SET state = ?, started = NULL, image = '' WHERE id = ?",
@@ -230,7 +230,7 @@ class TaskStore:
         return self._text(task_id, "prompt")
 
     def log_bytes(self, task_id: str) -> int:
-        """The log's length."""
+        """The length of a task's log in bytes, what waits to be written included."""
         return log_end(self._folder(task_id) / "log")
 
     def config(self, task_id: str) -> str:

@@ -102,7 +102,7 @@ class CacheMaintenance:
         self._do(self._collect)
 
     def started(self) -> None:
-        """The window was opened."""
+        """Begin the thread that collects and refreshes once in a while: the window was opened."""
         self._tidy_each = True
         self._tidy_soon()
         self._do(self._collect)

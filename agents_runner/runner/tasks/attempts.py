@@ -17,7 +17,7 @@ MAX_LOST_NETWORKS = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
-    """From which image, and on which ports."""
+    """One try at a task's container: from which image, and on which ports."""
 
     ensured: Ensured
     ports: tuple[Port, ...]

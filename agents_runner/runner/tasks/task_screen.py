@@ -55,7 +55,7 @@ class TaskScreen:
                 self._proxy = self.desktops.open(self.config, self.engine)
 
     def attach(self, container: str) -> None:
-        """Before the screen is there: who looks already is connected the moment it is."""
+        """Lead viewers to this container, before its screen is there: they are connected the moment it is."""
         if self._proxy is not None:
             self._proxy.attach(container)
 
