@@ -11,6 +11,8 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Protocol
 
+from agents_runner.containers.cancellation import NeverCancelled
+from agents_runner.containers.plain import PlainContainer
 from agents_runner.core import container as labels
 from agents_runner.core.container import APART_LABELS, APART_NETWORK, ContainerSpec
 from agents_runner.core.environment import Environment, GitWorkspace, NoWorkspace
@@ -29,6 +31,8 @@ BYTE = "agents-runner-bench"
 """What both the bare container and the agent print first."""
 PROMPT = f"echo {BYTE}\n"
 DECISIONS_A_RUN = 10
+BARE_LIMIT_S = 60.0
+"""Seconds after which a bare container that does not end is given up."""
 _CONTAINER = "agents-runner-bench-"
 
 
@@ -112,22 +116,13 @@ class StartupBench:
             network=network,
             labels={labels.CONTAINER_KIND: "bench", labels.CONTAINER_NAME: name},
         )
-        began = self.clock()
-        made = engine.create(spec)
-        try:
-            stream = engine.attach(made)
-            engine.start(made)
-            for chunk in stream:
-                if chunk.data:
-                    took = self.clock() - began
-                    break
-            else:
-                raise EngineError(f"A bare container of {image} printed nothing.", "Look at the engine's log.")
-            stream.close()
-            engine.wait(made, 60.0)
-        finally:
-            engine.remove(made)
-        return took
+        began, at = self.clock(), None
+        with PlainContainer(engine=engine, spec=spec) as bare:
+            for line in bare.run(NeverCancelled(), time.monotonic() + BARE_LIMIT_S):
+                at = at or (self.clock() if line.line == BYTE else None)
+        if at is None:
+            raise EngineError(f"A bare container of {image} printed nothing.", "Look at the engine's log.")
+        return at - began
 
     def _task(self, runner: TaskRunner, environment: Environment) -> float:
         """Seconds from the click to the first byte of the agent; the task's rest is waited for."""
