@@ -12,6 +12,7 @@ from agents_runner.images.sharing import FileLockCoordinator
 from agents_runner.runner.bench import StartupBench
 from agents_runner.runner.diagnostics import Diagnostics
 from agents_runner.runner.environment_service import EnvironmentService
+from agents_runner.runner.images.building import ImageBuilder
 from agents_runner.runner.images.leftovers import LeftoverService, RecordedWork
 from agents_runner.runner.images.maintenance import CacheMaintenance
 from agents_runner.runner.images.service import ImageService
@@ -75,7 +76,6 @@ def build_services(
         environments=ground.files,
         tasks=ground.tasks,
     )
-    images.subscribe(maintenance)
     runner.subscribe(maintenance.listen)
     system = SystemService(
         engine=ground.engine,
@@ -143,15 +143,20 @@ def _images(ground: _Ground) -> tuple[ImageService, CacheMaintenance]:
         work=RecordedWork(tasks=ground.tasks, owners=ground.owners),
         instance=ground.hosts.instance,
     )
+    builder = ImageBuilder(
+        engine=ground.engine,
+        records=ground.tasks.images,
+        run_dir=ground.paths.run,
+        secrets=SecretReader(values=ground.values),
+        coordinator=ground.coordinator,
+    )
     images = ImageService(
         engine=ground.engine,
         hosts=ground.hosts,
         environments=ground.files,
         uses=ground.tasks.images,
-        run_dir=ground.paths.run,
-        secrets=SecretReader(values=ground.values),
+        builder=builder,
         settings=ground.settings,
-        coordinator=ground.coordinator,
         leftovers=leftovers,
     )
     maintenance = CacheMaintenance(
@@ -163,6 +168,7 @@ def _images(ground: _Ground) -> tuple[ImageService, CacheMaintenance]:
         background=ground.background,
         leftovers=leftovers,
     )
+    builder.subscribe(maintenance)
     return images, maintenance
 
 

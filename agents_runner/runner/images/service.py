@@ -3,40 +3,31 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Protocol
 
-from agents_runner.containers.cancellation import NeverCancelled
-from agents_runner.containers.control_folder import ControlFolders
 from agents_runner.core.container import ImageInfo
 from agents_runner.core.environment import Environment
 from agents_runner.core.errors import AgentsRunnerError, ImageMissing
-from agents_runner.core.events import Event, LayerDone, Notice
+from agents_runner.core.events import Event
 from agents_runner.core.imageplan import ImagePlan
 from agents_runner.core.results import Listing
-from agents_runner.core.secrets import SecretValues
 from agents_runner.core.settings import CachePolicy
 from agents_runner.core.task import new_task_id
 from agents_runner.core.task_plan import DockerRunnerConfig
 from agents_runner.engine.port import Engine, EngineFactory
 from agents_runner.images import catalogue
-from agents_runner.images.context import BuildContext
-from agents_runner.images.ensure import Ensured, Ensurer, look
+from agents_runner.images.ensure import look
 from agents_runner.images.packagecaches import KIND, PackageCache, find_caches
 from agents_runner.images.planning import plan_image, plan_start
 from agents_runner.images.retention import DAY_S, GRACE_S, Keep, UsageKnowledge, reasons_to_keep
-from agents_runner.images.sharing import BuildCoordinator, SoloCoordinator
+from agents_runner.runner.images.building import ImageBuilder
 from agents_runner.runner.images.leftovers import LeftoversPort, NoLeftovers
-from agents_runner.runner.images.refreshing import due, refreshable
-from agents_runner.runner.ports import BuildListener, Clock, HostsPort, SettingsSource
-from agents_runner.runner.secret_service import SecretReader
+from agents_runner.runner.images.refreshing import refreshable
+from agents_runner.runner.ports import Clock, HostsPort, SettingsSource
 from agents_runner.runner.services import CachedImage, CleanReport, CleanRequest, DesktopPlan, KeptImage, PlannedImage
-from agents_runner.runner.tasks.base_image import base_image
 from agents_runner.runner.tasks.plan_launch import plan_launch
-from agents_runner.runner.tasks.redacting import redacted
-from agents_runner.runner.tasks.tools import build_options
 from agents_runner.store.image_uses import ImageUse
 
 
@@ -44,8 +35,6 @@ class ImageUses(Protocol):
     """What the database remembers of images; see `store.image_uses`."""
 
     def all(self) -> Mapping[str, ImageUse]: ...
-    def built(self, tag: str, environment_id: str, seconds: float) -> None: ...
-    def plan_seen(self, environment_id: str, tags: Iterable[str]) -> None: ...
     def plan_of(self, environment_id: str) -> tuple[str, ...]: ...
     def forget(self, tags: Iterable[str]) -> None: ...
     def last_builds(self) -> Mapping[str, float]: ...
@@ -65,18 +54,11 @@ class ImageService:
     hosts: HostsPort
     environments: Environments
     uses: ImageUses
-    run_dir: Path
-    secrets: SecretReader
+    builder: ImageBuilder
     settings: SettingsSource
-    coordinator: BuildCoordinator = field(default_factory=SoloCoordinator)
     leftovers: LeftoversPort = field(default_factory=NoLeftovers)
     clock: Clock = time.time
     """Seconds since the epoch."""
-    _listeners: list[BuildListener] = field(default_factory=list)
-
-    def subscribe(self, listener: BuildListener) -> None:
-        """Have the listener told of every build that made something."""
-        self._listeners.append(listener)
 
     def plan(self, environment: Environment) -> PlannedImage:
         config = self._config(environment)
@@ -102,75 +84,14 @@ class ImageService:
         )
 
     def build(self, environment: Environment, *, force: bool = False) -> Iterator[Event]:
-        config = self._config(environment)
-        values = self._values(config)
-        yield from redacted(self._build(config, values, force=force), values.values())
-
-    def _build(
-        self, config: DockerRunnerConfig, values: SecretValues, *, force: bool
-    ) -> Generator[Event, None, None]:
-        engine = self.engine()
-        base = yield from base_image(engine, config, NeverCancelled())
-        yield from self._built(engine, config, plan_image(config, base), values, force=force)
-
-    def _values(self, config: DockerRunnerConfig) -> SecretValues:
-        """Of the secrets that a build may see."""
-        grants = (grant for grant in config.secrets if grant.seen_by("build"))
-        return self.secrets.values_of(config.environment_id, grants)
+        yield from self.builder.build(self._config(environment), force=force)
 
     def refresh(self, environment: Environment) -> Iterator[Event]:
-        config = self._config(environment)
-        values = self._values(config)
-        yield from redacted(self._refresh(environment, config, values), values.values())
-
-    def _refresh(
-        self, environment: Environment, config: DockerRunnerConfig, values: SecretValues
-    ) -> Generator[Event, None, None]:
-        engine = self.engine()
-        found = yield from due(engine, config, environment, self.clock)
-        if found is None:
-            yield Notice(message=f"The layers of {environment.name} are fresh.")
-            return
-        yield Notice(message=f"{environment.name} is refreshed: {found.why}.")
-        yield from self._built(engine, config, plan_image(config, found.base), values, force=found.force)
-        if found.newer_base:
-            # Last, so that until now every task found the old base, and with it the old layers.
-            engine.tag(found.base.id, config.base_image)
+        yield from self.builder.refresh(environment, self._config(environment))
 
     def refresh_due(self, environment: Environment) -> bool:
         """True if it is worth a look at the registry and the layers' age: there is something to refresh."""
         return refreshable(environment) and self.plan(environment).hit
-
-    def _built(
-        self, engine: Engine, config: DockerRunnerConfig, plan: ImagePlan, values: SecretValues, *, force: bool
-    ) -> Generator[Event, None, None]:
-        context = BuildContext(
-            engine=engine,
-            control=self._control(engine, config),
-            cancel=NeverCancelled(),
-            options=build_options(config, values),
-            coordinator=self.coordinator,
-            instance=config.instance,
-        )
-        events = Ensurer(context=context, force=force).run(plan)
-        anything = False
-        while True:
-            try:
-                event = next(events)
-            except StopIteration as end:
-                ensured: Ensured = end.value
-                break
-            if isinstance(event, LayerDone) and event.result == "built":
-                anything = True
-                self.uses.built(event.tag, config.environment_id, event.seconds)
-            yield event
-        self.uses.plan_seen(config.environment_id, [layer.tag for layer in plan.layers])
-        if anything:
-            for listener in self._listeners:
-                listener.built()
-        for error in (ensured.desktop_error, ensured.error):
-            if error is not None:
-                raise error
 
     def list(self) -> tuple[CachedImage, ...]:
         engine = self.engine()
@@ -340,9 +261,6 @@ class ImageService:
 
     def _config(self, environment: Environment) -> DockerRunnerConfig:
         return plan_launch(environment, task_id=new_task_id(), agent=None, host=self.hosts.host(), kind="test")
-
-    def _control(self, engine: Engine, config: DockerRunnerConfig) -> ControlFolders:
-        return ControlFolders(root=self.run_dir, local=engine.info().local, instance=config.instance)
 
     def _names_by_tag(self, engine: Engine) -> Mapping[str, tuple[str, ...]]:
         """Which environments a layer belongs to by their plans as they stand now."""
