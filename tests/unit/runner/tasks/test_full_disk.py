@@ -12,8 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from agents_runner.core.container import ContainerSpec
-from agents_runner.core.environment import Environment
 from agents_runner.core.errors import StoreError
 from agents_runner.core.events import (
     Event,
@@ -26,25 +24,13 @@ from agents_runner.core.events import (
     TaskState,
     may_move,
 )
-from agents_runner.core.settings import Settings
-from agents_runner.core.task_plan import AgentLaunch
-from agents_runner.engine.fake import Console, FakeEngine
-from agents_runner.images.sharing import SoloCoordinator
-from agents_runner.runner.secret_service import SecretReader
+from agents_runner.engine.fake import Console
 from agents_runner.runner.services import TaskRequest
-from agents_runner.runner.task_service import TaskRunnerFactory
 from agents_runner.runner.tasks.late_record import LateRecords, PatientRecord
-from agents_runner.runner.tasks.plan_launch import Host, this_host
-from agents_runner.runner.tasks.task_runner import TaskRunner
 from agents_runner.runner.tasks.workers import Workers
 from agents_runner.store.database import Database
-from agents_runner.store.owners import Owners
-from agents_runner.store.paths import Paths
-from agents_runner.store.secret_values import FileSecrets
-from agents_runner.store.tasks import TaskStore
+from tests.support.task_world import TaskWorld
 from tests.support.waiting import until
-
-ENVIRONMENT = Environment(id="e", name="E", base_image="base:1", agent="x")
 
 
 class FullDatabase(Database):
@@ -62,70 +48,13 @@ class FullDatabase(Database):
             yield connection
 
 
-class World:
+class World(TaskWorld):
     """A runner with a real store and a fake engine; `act` is what an agent does with the disk."""
 
-    def __init__(self, folder: Path) -> None:
-        self.paths = Paths.find({"AGENTS_RUNNER_HOME": str(folder / "home")}).ensure()
-        self.database = FullDatabase(self.paths)
-        self.records = TaskStore(paths=self.paths, database=self.database)
-        self.owners = Owners(folder=self.paths.run / "owners")
-        self.engine = FakeEngine(self._plays)
-        self.engine.add_image("base:1")
-        self.act: Callable[[Console], int] = lambda _console: 0
-        self.told: queue.SimpleQueue[tuple[str, Event]] = queue.SimpleQueue()
-        self.runner = self.new_runner()
+    database: FullDatabase
 
-    def new_runner(self) -> TaskRunner:
-        made = TaskRunnerFactory(
-            engine=lambda: self.engine,
-            hosts=self,
-            agents=self,
-            tasks=self.records,
-            paths=self.paths,
-            secrets=SecretReader(values=FileSecrets(folder=self.paths.secrets, damaged=self.paths.damaged_data)),
-            owners=self.owners,
-            coordinator=SoloCoordinator(),
-            desktop=None,
-            settings=self,
-        ).make(self)
-        made.subscribe(lambda task, batch: [self.told.put((task, event)) for event in batch] and None)
-        return made
-
-    def host(self) -> Host:
-        return this_host(self.paths.data, "0123456789ab")
-
-    planning_host = host
-
-    def check(self, _name: str) -> None:
-        return
-
-    def launch(self, _name: str, _args: tuple[str, ...]) -> AgentLaunch:
-        return AgentLaunch(name="x", argv=("x",))
-
-    def load(self) -> Settings:
-        return Settings(max_running_tasks=8)
-
-    def get(self, _name_or_id: str) -> Environment:
-        return ENVIRONMENT
-
-    def _plays(self, _spec: ContainerSpec, console: Console) -> int:
-        mark = f"\x1e{console.input.get(timeout=10).decode().strip()} "
-        console.write(f"{mark}begin agent\n")
-        return self.act(console)
-
-    def run(self) -> str:
-        return self.runner.submit(TaskRequest(environment_id="e", prompt="x")).id
-
-    def until_result(self, task: str) -> tuple[list[Event], TaskResult]:
-        """What was told of one task, up to and with its result."""
-        events: list[Event] = []
-        while True:
-            whose, event = self.told.get(timeout=60)
-            if whose == task:
-                events.append(event)
-                if isinstance(event, TaskResult):
-                    return events, event
+    def new_database(self) -> FullDatabase:
+        return FullDatabase(self.paths)
 
 
 @pytest.fixture
@@ -133,9 +62,7 @@ def world(tmp_path: Path) -> Iterator[World]:
     made = World(tmp_path)
     yield made
     made.database.full = False
-    made.runner.close()
-    made.owners.close()
-    made.database.close()
+    made.close()
 
 
 def fills(world: World, status: int) -> Callable[[Console], int]:
@@ -193,7 +120,7 @@ def test_h2_the_next_process_knows_how_it_ended(world: World) -> None:
 
 
 def test_h2_a_success_is_known_to_the_next_process_though_its_steps_are_not(world: World) -> None:
-    task = world.records.get(world.runner.intake.prepare(TaskRequest(environment_id="e", prompt="x")).id)
+    task = world.records.get(world.prepare())
     result = TaskResult(task=task.id, state=TaskState.SUCCEEDED, exit_code=0, image="base:1")
     assert world.records.keep_result(result)
     world.records.own(task.id, 2**22 - 1)
