@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from dataclasses import dataclass
 
 from agents_runner.core.container import ImageInfo
@@ -15,6 +15,7 @@ from agents_runner.engine.port import Engine
 from agents_runner.images.ensure import look
 from agents_runner.images.planning import plan_image
 from agents_runner.images.retention import DAY_S
+from agents_runner.runner.ports import Clock
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +43,7 @@ def age_s(engine: Engine, config: DockerRunnerConfig, base: ImageInfo, now: floa
 
 
 def due(
-    engine: Engine, config: DockerRunnerConfig, environment: Environment, now: Callable[[], float]
+    engine: Engine, config: DockerRunnerConfig, environment: Environment, now: Clock
 ) -> Generator[Event, None, Due | None]:
     """Looks at the registry and at the layers' age; None if all is fresh. A registry that is away is no error."""
     base = engine.find_image(config.base_image)
