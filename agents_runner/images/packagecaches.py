@@ -36,7 +36,7 @@ class PackageCache:
 
 
 def volume_name(instance: str, environment_id: str) -> str:
-    """One installation's for one environment: a script cannot slip anything into another environment's builds."""
+    """The volume's name is one installation's for one environment: no script reaches another environment's builds."""
     return f"agents-runner-cache-{instance}-{sha256(environment_id.encode())[:12]}"
 
 

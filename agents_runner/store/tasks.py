@@ -138,7 +138,7 @@ class TaskStore:
         """How a task ended that the database still has at work; None if nobody knows."""
         return read_reserved(self._folder(task_id) / LAST_WORDS, task_id)
 
-    def begin_anew(self, task_id: str) -> None:
+    def requeue(self, task_id: str) -> None:
         """Queue a task anew that nobody works on and that has had no container, as if it had just been asked for."""
         with self.database.transaction() as connection:
             connection.execute(

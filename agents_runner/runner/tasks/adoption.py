@@ -72,7 +72,7 @@ def _resumed(run: TaskRun, state: ContainerState) -> Generator[Event, None, None
         container=state.id,
     )
     with session:
-        run.screen.open_again()
+        run.screen.reopen()
         run.screen.attach(state.id)
         try:
             run.limits = Limits(config, age_s=_age(state, engine.clock()))

@@ -119,7 +119,7 @@ class Orphans:
     def _anew(self, task_id: str, work: WorkPort, apart: ApartPort | None) -> None:
         """From the beginning: nothing of it had run, and a build that was under way is found by its name."""
         shutil.rmtree(self.workspaces / task_id, ignore_errors=True)
-        self.records.begin_anew(task_id)
+        self.records.requeue(task_id)
         if apart is None:
             work.start(task_id)
         else:

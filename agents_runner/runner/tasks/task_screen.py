@@ -48,7 +48,7 @@ class TaskScreen:
         except StoreError as error:
             yield Notice(message=f"Nobody can look at the desktop: {error.message}", hint=error.hint)
 
-    def open_again(self) -> None:
+    def reopen(self) -> None:
         """Open the proxy of a task that is resumed; without one the task goes on all the same."""
         if self.desktops is not None and self.config.headless_desktop_enabled:
             with contextlib.suppress(StoreError):
