@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from agents_runner.core import container as labels
 from agents_runner.core.container import ContainerState, ImageInfo, build_container
@@ -45,6 +46,22 @@ class CachedLayer:
     def named(self) -> bool:
         """False for a layer that lost its tag: no plan finds it any more."""
         return self.tag != self.image.id
+
+
+class LayerRule(Protocol):
+    """A pure rule over images."""
+
+    def __call__(self, one: CachedLayer, /) -> str:
+        """Why this image is to stay; "" if it may go."""
+        ...
+
+
+class CacheRule(Protocol):
+    """A pure rule over package caches."""
+
+    def __call__(self, one: PackageCache, /) -> str:
+        """Why this package cache is to stay; "" if it may go."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,9 +148,7 @@ def _users(containers: Iterable[ContainerState]) -> Mapping[str, tuple[str, ...]
     return {image: tuple(sorted(names)) for image, names in users.items()}
 
 
-def plan_clean(
-    found: tuple[CachedLayer, ...], *, building: frozenset[str], reason_to_keep: Callable[[CachedLayer], str]
-) -> Cleaned:
+def plan_clean(found: tuple[CachedLayer, ...], *, building: frozenset[str], reason_to_keep: LayerRule) -> Cleaned:
     """What would go: pure. `building` are keys of builds under way; `reason_to_keep` says why one is to stay.
 
     A kept image keeps the layers below it: they are part of it, and removing their tags frees nothing. What others
@@ -192,7 +207,7 @@ def _children_first(going: list[CachedLayer]) -> list[CachedLayer]:
 def clean(
     engine: Engine,
     *,
-    reason_to_keep: Callable[[CachedLayer], str],
+    reason_to_keep: LayerRule,
     dry_run: bool,
     leaving: frozenset[str] = frozenset(),
 ) -> Cleaned:
@@ -240,7 +255,7 @@ def _removed(engine: Engine, found: tuple[CachedLayer, ...], plan: Cleaned) -> C
 def clean_caches(
     engine: Engine,
     *,
-    reason_to_keep: Callable[[PackageCache], str],
+    reason_to_keep: CacheRule,
     dry_run: bool,
     leaving: frozenset[str] = frozenset(),
 ) -> Cleaned:

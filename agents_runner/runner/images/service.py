@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -18,6 +18,7 @@ from agents_runner.core.task import new_task_id
 from agents_runner.core.task_plan import DockerRunnerConfig
 from agents_runner.engine.port import Engine, EngineFactory
 from agents_runner.images import catalogue
+from agents_runner.images.catalogue import CacheRule, LayerRule
 from agents_runner.images.ensure import look
 from agents_runner.images.packagecaches import KIND, PackageCache, find_caches
 from agents_runner.images.planning import plan_image, plan_start
@@ -159,7 +160,7 @@ class ImageService:
         report = self._cleaned(engine, reason_to_keep, reason_to_keep_cache, dry_run=request.dry_run, leaving=leaving)
         return replace(report, leftovers=left)
 
-    def _cache_rule(self, older_than_days: float | None, unused_only: bool) -> Callable[[PackageCache], str]:
+    def _cache_rule(self, older_than_days: float | None, unused_only: bool) -> CacheRule:
         """Why a package cache stays: pure once made."""
         environments = {one.id: one for one in self.environments.list().environments}
         built = self.uses.last_builds()
@@ -193,7 +194,7 @@ class ImageService:
             dry_run=False,
         )
 
-    def _cache_collected(self, policy: CachePolicy) -> Callable[[PackageCache], str]:
+    def _cache_collected(self, policy: CachePolicy) -> CacheRule:
         """Ours go with their environment, when it no longer wants one, and by age."""
         instance = self.hosts.host().instance
         needed = self._cache_rule(None, True)
@@ -228,8 +229,8 @@ class ImageService:
     def _cleaned(
         self,
         engine: Engine,
-        reason_to_keep: Callable[[catalogue.CachedLayer], str],
-        reason_to_keep_cache: Callable[[PackageCache], str] = lambda _one: Keep.NOT_ASKED,
+        reason_to_keep: LayerRule,
+        reason_to_keep_cache: CacheRule = lambda _one: Keep.NOT_ASKED,
         *,
         dry_run: bool,
         leaving: frozenset[str] = frozenset(),
