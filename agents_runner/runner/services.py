@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from agents_runner.core.checks import FieldProblem
 from agents_runner.core.container import EngineInfo
 from agents_runner.core.environment import Environment
 from agents_runner.core.events import Event
-from agents_runner.core.imageplan import ImagePlan
 from agents_runner.core.results import ImportReport, Listing, Problem
 from agents_runner.core.secrets import SecretUse
 from agents_runner.core.settings import Settings
-from agents_runner.core.task import Task, TaskKind
-from agents_runner.images.leftovers import Leftover
+from agents_runner.core.task import Task
+from agents_runner.runner.values import (
+    ActiveTasks,
+    CachedImage,
+    Check,
+    CleanReport,
+    CleanRequest,
+    DesktopAddress,
+    DesktopPlan,
+    KeptImage,
+    Picture,
+    PlannedImage,
+    ShownSecret,
+    StartupFigures,
+    TaskRequest,
+)
 
 
 class ImportOffer(Protocol):
@@ -41,145 +53,6 @@ class ImportOffer(Protocol):
 
 Listener = Callable[[str, tuple[Event, ...]], None]
 """Called with a task's id and what just happened to it, in order, on a worker's thread."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class TaskRequest:
-    """A click on Run: `agent` "" takes the environment's; `prompt` reaches the agent byte for byte."""
-
-    environment_id: str
-    prompt: str
-    agent: str = ""
-    kind: TaskKind = TaskKind.TASK
-
-
-DesktopPlan = Literal["off", "layer", "at-start"]
-"""Where a task's desktop comes from: nowhere, a cached layer, or an install when the task starts."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class PlannedImage:
-    """A plan with what a look at the engine found: `states` is hit or miss for each layer, lowest first."""
-
-    plan: ImagePlan
-    states: tuple[str, ...]
-    at_start: tuple[str, ...]
-    notice: str = ""
-    desktop: DesktopPlan = "off"
-
-    @property
-    def hit(self) -> bool:
-        return not self.states or self.states[-1] == "hit"
-
-
-@dataclass(frozen=True, kw_only=True)
-class CachedImage:
-    """One of our images; sizes in bytes (`own_size`: what it adds to its parent), times since the epoch."""
-
-    tag: str
-    id: str
-    kind: str
-    step: str
-    key: str
-    size: int
-    own_size: int
-    created: float
-    last_used: float | None
-    environments: tuple[str, ...]
-    """Names of the environments whose plan holds it."""
-    in_use: bool
-    hits: int = 0
-    """How many tasks started from it that did not have to build it first."""
-    seconds_saved: float = 0.0
-    """How much longer those would have waited for its layers to be built."""
-
-    @property
-    def shared_size(self) -> int:
-        """Bytes that it has in common with its parent."""
-        return self.size - self.own_size
-
-
-@dataclass(frozen=True, kw_only=True)
-class CleanRequest:
-    """What is to go, of what nothing uses; `dry_run` only says it."""
-
-    dry_run: bool
-    unused_only: bool = False
-    """Only what no environment needs as it stands."""
-    older_than_days: float | None = None
-    """Only what was neither used nor made in that time."""
-    others: bool = False
-    """Also what other installations made."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class KeptImage:
-    tag: str
-    why: str
-    others: bool = False
-    """It stayed because another installation made it, and those were not asked for."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class CleanReport:
-    """What a clean-up removed (or, as a preview, would remove) and kept; `freed_bytes` on the engine's disk."""
-
-    removed: tuple[str, ...]
-    kept: tuple[KeptImage, ...]
-    freed_bytes: int
-    dry_run: bool
-    leftovers: tuple[Leftover, ...] = ()
-    """What killed processes had left, and went (or would go) as well."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Check:
-    """One line of the doctor's report: `ok` None means not needed here."""
-
-    name: str
-    ok: bool | None
-    text: str
-    hint: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ShownSecret:
-    """A secret of an environment without its value."""
-
-    name: str
-    stages: tuple[str, ...]
-    as_variable: bool
-    has_value: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class StartupFigures:
-    """Seconds to the first byte of a bare container, a cached and an uncached task; milliseconds to decide."""
-
-    bare_s: tuple[float, ...]
-    """On the network that the tasks are on: the same as one of the next two."""
-    bare_shared_s: tuple[float, ...]
-    """On the engine's own network, where containers reach each other."""
-    bare_apart_s: tuple[float, ...]
-    """On the application's network, where they do not."""
-    cached_s: tuple[float, ...]
-    uncached_s: tuple[float, ...]
-    decide_ms: tuple[float, ...]
-
-    @property
-    def ratio_cached_to_bare(self) -> float:
-        """How much longer a cached start takes than a bare container, as a ratio of the medians."""
-        return statistics.median(self.cached_s) / statistics.median(self.bare_s)
-
-    @property
-    def ratio_apart_to_shared(self) -> float:
-        """What the application's network costs a bare container, by the medians."""
-        return statistics.median(self.bare_apart_s) / statistics.median(self.bare_shared_s)
-
-    @property
-    def ratio_uncached_to_cached(self) -> float:
-        """How much longer an uncached start takes than a cached one, as a ratio of the medians."""
-        return statistics.median(self.uncached_s) / statistics.median(self.cached_s)
 
 
 class EnvironmentsPort(Protocol):
@@ -261,17 +134,6 @@ class TasksPort(Protocol):
     def prompt(self, task_id: str) -> str: ...
 
 
-@dataclass(frozen=True, kw_only=True)
-class ActiveTasks:
-    """Tasks of this process that have not ended, by id: those with a container, and those without one yet."""
-
-    running: frozenset[str] = frozenset()
-    waiting: frozenset[str] = frozenset()
-
-    def __bool__(self) -> bool:
-        return bool(self.running or self.waiting)
-
-
 class RunnerPort(Protocol):
     """Starts and stops tasks; work happens on the runner's own threads."""
 
@@ -319,23 +181,6 @@ class RunnerPort(Protocol):
     def close(self, timeout: float = 5.0) -> None:
         """Stop running tasks and end the threads, within `timeout` seconds; after `detach_all` it does nothing."""
         ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class DesktopAddress:
-    """What a browser on this machine opens to see a task's desktop; the fragment of `url` holds its token."""
-
-    task: str
-    url: str
-    view_only: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class Picture:
-    """A PNG; `live` False for the last one of a task that has ended."""
-
-    data: bytes
-    live: bool
 
 
 class DesktopPort(Protocol):
@@ -486,6 +331,7 @@ __all__ = [
     "CleanReport",
     "CleanRequest",
     "DesktopAddress",
+    "DesktopPlan",
     "DesktopPort",
     "DiagnosticsPort",
     "EnvironmentsPort",
@@ -495,6 +341,7 @@ __all__ = [
     "KeptImage",
     "Listener",
     "Listing",
+    "NoDiagnostics",
     "Picture",
     "PlannedImage",
     "Problem",
