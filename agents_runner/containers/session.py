@@ -35,6 +35,9 @@ CATCH_UP_S = 60.0
 application, which counts for no limit, stands in that output."""
 CHATTER_S = 5.0
 """Seconds after which a question is looked at though lines still come: what a script left running may never pause."""
+TOKEN_AGAIN_S = 5.0
+"""Seconds after which a container that has said nothing at all is sent its token once more: an engine that was
+restarted in between has lost what was sent before the start."""
 _LAST_LINES = 200
 """How many of a container's last lines are looked at for the launcher's last word."""
 
@@ -79,6 +82,9 @@ class Session:
     """When the question was read, or last compared with the end of the output."""
     _agent_began: bool = field(default=False)
     _resumed_at: float = 0.0
+    _heard: bool = False
+    """It has said anything at all, and so has its token."""
+    _token_sent: float = 0.0
 
     def __enter__(self) -> Self:
         if not self.container:
@@ -110,6 +116,7 @@ class Session:
         stream = self.engine.attach(self.container, stdin=True)
         self._stream = stream
         stream.send(token_line(self.job.token))
+        self._token_sent = time.monotonic()
         self.engine.start(self.container)
         self._check_stopped()
 
@@ -127,6 +134,7 @@ class Session:
     def resume(self, limit: Deadline) -> Generator[LogLine | Mark, None, ContainerState]:
         """The same of a container that another process began: its whole output, and what is unanswered in it."""
         self._live, self._resumed_at = False, time.monotonic()
+        self._token_sent = self._resumed_at
         state = yield from self._follow(self.engine.follow(self.container), limit)
         end = limit.deadline()
         if not self._live and end is not None and end < self._resumed_at:
@@ -183,13 +191,14 @@ class Session:
         items = watch.run(stream)
         while True:
             watch.deadline = self._deadline(limit)
-            watch.tells_quiet = self._unanswered or not self._live
+            watch.tells_quiet = self._unanswered or not (self._live and self._heard)
             try:
                 item = next(items)
             except StopIteration as end:
                 self.was_away = watch.was_away
                 state: ContainerState = end.value
                 return state
+            self._heard = self._heard or isinstance(item, LogLine) or item.word != QUIET
             if isinstance(item, LogLine):
                 yield item
                 if self._unanswered and time.monotonic() - self._looked_at >= CHATTER_S:
@@ -222,6 +231,9 @@ class Session:
 
     def _caught_up(self, watch: Watch) -> Generator[Mark, None, None]:
         """Nothing more has come for a moment."""
+        if not self._heard and time.monotonic() - self._token_sent >= TOKEN_AGAIN_S:
+            self._token_sent = time.monotonic()
+            watch.patiently(lambda: self.engine.send(self.container, token_line(self.job.token)))
         yield from self._answered_late(watch)
         self._live = True
 

@@ -39,7 +39,9 @@ if [ ! -e "$ar_state/begin" ] && [ ! -e "${ar_in%/*}/begun" ]; then
     IFS= read -r -t 600 ar_token || ar_token=''
 fi
 if [ -z "$ar_token" ]; then
-    echo 'agents-runner: this container cannot be started a second time' >&2
+    ar_why='this container cannot be started a second time'
+    [ -e "$ar_state/begin" ] || [ -e "${ar_in%/*}/begun" ] || ar_why='the application did not send its token within ten minutes'
+    echo "agents-runner: $ar_why" >&2
     exit 125
 fi
 : >"$ar_state/begin"
@@ -294,18 +296,35 @@ ar_end_others() { # what a stage left running ends with it
 
 # --- secrets -----------------------------------------------------------------------------------------------
 
+ar_next_line() { # reads ar_line, and asks again and again while none comes
+    # What a script left running may say so much that the engine's log has no question any more when somebody comes.
+    ar_part=''
+    while [ "$ar_patience" -gt 0 ]; do
+        ar_status=0
+        IFS= read -r -t 20 ar_line || ar_status=$?
+        ar_line=$ar_part$ar_line
+        [ "$ar_status" != 0 ] || return 0
+        [ "$ar_status" -gt 128 ] || return 1  # nobody can send anything any more
+        ar_part=$ar_line
+        ar_patience=$((ar_patience - 20))
+        ar_mark "$ar_asked"
+    done
+    return 1
+}
+
 ar_read_secrets() { # STAGE NAME...: asks for their values, into variables that no program inherits
     ar_newline='
 '
     ar_now
-    ar_mark "secrets $1 $ar_clock"
+    ar_asked="secrets $1 $ar_clock"
+    ar_mark "$ar_asked"
     shift
     # The application may be away; it answers once it is back, within a day.
     ar_patience=86400
     for ar_secret in "$@"; do
         # What was sent twice, by an application that came back, is passed over.
         ar_line=''
-        while IFS= read -r -t "$ar_patience" ar_line && [ "$ar_line" != "=$ar_secret" ]; do :; done
+        while ar_next_line && [ "$ar_line" != "=$ar_secret" ]; do :; done
         [ "$ar_line" = "=$ar_secret" ] || ar_die 'The secrets did not reach the container.'
         ar_value='' ar_between='' ar_line=''
         while IFS= read -r ar_line && [ "$ar_line" != . ]; do

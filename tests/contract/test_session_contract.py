@@ -30,7 +30,7 @@ from agents_runner.core.errors import (
 from agents_runner.core.events import LogLine
 from agents_runner.core.secrets import SecretGrant
 from agents_runner.engine.fake import FakeEngine
-from agents_runner.engine.port import Engine
+from agents_runner.engine.port import Attached, Engine
 from agents_runner.launcher.protocol import Mark
 
 NAME = "agents-runner-session-test"
@@ -382,6 +382,47 @@ def test_a_detached_one_goes_on_and_is_read_from_its_beginning(floor: Floor) -> 
     assert said == ["sent =RUN", "sent |for-the-script", "[begin preflight.run 1]", "up", "on"]
     assert state.exit_code == 5
     assert floor.left() == [], "its folder was made by another session"
+
+
+def deaf(floor: Floor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is sent before the start is lost, as by an engine that is restarted in between."""
+    attach = floor.engine.attach
+
+    def attached(container: str, *, stdin: bool = False) -> Attached:
+        stream = attach(container, stdin=stdin)
+        monkeypatch.setattr(stream, "send", lambda _data: None)
+        return stream
+
+    monkeypatch.setattr(floor.engine, "attach", attached)
+
+
+def test_f3_a_token_that_was_lost_before_the_start_is_sent_once_more(
+    floor: Floor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agents_runner.containers.session.TOKEN_AGAIN_S", 0.5)
+    deaf(floor, monkeypatch)
+    with floor.session(floor.job('mark "begin preflight.run 1"; secrets run; echo up')) as session:
+        session.start()
+        said, state = told(session.run(Limit()))
+    assert said == ["[begin preflight.run 1]", "sent =RUN", "sent |for-the-script", "up"]
+    assert state.exit_code == 0
+
+
+def test_f3_so_it_is_by_who_takes_up_a_container_that_never_had_one(
+    floor: Floor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agents_runner.containers.session.TOKEN_AGAIN_S", 0.5)
+    deaf(floor, monkeypatch)
+    job = floor.job('mark "begin preflight.run 1"; echo up')
+    with floor.session(job) as session:
+        session.start()
+        session.keep()
+    monkeypatch.undo()
+    monkeypatch.setattr("agents_runner.containers.session.TOKEN_AGAIN_S", 0.5)
+    with floor.session(job, container=session.container) as session:
+        said, _ = told(session.resume(Limit()))
+    assert said == ["[begin preflight.run 1]", "up"]
+    assert floor.left() == []
 
 
 def unanswered(floor: Floor, job: ContainerJob, monkeypatch: pytest.MonkeyPatch) -> str:

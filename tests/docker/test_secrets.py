@@ -316,6 +316,32 @@ def test_f5_a_container_that_waits_for_its_secrets_goes_on_with_the_next_applica
     assert containers(client, ring) == []
 
 
+def test_f5_a_question_that_the_engines_log_does_not_have_any_more_is_asked_again(
+    make_environment: MakeEnvironment, ring: Cli, client: docker.DockerClient, workspace: Path
+) -> None:
+    """What a run preflight left running says more than the engine keeps, before anybody has answered."""
+    flood = (
+        "(cd /workspace; while [ ! -e go ]; do sleep 0.1; done; printf -v line '%60000s' x\n"
+        'for n in {1..1200}; do echo "$line"; done; touch flooded) &\n'
+    )
+    environment = make_environment(run_as=ring, run_preflight_script=flood)
+    ring("env", "secret", "set", environment, "TOKEN", "--stage", "agent", input="value-of-the-token")
+    killed_before_sending(ring, environment, "cp /run/secrets/TOKEN got; echo went on")
+    (found,) = containers(client, ring)
+    assert b"begin preflight.run" in found.logs()
+    (workspace / "go").touch()
+    wait_for((workspace / "flooded").exists)
+    assert b"begin preflight.run" not in found.logs()
+    ring("tasks", "list")
+    (known,) = ring("tasks", "list", "--json").json
+    over = ("succeeded", "failed", "cancelled")
+    wait_for(lambda: ring("tasks", "show", known["id"], "--json").json["state"] in over)
+    task = ring("tasks", "show", known["id"], "--json").json
+    assert task["state"] == "succeeded", task
+    assert (workspace / "got").read_text() == "value-of-the-token"
+    assert containers(client, ring) == []
+
+
 def test_s1_another_value_is_no_other_image_and_another_stage_is(
     ring: Cli, make_environment: MakeEnvironment, values: dict[str, str]
 ) -> None:
