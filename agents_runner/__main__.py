@@ -1,13 +1,19 @@
 """`agents-runner` and `python -m agents_runner`."""
 
+from __future__ import annotations
+
 import sys
 from functools import partial
+from typing import TYPE_CHECKING
 
-from agents_runner.app import build_services, open_window
 from agents_runner.cli.main import run_command
 from agents_runner.cli.streams import ended, make_sound
+from agents_runner.core.redaction import KnownSecrets
 from agents_runner.store.application_log import ApplicationLog
 from agents_runner.store.paths import Paths
+
+if TYPE_CHECKING:
+    from agents_runner.runner.services import Services
 
 
 def main() -> int:
@@ -16,14 +22,24 @@ def main() -> int:
     with log.attached():
         try:
             status = run_command(
-                sys.argv[1:],
-                partial(build_services, known=log.secrets),
-                partial(open_window, known=log.secrets),
-                log_file=str(log.path),
+                sys.argv[1:], partial(_services, log.secrets), partial(_window, log.secrets), log_file=str(log.path)
             )
         except SystemExit as end:  # the parser's, after a usage or a mistake in it
             status = end.code if isinstance(end.code, int) else 1
         return ended(status)
+
+
+def _services(known: KnownSecrets) -> Services:
+    # Imported here, and below: a help text, and a mistake in the words, need none of the application's parts.
+    from agents_runner.app import build_services
+
+    return build_services(known=known)
+
+
+def _window(known: KnownSecrets, environment_id: str) -> int:
+    from agents_runner.app import open_window
+
+    return open_window(environment_id, known=known)
 
 
 if __name__ == "__main__":

@@ -9,14 +9,17 @@ import json
 import logging
 import sys
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from agents_runner.cli.parser import build_parser
 from agents_runner.cli.printing import echo, echo_json, error_json, problem_json
 from agents_runner.cli.reply import Command, Reply
 from agents_runner.cli.streams import OutputLost, give_up
 from agents_runner.core.errors import AgentsRunnerError, EngineError, InvalidInput, StoreError
-from agents_runner.core.results import Problem
-from agents_runner.runner.services import Services
+
+if TYPE_CHECKING:
+    from agents_runner.core.results import Problem
+    from agents_runner.runner.services import Services
 
 INTERRUPTED = 130
 log = logging.getLogger(__name__)

@@ -8,8 +8,7 @@ from typing import Any, NoReturn, get_args
 from agents_runner import __version__
 from agents_runner.cli.printing import echo
 from agents_runner.core.errors import UsageError
-from agents_runner.core.secrets import DEFAULT_STAGES, STAGES
-from agents_runner.core.settings import SecretStorage
+from agents_runner.core.secret_stages import DEFAULT_STAGES, STAGES, SecretStorage
 
 
 class Parser(argparse.ArgumentParser):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from typing import Any, Protocol, TextIO
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from agents_runner.cli.streams import OutputLost
 from agents_runner.core.errors import AgentsRunnerError, InvalidInput
@@ -21,8 +21,10 @@ from agents_runner.core.events import (
     StateChanged,
     TaskResult,
 )
-from agents_runner.core.results import Problem
 from agents_runner.core.terminal import SafeLines, one_line, visible
+
+if TYPE_CHECKING:
+    from agents_runner.core.results import Problem
 
 
 def echo(text: str = "", *, to: TextIO | None = None) -> None:

@@ -6,9 +6,12 @@ import argparse
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
 
 from agents_runner.cli.printing import echo, echo_json
-from agents_runner.runner.services import Services
+
+if TYPE_CHECKING:
+    from agents_runner.runner.services import Services
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,5 +39,5 @@ class Reply:
         return self.status
 
 
-Command = Callable[[Services, argparse.Namespace], Reply | int]
+Command: TypeAlias = "Callable[[Services, argparse.Namespace], Reply | int]"
 """A use case behind words of the command line. One that prints while it works returns its exit status alone."""

@@ -10,7 +10,8 @@ from agents_runner.cli.printing import table
 from agents_runner.cli.reading import read_input
 from agents_runner.cli.reply import Reply
 from agents_runner.core.errors import InvalidInput
-from agents_runner.core.secrets import MAX_VALUE_BYTES, STAGES, SecretUse
+from agents_runner.core.secret_stages import STAGES
+from agents_runner.core.secrets import MAX_VALUE_BYTES, SecretUse
 from agents_runner.runner.services import Services
 
 KEEP = {"keyring": "in the keyring", "file": "in a private file (mode 0600), as plain text"}

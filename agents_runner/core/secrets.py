@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from agents_runner.core.errors import InvalidInput
+from agents_runner.core.secret_stages import DEFAULT_STAGES, STAGES, SecretStage
 from agents_runner.core.variables import OWNED_BY_THE_SHELL, RESERVED_PREFIX
 
 FIELD = "secrets"
 SECRETS_PATH = "/run/secrets"
 """Where the files are inside a container: a file system in memory, never part of a layer."""
-SecretStage = Literal["build", "run", "agent"]
-STAGES: tuple[SecretStage, ...] = ("build", "run", "agent")
-"""`build` is the cached preflight, wherever it runs; `run` the run preflight; `agent` the agent."""
-DEFAULT_STAGES: tuple[str, ...] = ("run", "agent")
 MAX_VALUE_BYTES = 65_536
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}\Z")
 

@@ -6,12 +6,12 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from agents_runner.core.secret_stages import SecretStorage
+
 SCHEMA = 1
 MAX_LOG_MB = 1000
 ENGINE_SCHEMES = ("unix://", "tcp://", "http://", "https://", "ssh://", "npipe://")
 """What an engine's address begins with."""
-SecretStorage = Literal["keyring", "file"]
-"""Where values of secrets are kept: in the desktop's keyring, or in a private file of ours."""
 
 
 class CustomAgent(BaseModel):

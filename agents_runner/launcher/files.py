@@ -15,7 +15,8 @@ from agents_runner.core.events import Phase
 from agents_runner.core.imageplan import sha256
 from agents_runner.core.profile import NEW_PROFILE, Profile
 from agents_runner.core.scripts import interpreter_of
-from agents_runner.core.secrets import SecretGrant, SecretStage
+from agents_runner.core.secret_stages import SecretStage
+from agents_runner.core.secrets import SecretGrant
 from agents_runner.core.task_plan import CONTROL_PATH, WORKSPACE_PATH, AgentLaunch
 
 IN = CONTROL_PATH + "/in"

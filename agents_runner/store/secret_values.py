@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from agents_runner.core.errors import InvalidInput, StoreError
 from agents_runner.core.redaction import KnownSecrets
-from agents_runner.core.settings import SecretStorage
+from agents_runner.core.secret_stages import SecretStorage
 from agents_runner.store.files import locked, move_aside, write_atomic
 from agents_runner.store.jsonfile import parse_json, read_regular
 from agents_runner.store.os_errors import unreadable

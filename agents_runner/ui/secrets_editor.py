@@ -20,7 +20,8 @@ from PySide6.QtWidgets import (
 
 from agents_runner.core.environment import Environment
 from agents_runner.core.errors import AgentsRunnerError, InvalidInput, StoreError
-from agents_runner.core.secrets import DEFAULT_STAGES, STAGES, SecretGrant
+from agents_runner.core.secret_stages import DEFAULT_STAGES, STAGES
+from agents_runner.core.secrets import SecretGrant
 from agents_runner.runner.services import Services, ShownSecret
 from agents_runner.ui.dialogs import ask
 from agents_runner.ui.jobs import Jobs, Latest

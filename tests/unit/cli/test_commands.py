@@ -6,6 +6,7 @@ import argparse
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -63,3 +64,20 @@ def test_a_start_loads_no_command() -> None:
         check=True,
     ).stdout.split()
     assert [one for one in loaded if one.startswith("agents_runner.cli.") and one.endswith("_commands")] == []
+
+
+@pytest.mark.parametrize("words", ["--version", "--help", "nonsense"])
+def test_help_and_mistakes_need_none_of_the_application_s_parts(words: str, ar_home: Path) -> None:
+    """The models of files, and what makes them, are most of what a start loads."""
+    program = (
+        "import atexit, sys; atexit.register(lambda: print(*sys.modules, file=sys.stderr)); "
+        "from agents_runner.__main__ import main; sys.exit(main())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, words], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == (2 if words == "nonsense" else 0)
+    loaded = done.stderr.split("\n")[-2].split()
+    assert "agents_runner.cli.parser" in loaded
+    late = ("agents_runner.app", "agents_runner.runner", "agents_runner.images", "agents_runner.engine", "pydantic")
+    assert [one for one in loaded if one.startswith(late)] == []

@@ -17,7 +17,7 @@ import pytest
 from keyring.backend import KeyringBackend
 
 from agents_runner.core.errors import StoreError
-from agents_runner.core.settings import SecretStorage
+from agents_runner.core.secret_stages import SecretStorage
 from agents_runner.store.secret_values import ChosenSecrets, FileSecrets, KeyringSecrets
 from tests.support.rings import ForgetfulRing, HungRing, LockedRing, MemoryRing
 
