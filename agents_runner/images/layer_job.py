@@ -15,7 +15,7 @@ from agents_runner.core.secrets import SECRETS_PATH, SecretGrant, SecretValues
 from agents_runner.core.task_plan import WORKSPACE_PATH
 from agents_runner.images.packagecaches import MOUNTED_AT
 from agents_runner.launcher.files import LauncherPlan, Stage, control_files, secrets_for
-from agents_runner.launcher.tools import LAUNCH, unsafe_variables
+from agents_runner.launcher.tools import LAUNCH, home_of, unsafe_variables
 
 LEFT_ALONE_S = 20
 """How long after its limit a build that no application follows any more ends by itself, in seconds."""
@@ -56,15 +56,14 @@ def layer_job(
     """The container that runs a layer's script over its parent; `cache` names its package cache's volume, if any."""
     stages = (Stage(phase=f"build.{layer.kind}", scripts=(layer.inputs.script,)),)
     grants = secrets_for(options.grants, stages)
-    unsafe = unsafe_variables(parent)
     plan = LauncherPlan(
         token=token,
         kind="build",
         uid=options.uid,
         gid=options.gid,
         image_user=parent.user,
-        image_home=dict(entry.partition("=")[::2] for entry in parent.environment).get("HOME", ""),
-        image_variables=unsafe,
+        image_home=home_of(parent),
+        image_variables=unsafe_variables(parent),
         variables=layer.inputs.env_vars,
         fixed={"AGENTS_RUNNER": "1", "AGENTS_RUNNER_WORKSPACE": WORKSPACE_PATH},
         stages=stages,
@@ -73,15 +72,31 @@ def layer_job(
         secrets=grants,
         limit_s=options.timeout_s + LEFT_ALONE_S,
     )
+    return ContainerJob(
+        kind="build",
+        spec=_spec(layer, parent, options, instance=instance, cache=cache, has_secrets=bool(grants)),
+        files=control_files(plan),
+        token=token,
+        uid=options.uid,
+        gid=options.gid,
+        grants=grants,
+        secrets=options.secrets,
+    )
+
+
+def _spec(
+    layer: Layer, parent: ImageInfo, options: BuildOptions, *, instance: str, cache: str, has_secrets: bool
+) -> ContainerSpec:
+    """What the engine is asked for."""
     name = build_container(layer.key)
-    spec = ContainerSpec(
+    return ContainerSpec(
         name=name,
         image=parent.id,
         # A CMD or ENTRYPOINT that the parent lacks could not be taken away again after the commit.
         entrypoint=LAUNCH if parent.entrypoint else None,
         command=() if parent.entrypoint else LAUNCH,
         user="0:0" if parent.user else "",
-        withheld_variables=tuple(unsafe),
+        withheld_variables=tuple(unsafe_variables(parent)),
         labels={
             labels.CONTAINER_KIND: "build",
             labels.CONTAINER_KEY: layer.key,
@@ -92,19 +107,9 @@ def layer_job(
         },
         volumes={cache: MOUNTED_AT} if cache else {},
         resources=options.resources,
-        memory_folders=(SECRETS_PATH,) if grants else (),
+        memory_folders=(SECRETS_PATH,) if has_secrets else (),
         stdin=True,
         stdin_stays=True,
-    )
-    return ContainerJob(
-        kind="build",
-        spec=spec,
-        files=control_files(plan),
-        token=token,
-        uid=options.uid,
-        gid=options.gid,
-        grants=grants,
-        secrets=options.secrets,
     )
 
 

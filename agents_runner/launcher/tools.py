@@ -83,3 +83,8 @@ def unsafe_variables(image: ImageInfo) -> dict[str, str]:
     """
     found = (entry.partition("=") for entry in image.environment)
     return {name: value for name, _, value in found if is_unsafe(name)}
+
+
+def home_of(image: ImageInfo) -> str:
+    """The home folder that an image's configuration names, "" where it names none."""
+    return dict(entry.partition("=")[::2] for entry in image.environment).get("HOME", "")

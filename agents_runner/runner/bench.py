@@ -71,6 +71,11 @@ class StartupBench:
                 field="cached_preflight_script",
             )
         yield from self.images.build(cached)
+        return (yield from self._measure(cached, uncached, runs))
+
+    def _measure(
+        self, cached: Environment, uncached: Environment, runs: int
+    ) -> Generator[Event | str, None, StartupFigures]:
         image = self.images.plan(cached).plan.image
         runner = self.runners.make(_Measured(cached, uncached))
         config = plan_launch(cached, task_id=new_task_id(), agent=None, host=self.hosts.host())

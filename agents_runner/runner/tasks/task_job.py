@@ -13,7 +13,7 @@ from agents_runner.core.secrets import SECRETS_PATH
 from agents_runner.core.task_plan import WORKSPACE_PATH, DockerRunnerConfig
 from agents_runner.images.planning import StartPlan
 from agents_runner.launcher.files import DesktopStart, LauncherPlan, control_files, secrets_for
-from agents_runner.launcher.tools import LAUNCH, unsafe_variables
+from agents_runner.launcher.tools import LAUNCH, home_of, unsafe_variables
 
 STRICT_PIDS = 1024
 """How many processes a task under Strict has at most."""
@@ -35,8 +35,6 @@ def task_job(
     secrets: Mapping[str, str],
 ) -> ContainerJob:
     """The container that runs a task over the image `image_id`; `base` is the image that the person chose."""
-    unsafe = unsafe_variables(base)
-    strict = config.profile == "strict"
     grants = secrets_for(config.secrets, start.stages, agent=config.agent is not None)
     plan = LauncherPlan(
         token=config.token,
@@ -44,15 +42,10 @@ def task_job(
         uid=config.uid,
         gid=config.gid,
         image_user=base.user,
-        image_home=dict(entry.partition("=")[::2] for entry in base.environment).get("HOME", ""),
-        image_variables=unsafe,
+        image_home=home_of(base),
+        image_variables=unsafe_variables(base),
         variables=config.env_vars,
-        fixed={
-            "AGENTS_RUNNER": "1",
-            "AGENTS_RUNNER_WORKSPACE": WORKSPACE_PATH,
-            "AGENTS_RUNNER_TASK_ID": config.task_id,
-            "AGENTS_RUNNER_ENVIRONMENT": config.environment_name,
-        },
+        fixed=_own_variables(config),
         stages=start.stages,
         desktop=desktop,
         mounted=tuple(mount.target for mount in mounts if not mount.read_only),
@@ -62,13 +55,37 @@ def task_job(
         secrets=grants,
         profile=config.profile,
     )
+    spec = _spec(config, base=base, image_id=image_id, mounts=mounts, network=network, has_secrets=bool(grants))
+    return _job(config, spec, control_files(plan), secrets)
+
+
+def _own_variables(config: DockerRunnerConfig) -> dict[str, str]:
+    """Those of ours, which no script's export may change."""
+    return {
+        "AGENTS_RUNNER": "1",
+        "AGENTS_RUNNER_WORKSPACE": WORKSPACE_PATH,
+        "AGENTS_RUNNER_TASK_ID": config.task_id,
+        "AGENTS_RUNNER_ENVIRONMENT": config.environment_name,
+    }
+
+
+def _spec(
+    config: DockerRunnerConfig,
+    *,
+    base: ImageInfo,
+    image_id: str,
+    mounts: tuple[Mount, ...],
+    network: str,
+    has_secrets: bool,
+) -> ContainerSpec:
+    """What the engine is asked for."""
     name = task_container(config.task_id)
-    spec = ContainerSpec(
+    return ContainerSpec(
         name=name,
         image=image_id,
         entrypoint=LAUNCH,
         user="0:0" if base.user else "",
-        withheld_variables=tuple(unsafe),
+        withheld_variables=tuple(unsafe_variables(base)),
         labels={
             labels.CONTAINER_KIND: "task",
             labels.CONTAINER_NAME: name,
@@ -82,12 +99,11 @@ def task_job(
         init=True,
         platform=config.platform,
         network=network,
-        memory_folders=(SECRETS_PATH,) if grants else (),
-        scratch_folders={"/tmp": STRICT_TMP_MIB} if strict else {},
+        memory_folders=(SECRETS_PATH,) if has_secrets else (),
+        scratch_folders={"/tmp": STRICT_TMP_MIB} if config.profile == "strict" else {},
         stdin=True,
         stdin_stays=True,
     )
-    return _job(config, spec, control_files(plan), secrets)
 
 
 def _limits(config: DockerRunnerConfig) -> Resources:
