@@ -11,10 +11,9 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 MAX_ENTRIES = 1_000_000
 MAX_SECONDS = 120.0
@@ -72,19 +71,33 @@ def harmless(name: str) -> str:
     return text if len(text) <= _MAX_NAME else text[: _MAX_NAME - 3] + "..."
 
 
+class Interruption(Protocol):
+    """Asked now and then while a look goes on."""
+
+    def check(self) -> None:
+        """What it raises ends the look."""
+        ...
+
+
+class NeverInterrupted:
+    """An `Interruption` of a look that goes on to its own end."""
+
+    def check(self) -> None:
+        return
+
+
 @dataclass(kw_only=True)
 class LiveSweep:
     """One look. `since` is the task's start in seconds since the epoch; `uid` whose files are meant to be there."""
 
     since: float
     uid: int
-    check: Callable[[], None] = lambda: None
-    """Called now and then; what it raises ends the look."""
+    interruption: Interruption = field(default_factory=NeverInterrupted)
     report: SweepReport = field(default_factory=SweepReport)
     _deadline: float = 0.0
 
     def run(self, root: str) -> SweepReport:
-        """Look at everything below a folder, or at one file. Raises what `check` raises; never OSError."""
+        """Look at everything below a folder, or at one file. Raises what `interruption` raises; never OSError."""
         self._deadline = time.monotonic() + MAX_SECONDS
         parent, name = os.path.split(root.rstrip("/") or "/")
         # Only the person decides what stands above a mount's source, so that path is taken as it is.
@@ -149,7 +162,7 @@ class LiveSweep:
         report = self.report
         report.entries += 1
         if report.entries % _CHECK_EVERY == 0:
-            self.check()
+            self.interruption.check()
             if time.monotonic() > self._deadline:
                 report.complete = False
         if report.entries >= MAX_ENTRIES:

@@ -18,7 +18,7 @@ from agents_runner.core.mounts import Mount
 from agents_runner.core.task_plan import DockerRunnerConfig
 from agents_runner.engine.port import Engine
 from agents_runner.launcher.tools import unsafe_variables
-from agents_runner.workspace.live_sweep import MAX_NAMES, LiveSweep, Names, SweepReport
+from agents_runner.workspace.live_sweep import MAX_NAMES, LiveSweep, Names, NeverInterrupted, SweepReport
 
 MEND_S = 120.0
 """Seconds that the mending of one folder may take."""
@@ -69,10 +69,9 @@ class Sweeper:
         return SweepReport(foreign=again.foreign, devices=again.devices)
 
     def _look(self, root: str) -> SweepReport:
-        was_asked = self._asked()
-        sweep = LiveSweep(
-            since=self.since - _CLOCK_S, uid=os.getuid(), check=lambda: self._check(was_asked=was_asked)
-        )
+        # The stop that ended the task does not end the look after it; one that comes meanwhile does.
+        interruption = NeverInterrupted() if self._asked() else _StopOrLeave(self.cancel)
+        sweep = LiveSweep(since=self.since - _CLOCK_S, uid=os.getuid(), interruption=interruption)
         try:
             return sweep.run(root)
         except Cancelled:
@@ -86,11 +85,6 @@ class Sweeper:
         except (Cancelled, Detached):
             return True
         return False
-
-    def _check(self, *, was_asked: bool) -> None:
-        """A stop that comes while we look ends the look; the one that ended the task does not."""
-        if not was_asked and self._asked():
-            raise Cancelled
 
     def _mend(self, root: str) -> bool:
         """A container of the base image, with this folder alone and no network, does what only root can."""
@@ -130,6 +124,19 @@ class Sweeper:
             return engine.wait(container, MEND_S).exit_code == 0
         finally:
             engine.remove(name)
+
+
+class _StopOrLeave:
+    """An `Interruption` where somebody asks to stop or to let go: either is a reason to look no further."""
+
+    def __init__(self, cancel: Cancellation) -> None:
+        self._cancel = cancel
+
+    def check(self) -> None:
+        try:
+            self._cancel.check()
+        except Detached as left:
+            raise Cancelled from left
 
 
 def sweep_time() -> float:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from agents_runner.containers.cancellation import LocalCancellation
 from agents_runner.core.errors import Cancelled
 from agents_runner.workspace.live_sweep import MAX_DEPTH, MAX_NAMES, LiveSweep, SweepReport, harmless
 
@@ -174,11 +175,10 @@ def test_h3_a_stop_ends_the_look(work: Path) -> None:
         (work / f"f{number}").touch()
     before = len(list(Path("/proc/self/fd").iterdir()))
 
-    def stop() -> None:
-        raise Cancelled("Stopped.")
-
+    stop = LocalCancellation()
+    stop.cancel()
     with pytest.raises(Cancelled):
-        look(work, check=stop)
+        look(work, interruption=stop)
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 

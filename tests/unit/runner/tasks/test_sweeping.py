@@ -1,0 +1,70 @@
+"""The look after a task: a stop that ended the task does not end it, one that comes meanwhile does, and says so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from agents_runner.containers.cancellation import Cancellation, LocalCancellation, NeverCancelled
+from agents_runner.core.environment import FolderWorkspace
+from agents_runner.core.errors import Cancelled, Detached
+from agents_runner.core.events import Notice
+from agents_runner.core.task_plan import DockerRunnerConfig
+from agents_runner.engine.fake import FakeEngine
+from agents_runner.runner.tasks.sweeping import Sweeper
+
+FILES = 3000
+
+
+class Later:
+    """A cancellation that nobody has asked for at the first question, and somebody at all the others."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+        self.questions = 0
+
+    def check(self) -> None:
+        self.questions += 1
+        if self.questions > 1:
+            raise self.error
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Path:
+    """A live folder with many files, and one with a setuid bit."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    for number in range(FILES):
+        (folder / f"f{number}").touch()
+    (folder / "tool").touch()
+    (folder / "tool").chmod(0o4755)
+    return folder
+
+
+def notices_of(work: Path, cancel: Cancellation) -> list[str]:
+    config = DockerRunnerConfig(
+        task_id="t", environment_id="e", environment_name="E", base_image="base:1", agent=None, token="0",
+        workspace=FolderWorkspace(path=str(work)), uid=0, gid=0,
+    )  # fmt: skip
+    sweeper = Sweeper(engine=FakeEngine(), config=config, cancel=cancel, workspace="", since=0.0)
+    return [one.message for one in sweeper.events() if isinstance(one, Notice)]
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_h3_the_stop_that_ended_the_task_does_not_end_the_look(work: Path, stopped: bool) -> None:
+    cancel = LocalCancellation() if stopped else NeverCancelled()
+    if isinstance(cancel, LocalCancellation):
+        cancel.cancel()
+    (notice,) = notices_of(work, cancel)
+    assert "setuid or setgid bits" in notice
+    assert "more than could be looked through" not in notice
+    assert (work / "tool").stat().st_mode & 0o6000 == 0
+
+
+@pytest.mark.parametrize("error", [Cancelled(), Detached()])
+def test_h3_one_that_comes_meanwhile_ends_it_and_that_is_said(work: Path, error: BaseException) -> None:
+    cancel = Later(error)
+    (notice,) = notices_of(work, cancel)
+    assert "more than could be looked through" in notice
+    assert cancel.questions < FILES
