@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
+import signal
 import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from agents_runner.core.container import task_container
 from tests.docker.conftest import MakeEnvironment
+from tests.docker.test_whose_files import with_user
+from tests.support import sweep
 from tests.support.cli import Cli, Done
+from tests.support.docker_program import docker
+from tests.support.waiting import until
 
 LATE = """cd "$AGENTS_RUNNER_WORKSPACE"
 (
@@ -105,3 +114,119 @@ def test_h3_a_task_that_leaves_nothing_says_nothing(
     name = make_environment(run_as=user_cli, workspace=str(work), run_preflight_script="echo x >made\n")
     done = user_cli("run", name, 'echo y >"$AGENTS_RUNNER_WORKSPACE/more"\n', "--json")
     assert not any("left in your folders" in one for one in notices(done))
+
+
+MAKES = """cd "$AGENTS_RUNNER_WORKSPACE"
+cp /bin/bash root-own && chmod 4755 root-own
+cp /bin/bash given && chown 4242 given && chmod 6755 given
+touch done
+"""
+"""What is left at once, by a stage of root's."""
+LONG = 'cd "$AGENTS_RUNNER_WORKSPACE"; cp /bin/bash own; chmod 4755 own; touch begun; sleep 600\n'
+
+
+@dataclass(frozen=True, kw_only=True)
+class LongTask:
+    """An ordinary person's task that has left all it leaves, and would go on for long."""
+
+    cli: Cli
+    id: str
+    work: Path
+    uid: int
+
+    @property
+    def container(self) -> str:
+        return task_container(self.id)
+
+    def told(self) -> list[str]:
+        """Once it has ended: the notices about what it left."""
+        over = ("succeeded", "failed", "cancelled")
+        until(lambda: self.cli("tasks", "show", self.id, "--json").json["state"] in over)
+        notices = self.cli("tasks", "show", self.id, "--json").json["notices"]
+        return [one for one in notices if "left in your folders" in one]
+
+    def is_harmless(self) -> None:
+        for name in ("root-own", "given", "own"):
+            assert not bits(self.work / name), name
+
+    def is_put_right(self) -> None:
+        self.is_harmless()
+        for name in ("root-own", "given", "own"):
+            assert (self.work / name).stat().st_uid == self.uid, name
+
+
+@pytest.fixture
+def long_task(
+    make_environment: MakeEnvironment, user_cli: Cli, user_folder: Path, ordinary_user: pwd.struct_passwd
+) -> Iterator[LongTask]:
+    work = user_folder / "work"
+    work.mkdir()
+    hand_over(work, ordinary_user)
+    name = make_environment(
+        run_as=user_cli,
+        workspace=str(work),
+        run_preflight_script=MAKES,
+        profile="sudo",
+        cache_container_build="false",
+    )
+    task = user_cli("run", name, LONG, "--detach", "--json").json["task"]
+    until((work / "begun").exists)
+    made = LongTask(cli=user_cli, id=task, work=work, uid=ordinary_user.pw_uid)
+    assert bits(work / "given") or (work / "given").stat().st_uid == 4242
+    yield made
+    user_cli("tasks", "stop", task, check=False)
+
+
+def test_h3_what_a_task_that_is_stopped_leaves_is_harmless_and_named(long_task: LongTask) -> None:
+    """Whoever stops it does not wait for a container that hands over what belongs to others."""
+    long_task.cli("tasks", "stop", long_task.id)
+    (told,) = long_task.told()
+    long_task.is_harmless()
+    assert "given" in told.partition("Not put right: ")[2]
+
+
+def test_h3_a_task_whose_container_is_killed_from_outside_is_looked_after_as_well(long_task: LongTask) -> None:
+    docker("kill", long_task.container)
+    assert len(long_task.told()) == 1
+    long_task.is_put_right()
+
+
+def test_h3_a_task_that_another_process_takes_up_is_looked_after_as_well(long_task: LongTask) -> None:
+    """Its application is killed, its container ends while nobody is there."""
+    home = f"AGENTS_RUNNER_HOME={long_task.cli.home}".encode()
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if home in path.read_bytes().split(b"\0"):
+                os.kill(int(path.parent.name), signal.SIGKILL)
+    docker("kill", long_task.container)
+    long_task.cli("tasks", "list")
+    assert len(long_task.told()) == 1
+    long_task.is_put_right()
+
+
+def test_h3_an_images_own_user_leaves_nothing_either(
+    make_environment: MakeEnvironment,
+    user_cli: Cli,
+    user_folder: Path,
+    ordinary_user: pwd.struct_passwd,
+    mini_base: str,
+) -> None:
+    work = user_folder / "work"
+    work.mkdir()
+    hand_over(work, ordinary_user)
+    image = with_user(mini_base, "tool")
+    try:
+        script = 'cd "$AGENTS_RUNNER_WORKSPACE" && cp /bin/bash {name} && chmod 6755 {name}\n'
+        name = make_environment(
+            run_as=user_cli,
+            base_image=image,
+            workspace=str(work),
+            run_preflight_script=script.format(name="scripts"),
+        )
+        done = user_cli("run", name, script.format(name="agents"), "--json")
+    finally:
+        sweep.remove_base(image)
+    for left in ("scripts", "agents"):
+        assert (bits(work / left), (work / left).stat().st_uid) == (0, ordinary_user.pw_uid)
+    (told,) = [one for one in notices(done) if "left in your folders" in one]
+    assert "Not put right" not in told
