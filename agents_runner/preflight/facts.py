@@ -44,6 +44,8 @@ class Reason:
     about: About = About.OTHER
     offset: int = -1
     """Where in the script, in bytes; -1 if it is about all of the statement."""
+    bare: str = ""
+    """The same for who does not speak of stages; "" where the sentence does not either."""
 
 
 @dataclass(slots=True)
@@ -101,13 +103,18 @@ class Facts:
     welded: bool = False
     """It looks at the status of the command before it."""
 
-    def must_run(self, sentence: str, *, certain: bool = True, about: About = About.OTHER) -> None:
+    def must_run(self, sentence: str, *, certain: bool = True, about: About = About.OTHER, bare: str = "") -> None:
         """Note a reason for the run stage."""
-        reason = Reason(sentence=sentence, certain=certain, about=about, offset=self.offset)
+        reason = Reason(sentence=sentence, certain=certain, about=about, offset=self.offset, bare=bare)
         if len(self.reasons) < _ENOUGH:
             self.reasons.append(reason)
         if self.run is None or (certain and not self.run.certain):
             self.run = reason
+
+    def holds_secret(self, name: str = "") -> None:
+        """Note that a secret stands in the script itself; `name` is the variable's, if one is set."""
+        what = f"It holds a secret ({name})" if name else "It holds a secret"
+        self.must_run(f"{what}, which no image may hold.", about=About.LITERAL, bare=f"{what}, in plain text.")
 
     def may_cache(self, sentence: str, *, certain: bool = True, layer: str = "") -> None:
         """Note a reason for the cached stage."""

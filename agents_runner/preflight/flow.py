@@ -124,8 +124,9 @@ class Flow:
         self._changed = True
 
     def _tied(self, placed: Placed, tie: _Tie) -> None:
-        sentence = f"{tie.what} line {self._line(tie.source)}, which belongs to the run stage."
-        self.demote(placed, Reason(sentence=sentence, certain=tie.certain), (tie.source,))
+        what = f"{tie.what} line {self._line(tie.source)}"
+        sentence = f"{what}, which belongs to the run stage."
+        self.demote(placed, Reason(sentence=sentence, certain=tie.certain, bare=f"{what}."), (tie.source,))
 
     def _line(self, index: int) -> int:
         return self.entries[index].piece.code_row + 1

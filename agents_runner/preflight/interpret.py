@@ -139,7 +139,7 @@ class Interpreter:
         if texts is not None and any(UNKNOWN in text for text in texts):
             texts = None
         if action.value is not None and (literal := action.value.literal) and looks_secret(name, literal):
-            facts.must_run(f"It holds a secret ({name}), which no image may hold.", about=About.LITERAL)
+            facts.holds_secret(name)
         self._steadiness(action)
         if action.how.endswith("-function"):
             name = function_name(name)
@@ -223,9 +223,7 @@ class Interpreter:
             if assign.value is not None:
                 self.read(assign.value)
                 if assign.value.literal and looks_secret(assign.name, assign.value.literal):
-                    facts.must_run(
-                        f"It holds a secret ({assign.name}), which no image may hold.", about=About.LITERAL
-                    )
+                    facts.holds_secret(assign.name)
         first = call.words[0].literal if call.words else None
         plain = not call.redirects and not call.feeds and not call.context.isolated
         self._printing = first in {"echo", "printf"} and plain
@@ -243,7 +241,7 @@ class Interpreter:
         if invocation.program not in STEADY:
             facts.steady = False
         if is_secret_literal(invocation):
-            facts.must_run("It holds a secret, which no image may hold.", about=About.LITERAL)
+            facts.holds_secret()
         self._handle(self, invocation)
 
     def function(self, name: str, args: list[Arg], call: Call) -> None:

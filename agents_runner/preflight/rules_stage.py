@@ -76,8 +76,7 @@ def installs_at_start(view: View) -> Iterator[ScriptWarning]:
             hint = _TO_CACHED
             if placed.moved and placed.why is not None:
                 # By itself it could be baked; the lines are those of this script.
-                why = placed.why.sentence.replace(", which belongs to the run stage", "")
-                hint = f"{why} {_TO_CACHED} with that line, if you can."
+                hint = f"{placed.why.bare or placed.why.sentence} {_TO_CACHED} with that line, if you can."
             yield ScriptWarning(
                 line=view.line(placed.entry),
                 rule="install-in-run",

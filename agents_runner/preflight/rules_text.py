@@ -77,7 +77,7 @@ def secrets(view: View) -> Iterator[ScriptWarning]:
                 yield ScriptWarning(
                     line=view.line(entry, reason.offset),
                     rule="secret-literal",
-                    message=reason.sentence.replace("which no image may hold", "in plain text"),
+                    message=reason.bare,
                     hint="Put it among the environment's secrets and read the variable here.",
                 )
 
