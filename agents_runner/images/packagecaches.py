@@ -73,10 +73,10 @@ def _users(engine: Engine, name: str) -> tuple[str, ...]:
     return tuple(sorted(one.name for one in found if one.labels.get(labels.CONTAINER_NAME) == one.name))
 
 
-def find_caches(engine: Engine, *, sizes: bool = True) -> tuple[PackageCache, ...]:
+def find_caches(engine: Engine) -> tuple[PackageCache, ...]:
     """All of ours, by name. Sizes take the engine some time, so they are asked for only if there are caches."""
     found = [one for one in engine.list_volumes({labels.VOLUME_KIND: KIND}) if _is_ours(one)]
-    known = _sizes(engine) if found and sizes else {}
+    known = _sizes(engine) if found else {}
     return tuple(
         PackageCache(
             name=one.name,

@@ -50,10 +50,9 @@ _UNSAFE = frozenset({"LOCPATH", "NLSPATH", "GCONV_PATH", "SHELLOPTS", "BASHOPTS"
 """Variables that make a loader, a C library or a shell run something else."""
 
 
-def through_loader(program: str, *, hidden: bool = False) -> tuple[str, ...]:
+def through_loader(program: str) -> tuple[str, ...]:
     """The words that start one of our programs in a container."""
-    loader = HIDDEN_LOADER if hidden else LOADER
-    return (f"{TOOLS}/{loader}", "--library-path", f"{TOOLS}/lib", f"{TOOLS}/bin/{program}")
+    return (f"{TOOLS}/{LOADER}", "--library-path", f"{TOOLS}/lib", f"{TOOLS}/bin/{program}")
 
 
 LAUNCH = (*through_loader("bash"), "-p", CONTROL_PATH + "/in/launcher.sh")
