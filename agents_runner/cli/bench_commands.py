@@ -49,6 +49,7 @@ def _text(figures: StartupFigures) -> str:
 
 
 def startup_json(figures: StartupFigures) -> dict[str, object]:
+    """The figures as the promised JSON object; seconds, but for `decide_ms`."""
     return {
         "bare_s": [round(one, 6) for one in figures.bare_s],
         "bare_shared_s": [round(one, 6) for one in figures.bare_shared_s],

@@ -12,6 +12,7 @@ from agents_runner.runner.services import Services
 
 
 def demo(services: Services, args: argparse.Namespace) -> Reply:
+    """Run the demonstration cold and then cached; its events are printed as they come."""
     runs = run_demo(services, event_printer(as_json=args.json).echo)
     if args.picture:
         services.system.picture(services, Path(args.picture), runs[-1].environment_id)

@@ -29,6 +29,7 @@ def refuse_taken(services: Services, name: str) -> None:
 
 
 def create(services: Services, args: argparse.Namespace) -> Reply:
+    """Make an environment of the fields that were given. Raises InvalidInput at the field."""
     refuse_taken(services, args.name)
     fields: dict[str, Any] = {"id": new_environment_id(args.name), "name": args.name}
     environment = allowing(_assigned(None, fields, args.sets), args.allow_mounts)
@@ -36,6 +37,7 @@ def create(services: Services, args: argparse.Namespace) -> Reply:
 
 
 def edit(services: Services, args: argparse.Namespace) -> Reply:
+    """Change the fields of an environment that were given. Raises NotFound, InvalidInput at the field."""
     environment = services.environments.get(args.name)
     return _saved(services, allowing(_assigned(environment, {}, args.sets), args.allow_mounts), environment)
 
@@ -69,6 +71,7 @@ def profile_offer(environment: Environment) -> tuple[str, ...]:
 
 
 def list_(services: Services, _args: argparse.Namespace) -> Reply:
+    """List every environment that can be read; what is odd about the others goes to standard error."""
     listing = services.environments.list()
     for note in listing.notes:
         echo(f"!! {note}", to=sys.stderr)
@@ -83,6 +86,7 @@ def list_(services: Services, _args: argparse.Namespace) -> Reply:
 
 
 def show(services: Services, args: argparse.Namespace) -> Reply:
+    """Show the fields of one environment. Raises NotFound."""
     environment = services.environments.get(args.name)
     fields = shown_fields(model_data(environment))
     remarks = (f"!! {remark}" for remark in services.environments.remarks(environment))
@@ -104,6 +108,7 @@ def export(services: Services, args: argparse.Namespace) -> int:
 
 
 def delete(services: Services, args: argparse.Namespace) -> Reply:
+    """Move an environment to the trash. Raises NotFound."""
     environment = services.environments.get(args.name)
     services.environments.delete(environment.id)
     return Reply(json={"deleted": environment.id}, text=f"{environment.name} is in the trash.")

@@ -14,6 +14,7 @@ from agents_runner.runner.services import CachedImage, CleanReport, CleanRequest
 
 
 def plan(services: Services, args: argparse.Namespace) -> Reply:
+    """Say which layers an environment needs and which of them are there; nothing is touched."""
     planned = services.images.plan(services.environments.get(args.environment))
     layers = [
         {"kind": layer.kind, "step": layer.step, "key": layer.key, "tag": layer.tag, "state": state}
@@ -38,6 +39,7 @@ def plan(services: Services, args: argparse.Namespace) -> Reply:
 
 
 def build(services: Services, args: argparse.Namespace) -> Reply:
+    """Make an environment's layers now. Raises BuildFailed."""
     environment = services.environments.get(args.environment)
     done: list[LayerDone] = []
     images, lines = services.images, EventLines()
@@ -76,6 +78,7 @@ def _image_json(image: CachedImage) -> dict[str, object]:
 
 
 def images(services: Services, _args: argparse.Namespace) -> Reply:
+    """List the images that this application made."""
     found = services.images.list()
     rows = [
         (
@@ -99,6 +102,7 @@ def images(services: Services, _args: argparse.Namespace) -> Reply:
 
 
 def clean(services: Services, args: argparse.Namespace) -> Reply:
+    """Remove cached images that nothing uses, or say which would go."""
     report = services.images.clean(
         CleanRequest(
             dry_run=args.dry_run, unused_only=args.unused, older_than_days=args.older_than, others=args.others
@@ -128,6 +132,7 @@ def _clean_text(report: CleanReport) -> str:
 
 
 def doctor(services: Services, _args: argparse.Namespace) -> Reply:
+    """Check what the application needs; exit status 1 if something is wrong."""
     checks = services.system.doctor()
     good = all(check.ok is not False for check in checks)
     words = {True: "ok", False: "PROBLEM", None: "-"}

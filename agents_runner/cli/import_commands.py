@@ -27,6 +27,7 @@ from agents_runner.runner.services import Services
 
 
 def import_(services: Services, args: argparse.Namespace) -> Reply:
+    """Make environments of a file, or of the best file of a folder; exit status 1 if none came of it."""
     path = Path(args.file).expanduser()
     if path.is_dir():
         found = offers(path)

@@ -34,6 +34,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def build_parser() -> Parser:
+    """Every word of the command line; each command carries the name of its function as `handler`."""
     parser = Parser(prog="agents-runner", description="Run coding agents in containers that start at once.")
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", title="commands", parser_class=Parser)

@@ -23,6 +23,7 @@ from agents_runner.runner.tasks.test_preflight import has_scripts, preflight_tes
 
 
 def split(_services: Services, args: argparse.Namespace) -> Reply:
+    """Split one script into a cached and a run preflight, with a reason for each piece."""
     result = split_script(normalise(read_text(args.file, "file")))
     cached = with_marks(result) if args.marks else result.cached
     if args.output:
@@ -84,6 +85,7 @@ def _write(folder: Path, cached: str, run: str) -> None:
 
 
 def check(_services: Services, args: argparse.Namespace) -> Reply:
+    """Warn about a script; the exit status is 0 whatever is found."""
     warnings = check_script(
         read_text(args.file, "file"),
         args.stage,
@@ -98,6 +100,7 @@ def check(_services: Services, args: argparse.Namespace) -> Reply:
 
 
 def test(services: Services, args: argparse.Namespace) -> int:
+    """Run the scripts of one or of every environment; exit status 1 if one failed."""
     if args.all == bool(args.environment):
         raise UsageError("Name one environment, or say --all.", "See `agents-runner preflight test --help`.")
     if args.environment:

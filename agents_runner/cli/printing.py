@@ -102,6 +102,7 @@ def echo_json(value: object) -> None:
 
 
 def error_json(error: AgentsRunnerError) -> dict[str, Any]:
+    """An error as the promised JSON object; `field` only where one is to blame."""
     body = {"code": error.code, "message": error.message, "hint": error.hint}
     if isinstance(error, InvalidInput) and error.field:
         body["field"] = error.field
@@ -109,6 +110,7 @@ def error_json(error: AgentsRunnerError) -> dict[str, Any]:
 
 
 def problem_json(problem: Problem) -> dict[str, Any]:
+    """A problem with one of our own files as the promised JSON object."""
     return {"problem": {"path": problem.path, "message": problem.message, "hint": problem.hint}}
 
 
@@ -174,6 +176,7 @@ class EventJson:
 
 
 def layer_json(layer: LayerDone) -> dict[str, Any]:
+    """A layer that is done as the promised JSON object, with seconds."""
     return {
         "kind": layer.kind,
         "step": layer.step,

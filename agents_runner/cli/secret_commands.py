@@ -62,6 +62,7 @@ def _value(name: str) -> str:
 
 
 def list_(services: Services, args: argparse.Namespace) -> Reply:
+    """List an environment's secrets, who may see them, and whether each has a value."""
     found = services.secrets.list(args.name)
     value = [
         {
@@ -80,5 +81,6 @@ def list_(services: Services, args: argparse.Namespace) -> Reply:
 
 
 def delete(services: Services, args: argparse.Namespace) -> Reply:
+    """Remove a secret and its value. Raises NotFound."""
     services.secrets.delete(args.name, args.secret)
     return Reply(json={"deleted": args.secret}, text=f"{args.secret} and its value are gone.")

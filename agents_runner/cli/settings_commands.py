@@ -15,6 +15,7 @@ from agents_runner.runner.services import Services
 
 
 def settings(services: Services, args: argparse.Namespace) -> Reply:
+    """Show every setting, or change those that were given and show these."""
     pairs = assignments(args.sets)
     found = services.settings.load()
     if pairs:

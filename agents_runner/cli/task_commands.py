@@ -36,6 +36,7 @@ def _prompt(text: str) -> str:
 
 
 def run(services: Services, args: argparse.Namespace) -> Reply | int:
+    """Run a task to its end and exit as its agent did, or leave it to a process of its own with `--detach`."""
     environment = services.environments.get(args.environment)
     for line in profile_offer(environment):
         echo(line, to=sys.stderr)
@@ -113,6 +114,7 @@ def _echo_result(result: TaskResult) -> None:
 
 
 def task_json(task: Task) -> dict[str, Any]:
+    """A task as the promised JSON object; times in seconds since the epoch, phases in seconds."""
     return {
         "id": task.id,
         "environment": task.environment_name,
@@ -140,6 +142,7 @@ def _rounded(seconds: float | None) -> float | None:
 
 
 def list_(services: Services, _args: argparse.Namespace) -> Reply:
+    """List the newest tasks."""
     tasks = services.tasks.list()
     rows = [(task.id, task.state, task.environment_name, task.agent, task.prompt[:60]) for task in tasks]
     return Reply(
@@ -149,6 +152,7 @@ def list_(services: Services, _args: argparse.Namespace) -> Reply:
 
 
 def show(services: Services, args: argparse.Namespace) -> Reply:
+    """Show one task and how long its phases took. Raises NotFound."""
     task = services.tasks.get(args.id)
     fields = task_json(task)
     lines = [
@@ -181,6 +185,7 @@ def logs(services: Services, args: argparse.Namespace) -> int:
 
 
 def stop(services: Services, args: argparse.Namespace) -> Reply:
+    """Stop a task and wait until it has ended. Raises NotFound."""
     task = services.tasks.get(args.id)
     if not task.state.final:
         services.runner.stop(task.id)
@@ -190,11 +195,13 @@ def stop(services: Services, args: argparse.Namespace) -> Reply:
 
 
 def desktop(services: Services, args: argparse.Namespace) -> Reply:
+    """Say the address of a running task's desktop. Raises NoDesktop, NotFound."""
     found = services.desktop.address(args.id, view_only=args.view_only)
     return Reply(json={"task": found.task, "url": found.url, "view_only": found.view_only}, text=found.url)
 
 
 def screenshot(services: Services, args: argparse.Namespace) -> Reply:
+    """Write a picture of a task's desktop into a file. Raises NoDesktop, NotFound, InvalidInput."""
     picture = services.desktop.picture(args.id)
     path = Path(args.file)
     try:

@@ -98,7 +98,7 @@ class EnvironmentRow:
 
     @property
     def number(self) -> type[int] | type[float]:
-        """Of which kind the number is that a `NUMBER` holds."""
+        """The kind of number that a field of the kind `NUMBER` holds: int or float."""
         return float if float in (self._annotation, *get_args(self._annotation)) else int
 
     @property

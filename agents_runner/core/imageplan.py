@@ -73,6 +73,7 @@ def canonical(value: object) -> bytes:
 
 
 def sha256(data: bytes) -> str:
+    """The SHA-256 of some bytes, as 64 hex digits."""
     return hashlib.sha256(data).hexdigest()
 
 

@@ -130,7 +130,7 @@ class Redactor:
         return (_masked(bare, spans) if spans else body) + (self._glue if glued else "")
 
     def found_in(self, text: str) -> list[Span]:
-        """Where in a text secrets are, plain or encoded: start and end of each."""
+        """The places of secrets in a text, plain or encoded: start and end of each, in characters."""
         spans = _places(text, self._forms)
         for decoded in unescaped(text) if self._forms else ():
             spans += self._behind_escapes(decoded)

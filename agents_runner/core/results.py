@@ -17,7 +17,7 @@ class Problem:
 
     @property
     def text(self) -> str:
-        """Both as one line."""
+        """Message and hint as one line."""
         return f"{self.message} {self.hint}".strip()
 
 

@@ -58,6 +58,7 @@ def choices_of(name: str) -> tuple[str, ...]:
 
 
 def setting_value(settings: Settings, name: str) -> Any:
+    """The value of a setting by its dotted name."""
     value: Any = settings
     for part in name.split("."):
         value = getattr(value, part)
@@ -126,6 +127,7 @@ def _with_value(settings: Settings, name: str, value: Any) -> Settings:
 
 
 def with_agents(settings: Settings, agents: Mapping[str, CustomAgent]) -> Settings:
+    """The settings with these agents of the person's own in place of those that were there."""
     return settings.model_copy(update={AGENTS: dict(agents)})
 
 
@@ -191,6 +193,6 @@ def settings_lines(settings: Settings) -> tuple[tuple[str, str], ...]:
 
 
 def counts_later(names: Sequence[str]) -> tuple[str, ...]:
-    """Those of the settings that count from the next start only."""
+    """The settings, of those that are named, which count from the next start of the window only."""
     later = {row.name for row in ROWS if row.next_start}
     return tuple(name for name in dict.fromkeys(names) if name in later)

@@ -46,6 +46,7 @@ SCRIPTS = ("install.sh", "start.sh", "picture.sh")
 
 @functools.cache
 def program(name: str) -> str:
+    """The text of one of the desktop's shell programs that we ship."""
     return resources.files("agents_runner.desktop").joinpath(name).read_text("utf-8")
 
 
@@ -79,5 +80,5 @@ def install_script() -> str:
 
 
 def start_files() -> dict[str, str]:
-    """What a task's container needs of us beside what is installed: file name to text."""
+    """The files of ours that a container needs to start a desktop, by name: their texts."""
     return {name: program(name) for name in ("start.sh", "picture.sh")}

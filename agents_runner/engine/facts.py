@@ -23,6 +23,7 @@ def seconds(text: str) -> float:
 
 
 def engine_info(said: Mapping[str, Any], version: Mapping[str, Any], url: str, *, local: bool) -> EngineInfo:
+    """What `info` and `version` say of the engine that was reached at `url`."""
     security = [str(option) for option in said.get("SecurityOptions") or []]
     os_, arch = str(version.get("Os") or "linux"), str(version.get("Arch") or "")
     return EngineInfo(
@@ -39,6 +40,7 @@ def engine_info(said: Mapping[str, Any], version: Mapping[str, Any], url: str, *
 
 
 def volume_info(said: Mapping[str, Any]) -> VolumeInfo:
+    """A volume as the engine lists it."""
     return VolumeInfo(
         name=str(said["Name"]),
         labels=dict(said.get("Labels") or {}),
@@ -51,6 +53,7 @@ def _words(value: Any) -> tuple[str, ...] | None:
 
 
 def image_info(said: Mapping[str, Any]) -> ImageInfo:
+    """An image as `inspect` shows it."""
     config = said.get("Config") or {}
     platform = "/".join(str(said.get(part) or "") for part in ("Os", "Architecture", "Variant")).rstrip("/")
     return ImageInfo(
@@ -70,6 +73,7 @@ def image_info(said: Mapping[str, Any]) -> ImageInfo:
 
 
 def image_summary(said: Mapping[str, Any]) -> ImageInfo:
+    """An image as the list of images shows it, with less of its configuration."""
     return ImageInfo(
         id=str(said["Id"]),
         tags=tuple(tag for tag in said.get("RepoTags") or () if tag != "<none>:<none>"),
@@ -81,6 +85,7 @@ def image_summary(said: Mapping[str, Any]) -> ImageInfo:
 
 
 def container_state(said: Mapping[str, Any]) -> ContainerState:
+    """A container as `inspect` shows it."""
     state = said.get("State") or {}
     status = str(state.get("Status") or "")
     ended = status in ("exited", "dead")
@@ -106,6 +111,7 @@ def container_state(said: Mapping[str, Any]) -> ContainerState:
 
 
 def container_summary(said: Mapping[str, Any]) -> ContainerState:
+    """A container as the list of containers shows it: without times and exit code."""
     names = said.get("Names") or ("",)
     status = str(said.get("State") or "")
     return ContainerState(

@@ -151,6 +151,7 @@ def mapped(what: str, endpoint: str = "") -> Iterator[None]:
 
 
 def from_docker(error: docker.errors.DockerException, what: str, endpoint: str) -> errors.EngineError:
+    """docker-py's own complaints, made before or beside a question to the engine, as ours."""
     text = str(error)
     if "API version" in text or "version is not supported" in text:
         return errors.EngineTooOld(f"The engine is too old: {text}", "Install Docker 20.10 or newer.")

@@ -99,7 +99,7 @@ class SocketStream:
 
 
 def is_chunked(response: requests.Response) -> bool:
-    """Without chunks, or with a head that was cut itself, an answer's end looks the same as a broken connection."""
+    """Whether an answer comes in chunks: otherwise, or with a cut head, its end looks like a broken connection."""
     return "chunked" in str(response.headers.get("Transfer-Encoding", "")).lower()
 
 

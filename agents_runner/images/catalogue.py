@@ -85,7 +85,7 @@ def find(engine: Engine) -> tuple[CachedLayer, ...]:
 
 
 def find_all(engine: Engine, leaving: frozenset[str] = frozenset()) -> tuple[CachedLayer, ...]:
-    """Like `find`, with the layers of ours that lost their tag; containers with the names `leaving` do not count."""
+    """As `find`, with those of our layers that lost their tag; containers named `leaving` do not count."""
     listed = engine.list_images({labels.IMAGE_MANAGED: "true"})
     users = _users(one for one in engine.list_containers({}) if one.name not in leaving)
     derived = _derived(listed)

@@ -25,12 +25,12 @@ class InstallFailure:
 
     @property
     def hint(self) -> str:
-        """Of the layer's build."""
+        """What to do about it, when the layer was being built."""
         return self.task_hint if self.advice else "Its last lines say why."
 
     @property
     def task_hint(self) -> str:
-        """Of the task."""
+        """What to do about it, when a task's start installs the desktop."""
         return f"The task runs without a screen; {self.advice or 'the log says more'}."
 
 
@@ -59,6 +59,7 @@ def desktop_inputs(config: DockerRunnerConfig, base: ImageInfo) -> LayerInputs:
 
 
 def proxies(variables: Mapping[str, str]) -> dict[str, str]:
+    """The variables that lead through a proxy, of those that an environment sets."""
     return {name: value for name, value in variables.items() if name.lower() in _PROXIES}
 
 

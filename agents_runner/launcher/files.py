@@ -85,6 +85,7 @@ class LauncherPlan:
 
 @functools.cache
 def program(name: str) -> bytes:
+    """The bytes of one of the shell programs that we ship."""
     return resources.files("agents_runner.launcher").joinpath(name).read_bytes()
 
 
@@ -269,4 +270,5 @@ def _seeds(plan: LauncherPlan) -> list[str]:
 
 
 def agent_argv(agent: AgentLaunch) -> tuple[str, ...]:
+    """The words that start the agent, with the prompt's path where they name its file."""
     return tuple(word.replace("{prompt_file}", PROMPT) for word in agent.argv)

@@ -28,7 +28,7 @@ def run_doctor(
     agent_logins: Iterable[tuple[str, bool, str]],
     diagnostics: DiagnosticsPort,
 ) -> tuple[Check, ...]:
-    """All checks; none raises."""
+    """Every check of the doctor's report, in its order. Never raises."""
     checks = [_python(), _engine(engine), _folders(folders), *_files(diagnostics), _git()]
     checks += [
         Check(name=f"agent {name}", ok=True if found else None, text=text) for name, found, text in agent_logins

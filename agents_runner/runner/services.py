@@ -147,7 +147,7 @@ class RunnerPort(Protocol):
         ...
 
     def detach(self, request: TaskRequest) -> Task:
-        """Like `submit`, but in a process of its own that outlives this one."""
+        """Record a task as `submit` does, and have a process of its own work on it that outlives this one."""
         ...
 
     def start_recorded(self, task_id: str) -> None:

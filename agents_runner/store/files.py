@@ -157,7 +157,7 @@ def back_up(path: Path, folder: Path, data: bytes) -> Path:
 
 
 def back_up_by(path: Path, folder: Path, write: Callable[[Path], object]) -> Path:
-    """Like `back_up`, of what `write` puts into the empty file that it is given."""
+    """Keep what `write` puts into the empty file that it is given, as `back_up` keeps bytes. Raises StoreError."""
     stamp = time.strftime("%Y%m%d-%H%M%S")
     others = (f"{path.stem[:100]}-{stamp}-{number}{path.suffix}" for number in range(1000))
     temp = None

@@ -53,7 +53,7 @@ class SettingsStore:
         return settings, tuple(Problem(path=str(path), message=note) for note in notes)
 
     def save(self, settings: Settings, base: Settings | None = None) -> None:
-        """Write the settings.
+        """Write the settings, all or nothing.
 
         Raises InvalidInput at its field, StoreError over a newer version's file and where the disk refuses.
 

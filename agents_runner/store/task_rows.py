@@ -53,6 +53,7 @@ def tasks_of(connection: sqlite3.Connection, rows: Sequence[sqlite3.Row]) -> tup
 
 
 def insert_task(connection: sqlite3.Connection, task: Task) -> None:
+    """Write a new task's row; the caller's transaction keeps or undoes it."""
     connection.execute(
         f"INSERT INTO tasks ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})",
         [sql_value(getattr(task, name)) for name in _COLUMNS],

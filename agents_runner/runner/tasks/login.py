@@ -41,7 +41,7 @@ class LoginCopies:
     _given: dict[str, bytes] = field(default_factory=dict)
 
     def read(self) -> Mapping[str, bytes]:
-        """What the agent is to be given, by its place below the home folder: as it stands now."""
+        """The login files that the agent is to be given as they stand now, by their place below the home folder."""
         paths = self.agent.login if self.agent else {}
         found = {target: self.logins.read(path) for target, path in paths.items()}
         self._given = {target: data for target, data in found.items() if data is not None}
