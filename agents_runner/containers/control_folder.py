@@ -152,6 +152,11 @@ class ControlFolders:
     local: bool
     instance: str = ""
 
+    @property
+    def tools(self) -> HostTools:
+        """The launcher's programs, for containers on this machine."""
+        return HostTools(root=self.root.parent / "tools")
+
     def sweep(self, engine: Engine, name: str) -> None:
         """Remove what is left of a container's folders and volumes, once it is gone. Raises EngineErrors."""
         begin = f"{name[:48]}-"

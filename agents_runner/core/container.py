@@ -81,6 +81,8 @@ class ContainerSpec:
     init: bool = False
     dropped_capabilities: tuple[str, ...] = ("MKNOD", "NET_RAW", "SETFCAP")
     """Rights that not even root has in the container, whatever runs there: no package needs them."""
+    only_capabilities: tuple[str, ...] | None = None
+    """Where it is not None: root has these rights alone, and no program gives more."""
     network: str = ""
     platform: str = ""
 

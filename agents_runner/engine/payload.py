@@ -46,7 +46,9 @@ def _host_config(spec: ContainerSpec, *, userns_host: bool) -> dict[str, object]
     mounts += [_memory(target, 4, 0o755) for target in spec.memory_folders]
     mounts += [_memory(target, size, 0o1777) for target, size in spec.open_memory_folders.items()]
     host: dict[str, object] = {"Mounts": mounts, "LogConfig": _LOG, "Init": spec.init}
-    if spec.dropped_capabilities:
+    if spec.only_capabilities is not None:
+        host |= {"CapDrop": ["ALL"], "CapAdd": list(spec.only_capabilities), "SecurityOpt": ["no-new-privileges"]}
+    elif spec.dropped_capabilities:
         host["CapDrop"] = list(spec.dropped_capabilities)
     if spec.scratch_folders:
         host["Tmpfs"] = {

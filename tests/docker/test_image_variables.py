@@ -122,3 +122,28 @@ def test_h1_the_container_that_mends_a_folder_starts_without_them(
     assert (workspace / "f").stat().st_uid == os.getuid()
     assert any("left in your folders" in one for one in notices(done))
     assert [path.name for path in workspace.iterdir()] == ["f"]
+
+
+def test_h1_the_container_that_mends_a_folder_runs_no_program_of_the_image(
+    make_environment: MakeEnvironment, cli: Cli, workspace: Path, mini_base: str
+) -> None:
+    """Not one of those that it needs, whatever stands under their names."""
+    ref = "agents-runner-test-variables:hostile"
+    replaced = (
+        "mkdir /o && for p in chmod find chown sh; do f=$(command -v $p) && cp -L $f /o/$p && rm $f && "
+        "printf '#!/bin/bash\\n[ ! -d /mended ] || echo $0 >>/mended/trace\\nexec /o/%s \"$@\"\\n' $p >$f && "
+        "/o/chmod 755 $f || exit 1; done"
+    )
+    docker("build", "-q", "-t", ref, "-", data=f"FROM {mini_base}\nRUN {replaced}\n".encode())
+    try:
+        assert "find: " not in docker("run", "--rm", ref, "/bin/sh", "-c", "find /o -name find")
+        name = make_environment(base_image=ref, profile="sudo")
+        agent = (
+            'cd "$AGENTS_RUNNER_WORKSPACE" && cp /bin/bash f && chown 4242 f && mkdir d && cp f d/g && chown 4242 d/g'
+        )
+        done = cli("run", name, agent, "--json")
+    finally:
+        sweep.remove_base(ref)
+    assert {(workspace / one).stat().st_uid for one in ("f", "d/g")} == {os.getuid()}
+    assert any("left in your folders" in one for one in notices(done))
+    assert sorted(path.name for path in workspace.iterdir()) == ["d", "f"]

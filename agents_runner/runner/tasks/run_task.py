@@ -137,7 +137,12 @@ class TaskRun:
             return
         workspace = str(self._clone()) if isinstance(self.config.workspace, GitWorkspace) else ""
         yield from Sweeper(
-            engine=self.tools.engine, config=self.config, cancel=self.tools.cancel, workspace=workspace, since=since
+            engine=self.tools.engine,
+            config=self.config,
+            cancel=self.tools.cancel,
+            tools=self.tools.control.tools,
+            workspace=workspace,
+            since=since,
         ).events()
 
     # -- before the container ------------------------------------------------------------------------

@@ -9,15 +9,16 @@ from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 
 from agents_runner.containers.cancellation import Cancellation
+from agents_runner.containers.tools import HostTools
 from agents_runner.core import container as labels
 from agents_runner.core.container import ContainerSpec, task_container
 from agents_runner.core.environment import FolderWorkspace
-from agents_runner.core.errors import Cancelled, Detached, EngineError
+from agents_runner.core.errors import Cancelled, Detached, EngineError, StoreError, WorkspaceError
 from agents_runner.core.events import Event, Notice
 from agents_runner.core.mounts import Mount
 from agents_runner.core.task_plan import DockerRunnerConfig
 from agents_runner.engine.port import Engine
-from agents_runner.launcher.tools import unsafe_variables
+from agents_runner.launcher.tools import TOOLS, through_loader, unsafe_variables
 from agents_runner.workspace.live_sweep import MAX_NAMES, LiveSweep, Names, NeverInterrupted, SweepReport
 
 MEND_S = 120.0
@@ -25,13 +26,16 @@ MEND_S = 120.0
 _CLOCK_S = 0.05
 """A file system's clock may be so much behind the one that we read."""
 _MENDED = "/mended"
+_RIGHTS = ("CHOWN", "DAC_OVERRIDE", "FOWNER")
+_FIND, _CHMOD, _CHOWN = (" ".join(through_loader(program)) for program in ("find", "chmod", "chown"))
 # By find itself and in each file's own folder: no name is looked up on the way, and nothing else is mounted there.
-# Only what is newer than the start; a file with more names may be an old one's, and keeps its owner.
+# Only what is newer than the start; a file with more names may be an old one's, and keeps its owner. Find insists on
+# a PATH without relative folders; nothing is looked up by it.
 _SCRIPT = f"""
-export PATH=/usr/sbin:/usr/bin:/sbin:/bin
-find -P {_MENDED} '(' -type b -o -type c ')' -newerct "@$1" -delete &&
-find -P {_MENDED} -type f -newerct "@$1" -perm /6000 -execdir chmod ug-s '{{}}' + &&
-find -P {_MENDED} -type f -newerct "@$1" -links 1 ! -uid "$2" -execdir chown -h "$2:$3" '{{}}' +
+export PATH=/nowhere
+{_FIND} -P {_MENDED} '(' -type b -o -type c ')' -newerct "@$1" -delete &&
+{_FIND} -P {_MENDED} -type f -newerct "@$1" -perm /6000 -execdir {_CHMOD} ug-s '{{}}' + &&
+{_FIND} -P {_MENDED} -type f -newerct "@$1" -links 1 ! -uid "$2" -execdir {_CHOWN} -h "$2:$3" '{{}}' +
 """
 
 
@@ -42,6 +46,7 @@ class Sweeper:
     engine: Engine
     config: DockerRunnerConfig
     cancel: Cancellation
+    tools: HostTools
     workspace: str
     """The folder on this machine that the task worked in, "" where there is none."""
     since: float
@@ -87,14 +92,17 @@ class Sweeper:
         return False
 
     def _mend(self, root: str) -> bool:
-        """A container of the base image, with this folder alone and no network, does what only root can."""
+        """A container of the base image, with this folder alone and no network, does what only root can.
+
+        Nothing of the image is run in it: our own programs are, with the three rights that they need.
+        """
         name = f"{task_container(self.config.task_id)}-mend"
-        with contextlib.suppress(EngineError):
+        with contextlib.suppress(EngineError, StoreError, WorkspaceError):
             return self._mend_with(name, root)
         return False
 
     def _mend_with(self, name: str, root: str) -> bool:
-        """Raises EngineErrors."""
+        """Raises EngineErrors, and StoreError or WorkspaceError where our programs cannot be had."""
         engine, config = self.engine, self.config
         image = engine.find_image(config.base_image)
         if image is None:
@@ -102,7 +110,7 @@ class Sweeper:
         spec = ContainerSpec(
             name=name,
             image=image.id,
-            entrypoint=("/bin/sh", "-c", _SCRIPT, "mend"),
+            entrypoint=(*through_loader("bash"), "-p", "-c", _SCRIPT, "mend"),
             command=(f"{self.since - _CLOCK_S:.3f}", str(config.uid), str(config.gid)),
             user="0:0",
             # They could name something in the very folder that is mended.
@@ -113,7 +121,11 @@ class Sweeper:
                 labels.CONTAINER_TASK: config.task_id,
                 labels.CONTAINER_INSTANCE: config.instance,
             },
-            mounts=(Mount(source=root, target=_MENDED),),
+            mounts=(
+                Mount(source=root, target=_MENDED),
+                Mount(source=str(self.tools.folder()), target=TOOLS, read_only=True),
+            ),
+            only_capabilities=_RIGHTS,
             network="none",
             platform=config.platform,
         )

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from agents_runner.containers.cancellation import Cancellation, LocalCancellation, NeverCancelled
+from agents_runner.containers.tools import HostTools
+from agents_runner.core.container import ContainerSpec
 from agents_runner.core.environment import FolderWorkspace
 from agents_runner.core.errors import Cancelled, Detached
 from agents_runner.core.events import Notice
 from agents_runner.core.task_plan import DockerRunnerConfig
-from agents_runner.engine.fake import FakeEngine
+from agents_runner.engine.fake import Console, FakeEngine
+from agents_runner.engine.payload import container_config
+from agents_runner.launcher.tools import TOOLS
 from agents_runner.runner.tasks.sweeping import Sweeper
 
 FILES = 3000
@@ -42,12 +47,15 @@ def work(tmp_path: Path) -> Path:
     return folder
 
 
-def notices_of(work: Path, cancel: Cancellation) -> list[str]:
+def notices_of(work: Path, cancel: Cancellation, engine: FakeEngine | None = None) -> list[str]:
     config = DockerRunnerConfig(
         task_id="t", environment_id="e", environment_name="E", base_image="base:1", agent=None, token="0",
         workspace=FolderWorkspace(path=str(work)), uid=0, gid=0,
     )  # fmt: skip
-    sweeper = Sweeper(engine=FakeEngine(), config=config, cancel=cancel, workspace="", since=0.0)
+    tools = HostTools(root=work.parent / "tools")
+    sweeper = Sweeper(
+        engine=engine or FakeEngine(), config=config, cancel=cancel, tools=tools, workspace="", since=0.0
+    )
     return [one.message for one in sweeper.events() if isinstance(one, Notice)]
 
 
@@ -68,3 +76,30 @@ def test_h3_one_that_comes_meanwhile_ends_it_and_that_is_said(work: Path, error:
     (notice,) = notices_of(work, cancel)
     assert "more than could be looked through" in notice
     assert cancel.questions < FILES
+
+
+def test_h3_what_mends_a_folder_runs_our_programs_with_three_rights(
+    work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of the files are another's, as far as the look can tell."""
+    specs: list[ContainerSpec] = []
+
+    def program(spec: ContainerSpec, _console: Console) -> int:
+        specs.append(spec)
+        return 0
+
+    engine = FakeEngine(program)
+    engine.add_image("base:1")
+    mine = os.getuid()
+    monkeypatch.setattr(os, "getuid", lambda: mine + 1)
+    (notice,) = notices_of(work, NeverCancelled(), engine)
+    assert "files of another owner" in notice
+    assert engine.containers == {}
+    (spec,) = specs
+    assert spec.entrypoint is not None
+    assert spec.entrypoint[0].startswith(TOOLS)
+    assert {mount.target: mount.read_only for mount in spec.mounts} == {"/mended": False, TOOLS: True}
+    host = container_config(spec)["HostConfig"]
+    assert (host["CapDrop"], host["CapAdd"]) == (["ALL"], ["CHOWN", "DAC_OVERRIDE", "FOWNER"])
+    assert host["SecurityOpt"] == ["no-new-privileges"]
+    assert host["NetworkMode"] == "none"
