@@ -123,7 +123,7 @@ def _clean_text(report: CleanReport) -> str:
     size = humanize.naturalsize(report.freed_bytes, binary=True)
     lines = []
     for left in report.leftovers:
-        why = "no container uses it" if left.kind == "network" else "an ended process left it"
+        why = "no container uses it" if left.kind in ("network", "tools") else "an ended process left it"
         lines.append(f"{would}  {left.kind} {left.name}: {why}")
     lines += [f"{would}  {tag}" for tag in report.removed]
     lines += [f"kept  {one.tag}: {one.why}" for one in report.kept]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
+import re
 import secrets
 import shutil
 import stat
@@ -17,6 +19,8 @@ from agents_runner.launcher import tools
 from agents_runner.workspace.host_programs import find_programs, libraries_of
 
 _INDEX = "index.json"
+_MADE = re.compile(r"[0-9a-f]{32}|\.[0-9a-f]{32}-[0-9a-f]{8}")
+"""The name of a set of programs, and that of one that is being written."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +36,7 @@ class HostTools:
         """
         known = self._known()
         if known is not None:
-            return known
+            return _used(known)
         files, sources = _collect()
         name = hashlib.sha256(b"".join(_line(path, data) for path, data in sorted(files.items()))).hexdigest()[:32]
         try:
@@ -43,7 +47,29 @@ class HostTools:
                 f"The launcher's tools cannot be written below {self.root}: {error.strerror}.",
                 "Check the free space and the rights of the application's folder.",
             ) from error
-        return self.root / name
+        return _used(self.root / name)
+
+    def unused(self, before: float) -> tuple[tuple[str, float], ...]:
+        """Folders that nobody asked for since `before`, and what killed processes left of making one.
+
+        Each by its name and its last use, in seconds since the epoch. The present programs' folder is none of them.
+        """
+        known = self._known()
+        found = []
+        with contextlib.suppress(OSError):
+            for one in sorted(self.root.iterdir()):
+                stamp = one.lstat()
+                made = _MADE.fullmatch(one.name) and stat.S_ISDIR(stamp.st_mode)
+                if made and one != known and stamp.st_mtime < before:
+                    found.append((one.name, stamp.st_mtime))
+        return tuple(found)
+
+    def remove(self, name: str) -> bool:
+        """Remove one of `unused`; False if it stays."""
+        if not _MADE.fullmatch(name):
+            return False
+        shutil.rmtree(self.root / name, ignore_errors=True)
+        return not (self.root / name).exists()
 
     def contents(self, platform: str) -> dict[str, bytes]:
         """The same programs for an engine elsewhere, by path. `platform` is the engine's `os/architecture`.
@@ -97,6 +123,13 @@ class HostTools:
         part = self.root / f".{_INDEX}-{secrets.token_hex(4)}"
         part.write_text(text, "utf-8")
         part.replace(self.root / _INDEX)
+
+
+def _used(folder: Path) -> Path:
+    """The folder, which says now when it was last asked for."""
+    with contextlib.suppress(OSError):
+        os.utime(folder)
+    return folder
 
 
 def _collect() -> tuple[dict[str, bytes], dict[str, list[int]]]:

@@ -5,21 +5,27 @@ from __future__ import annotations
 import logging
 import re
 import shutil
-from collections.abc import Collection, Iterable
+import time
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
 from agents_runner.containers.control_folder import CONTROL_KIND
+from agents_runner.containers.tools import HostTools
 from agents_runner.core import container as labels
 from agents_runner.core.container import ContainerState, build_container
 from agents_runner.core.errors import EngineError
 from agents_runner.engine.port import Engine
 from agents_runner.images.sharing import BuildCoordinator
 
-LeftoverKind = Literal["container", "folder", "volume", "network"]
+LeftoverKind = Literal["container", "folder", "volume", "network", "tools"]
 _CONTROL = re.compile(r"(agents-runner-(build|task)-([0-9a-f]{12,64}))-[0-9a-z-]+\Z")
 """The name of a control folder or volume: that of its container, perhaps cut, and a part of its own."""
+TOOLS_KEPT_S = 7 * 86400.0
+"""Seconds since their last use after which the launcher's programs go: another version may be about to mount them."""
+_TOOLS_MOUNTED_S = 3600.0
+"""Seconds after their last use within which a container that mounts them was made at the latest."""
 log = logging.getLogger(__name__)
 
 
@@ -88,7 +94,19 @@ def find(
         if (owners and gone.issuperset(owners)) or not (owners or _is_had(name, coordinator=coordinator, work=work)):
             container = owners[0] if owners else ""
             left.append(Leftover(kind="folder" if kind == "folder" else "volume", name=name, container=container))
-    return tuple(left)
+    return (*left, *_old_tools(run_dir, [state.created for state in containers], time.time()))
+
+
+def tools_of(run_dir: Path) -> HostTools:
+    """The launcher's programs of the installation whose control folders are in `run_dir`."""
+    return HostTools(root=run_dir.parent / "tools")
+
+
+def _old_tools(run_dir: Path, made: Collection[float], now: float) -> Iterator[Leftover]:
+    """Sets of the launcher's programs as the machine had them once; `made` is when each container was."""
+    for name, used in tools_of(run_dir).unused(now - TOOLS_KEPT_S):
+        if all(created > used + _TOOLS_MOUNTED_S for created in made):
+            yield Leftover(kind="tools", name=name)
 
 
 def unused_networks(engine: Engine, leaving: Collection[str] = ()) -> tuple[Leftover, ...]:
@@ -175,16 +193,23 @@ def _is_had(name: str, *, coordinator: BuildCoordinator, work: LiveWork) -> bool
 
 
 def _removed(engine: Engine, run_dir: Path, one: Leftover, coordinator: BuildCoordinator) -> bool:
-    if one.kind == "folder":
-        folder = run_dir / one.name
-        shutil.rmtree(folder, ignore_errors=True)
-        return not folder.exists()
-    if one.kind == "volume":
-        engine.remove_volume(one.name)
-        return True
-    if one.kind == "network":
-        engine.remove_network(one.name)
-        return True
+    match one.kind:
+        case "folder":
+            folder = run_dir / one.name
+            shutil.rmtree(folder, ignore_errors=True)
+            return not folder.exists()
+        case "tools":
+            return tools_of(run_dir).remove(one.name)
+        case "container":
+            return _container_removed(engine, one, coordinator)
+        case "volume":
+            engine.remove_volume(one.name)
+        case "network":
+            engine.remove_network(one.name)
+    return True
+
+
+def _container_removed(engine: Engine, one: Leftover, coordinator: BuildCoordinator) -> bool:
     if not one.key:
         engine.remove(one.id)
         return True

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -262,3 +264,46 @@ def test_the_network_of_all_tasks_goes_only_where_no_container_is_on_it(world: W
     assert [(one.kind, one.name) for one in found] == [("network", labels.APART_NETWORK)]
     assert leftovers.remove(engine, world.run_dir, found, coordinator=world.coordinator) == found
     assert engine.networks == {}
+
+
+DAY_S = 86400.0
+
+
+def test_old_programs_of_the_launcher_go_when_no_container_can_have_them(world: World) -> None:
+    tools = leftovers.tools_of(world.run_dir)
+    present = tools.folder()
+    assert present.stat().st_mtime > time.time() - 60, "it says when it was last asked for"
+
+    def older(name: str, days: float) -> Path:
+        folder = tools.root / name
+        folder.mkdir()
+        (folder / "bin").mkdir()
+        os.utime(folder, (time.time() - days * DAY_S,) * 2)
+        return folder
+
+    old, left = older("0" * 32, 30), older(f".{'2' * 32}-0123abcd", 30)
+    older("1" * 32, 6)
+    older("a-persons", 30)
+    os.utime(present, (0, 0))
+    assert sorted(world.names()) == [("tools", left.name), ("tools", old.name)]
+    # A container that runs since then may have it mounted; one that was made much later has not.
+    world.engine.clock = lambda: time.time() - 30 * DAY_S + 60
+    box = world.task(state="running")
+    world.work.at_work.add(TASK)
+    assert world.names() == []
+    world.engine.remove(box)
+    world.engine.clock = time.time
+    world.task(state="running")
+    assert sorted(world.remove()) == [("tools", left.name), ("tools", old.name)]
+    assert sorted(one.name for one in tools.root.iterdir()) == sorted(
+        ["1" * 32, "a-persons", "index.json", present.name]
+    )
+
+
+def test_programs_that_were_removed_are_there_again_when_they_are_asked_for(world: World) -> None:
+    tools = leftovers.tools_of(world.run_dir)
+    folder = tools.folder()
+    assert tools.remove(folder.name)
+    assert not tools.remove("../run")
+    assert tools.folder() == folder
+    assert (folder / "bin" / "bash").exists()
