@@ -98,6 +98,10 @@ def read_environment(data: Mapping[str, Any], fallback_id: str = "") -> Migrated
         _from_legacy(fields, aside, notes)
     fields["version"] = max(version, SCHEMA)
     if "profile" not in fields:
+        if fields.get("profile_from_before", True) is not True:
+            aside.keep(
+                "profile_from_before", fields["profile_from_before"]
+            )  # nobody can have chosen what is not there
         fields |= {"profile": OLD_PROFILE, "profile_from_before": True}
     _identify(fields, aside, notes, fallback_id)
     _keep_unknown_parts(fields, aside, notes)

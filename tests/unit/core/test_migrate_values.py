@@ -72,6 +72,8 @@ def same(one: object, other: object) -> bool:
 @example({"invalid_values": 5, "color": 1})
 @example({"invalid_values": {"color": 2}, "color": 1})
 @example({"version": math.inf, "id": "x"})
+@example({"version": {}, "profile_from_before": False})
+@example({"profile_from_before": "x"})
 @example({"version": "2", "name": "\ud800", "id": " "})
 def test_any_object_is_read_and_nothing_of_it_is_lost(data: dict[str, Any]) -> None:
     before = json.dumps(data)
