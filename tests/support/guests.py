@@ -98,7 +98,10 @@ class GuestEngine(DockerEngine):
 
 @dataclass(frozen=True, kw_only=True)
 class Neighbour:
-    """Things of another installation, and a person's own, that must be there unharmed when the session ends."""
+    """Things of another installation, and a person's own, that must be there unharmed when the session ends.
+
+    The other installation's task runs all that time.
+    """
 
     client: docker.DockerClient
     name: str
@@ -139,7 +142,7 @@ class Neighbour:
             mother = api.create_container(base, ["true"], name=plain)["Id"]
             changes = [f'LABEL "{name}"="{value}"' for name, value in marks.items()]
             api.commit(mother, *image.split(":"), changes="\n".join(changes))
-            api.create_container(image, ["true"], name=task, labels=own)
+            api.start(api.create_container(image, ["sleep", "infinity"], name=task, labels=own))
             api.create_volume(volume)
             api.create_volume(cache, labels={labels.VOLUME_NAME: cache, labels.VOLUME_INSTANCE: instance})
         except BaseException:
@@ -147,9 +150,14 @@ class Neighbour:
             raise
 
     def missing(self) -> list[str]:
-        """What is not there any more."""
+        """What is not there any more, or does not run as it did."""
         present = self.present()
-        return [name for _, name in self._things if name not in present]
+        gone = [name for _, name in self._things if name not in present]
+        return gone or ([] if self._runs() else [f"agents-runner-task-{self.name} has ended"])
+
+    def _runs(self) -> bool:
+        """Whether the task goes on: nobody starts one anew that has ended."""
+        return bool(self.client.containers.get(f"agents-runner-task-{self.name}").attrs["State"]["Running"])
 
     def present(self) -> list[str]:
         """What of it is there."""
