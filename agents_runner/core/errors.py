@@ -115,7 +115,7 @@ class Cancelled(AgentsRunnerError):
 
 
 class Detached(BaseException):
-    """The application ends and leaves the work as it is for the next start to take up: no failure.
+    """The application ends and leaves the work as it is for the next start to adopt: no failure.
 
     Raised where a stop would be noticed; what is to go on without us (containers, their folders) stays.
     """

@@ -41,7 +41,7 @@ class LiveWork(Protocol):
         ...
 
     def wanted_environments(self) -> frozenset[str]:
-        """Ids of the environments whose layers a task still waits for, or will when it is taken up again."""
+        """Ids of the environments whose layers a task still waits for, or will when it is resumed."""
         ...
 
 

@@ -30,7 +30,7 @@ class Owners:
             if self._held is None:
                 self._held = locks.take(self._path(pid))
                 if self._held is None:
-                    # A task without the lock would look left alone, and be taken up a second time.
+                    # A task without the lock would look left alone, and be adopted a second time.
                     raise StoreError(f"{self._path(pid)} is locked by another process.", "Start the program again.")
         return pid
 

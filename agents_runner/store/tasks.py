@@ -308,7 +308,7 @@ class TaskRecord:
         return done
 
     def _mark_container(self) -> None:
-        """What comes from now on is the container's: who takes the task up knows what is there of it."""
+        """What comes from now on is the container's: who resumes the task knows what is there of it."""
         self._log.flush()
         if self._container_from is None:
             self._container_from = self._log.end

@@ -58,7 +58,7 @@ class MainWindow(QMainWindow):
         self.jobs = Jobs(self, f"The details are in {services.diagnostics.log_file}.")
         self.analyzer = Analyzer(self)
         self.engine_watch = EngineWatch(services.system.engine_info, self.jobs, self)
-        self._taken_up = False
+        self._looked_for_orphans = False
         """Tasks of an application that was killed were looked for."""
         self._live = LiveTasks()
         self._closing = False
@@ -323,8 +323,8 @@ class MainWindow(QMainWindow):
         was_away = bool(self.engine_banner.text())
         self.engine_banner.show_text("")
         self._sidebar.show_engine(f"Engine {info.version}", "good")
-        if not self._taken_up:
-            self._taken_up = True
+        if not self._looked_for_orphans:
+            self._looked_for_orphans = True
             self.jobs.run(lambda: self._services.runner.adopt_orphans(here=True), self._adopted)
         if was_away:
             self.environments.refresh_plan()

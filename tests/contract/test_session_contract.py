@@ -352,7 +352,7 @@ def test_a_limit_that_is_over_is_told(floor: Floor) -> None:
     assert floor.left() == []
 
 
-# -- left alone, and taken up again ------------------------------------------------------------------
+# -- left alone, and resumed -------------------------------------------------------------------------
 
 
 def followed(session: Session, leaves: Leaves, line: str) -> None:
@@ -408,7 +408,7 @@ def test_f3_a_token_that_was_lost_before_the_start_is_sent_once_more(
     assert state.exit_code == 0
 
 
-def test_f3_so_it_is_by_who_takes_up_a_container_that_never_had_one(
+def test_f3_so_it_is_by_who_resumes_a_container_that_never_had_one(
     floor: Floor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("agents_runner.containers.session.TOKEN_AGAIN_S", 0.5)
@@ -513,7 +513,7 @@ def test_f5_without_the_value_it_is_said_what_it_waits_for(floor: Floor, monkeyp
     assert caught.value.hint
 
 
-def test_f17_a_limit_holds_for_one_that_is_taken_up_while_it_never_pauses(
+def test_f17_a_limit_holds_for_one_that_is_resumed_while_it_never_pauses(
     floor: Floor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A flood has no pause that says that all of the past was read."""

@@ -1,4 +1,4 @@
-"""The application is killed at every moment of a task: the next start takes up what is left of it."""
+"""The application is killed at every moment of a task: the next start adopts what is left of it."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def killed_when(cli: Cli, name: str, prompt: str, sign: Callable[[str], bool]) -
 
 
 def newest(cli: Cli) -> dict[str, Any]:
-    """Read from the disk, so that nothing is taken up by looking."""
+    """Read from the disk, so that nothing is adopted by looking."""
     with contextlib.closing(sqlite3.connect(next(cli.home.rglob(DATABASE)))) as connection:
         connection.row_factory = sqlite3.Row
         return dict(connection.execute("SELECT * FROM tasks ORDER BY created DESC LIMIT 1").fetchone())
@@ -85,7 +85,7 @@ def check_lines(cli: Cli, task_id: str, lines: int) -> None:
         assert numbers(log, word) == list(range(1, lines + 1)), word
 
 
-def test_f5_killed_while_the_agent_runs_and_taken_up_while_it_still_does(
+def test_f5_killed_while_the_agent_runs_and_resumed_while_it_still_does(
     engine: DockerEngine, make_environment: MakeEnvironment, cli: Cli, workspace: Path
 ) -> None:
     name = make_environment(run_preflight_script="echo prepared")
@@ -157,7 +157,7 @@ def test_f5_killed_before_anything_was_made(make_environment: MakeEnvironment, c
     assert task["error"]
 
 
-def test_f5_a_task_taken_up_can_be_stopped(engine: DockerEngine, make_environment: MakeEnvironment, cli: Cli) -> None:
+def test_f5_a_resumed_task_can_be_stopped(engine: DockerEngine, make_environment: MakeEnvironment, cli: Cli) -> None:
     name = make_environment()
     task_id = killed_when(cli, name, "echo running; sleep 300", lambda line: line == "running\n")
     assert cli("tasks", "show", task_id, "--json").json["state"] == "running"

@@ -156,7 +156,7 @@ def test_m1_the_limit_stays_until_the_build_has_ended_and_is_not_heard_of(
     assert cli("run", name, "echo on", "--json").log == ["words", "on"]
 
 
-def test_m1_a_finished_build_of_a_killed_application_is_taken_up_at_the_next_start(
+def test_m1_a_finished_build_of_a_killed_application_is_adopted_at_the_next_start(
     engine: DockerEngine, make_environment: MakeEnvironment, cli: Cli
 ) -> None:
     """Its minutes are not thrown away: the layer is there without a second build."""

@@ -191,7 +191,7 @@ def test_h3_a_task_whose_container_is_killed_from_outside_is_looked_after_as_wel
     long_task.is_put_right()
 
 
-def test_h3_a_task_that_another_process_takes_up_is_looked_after_as_well(long_task: LongTask) -> None:
+def test_h3_a_task_that_another_process_resumes_is_looked_after_as_well(long_task: LongTask) -> None:
     """Its application is killed, its container ends while nobody is there."""
     home = f"AGENTS_RUNNER_HOME={long_task.cli.home}".encode()
     for path in Path("/proc").glob("[0-9]*/environ"):

@@ -1,4 +1,4 @@
-"""The window is closed with tasks at work: they go on or stop as chosen, and the next window takes them up."""
+"""The window is closed with tasks at work: they go on or stop as chosen, and the next window adopts them."""
 
 from __future__ import annotations
 

@@ -274,7 +274,7 @@ def killed_before_sending(ring: Cli, environment: str, prompt: str) -> None:
 def test_s1_a_container_whose_application_died_before_it_sent_them_waits(
     make_environment: MakeEnvironment, ring: Cli, engine: object, mini_base: str, client: docker.DockerClient
 ) -> None:
-    """For an application that takes it up: nothing of the stage has begun, and no value is there."""
+    """For an application that resumes it: nothing of the stage has begun, and no value is there."""
     environment = make_environment(run_as=ring)
     ring("env", "secret", "set", environment, "TOKEN", input="value-of-the-token")
     killed_before_sending(ring, environment, "echo never")
@@ -454,7 +454,7 @@ def test_s1_files_belong_to_the_user_of_the_stage(
     assert done.code != 0, "the folder is root's: nobody else puts files there"
 
 
-def test_s2_a_task_that_is_taken_up_after_a_crash_is_masked_as_before(
+def test_s2_a_task_that_is_resumed_after_a_crash_is_masked_as_before(
     ring: Cli, make_environment: MakeEnvironment, workspace: Path, tmp_path: Path
 ) -> None:
     environment = make_environment(run_as=ring)

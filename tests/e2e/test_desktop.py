@@ -12,6 +12,7 @@ import sqlite3
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -323,7 +324,7 @@ def test_after_a_kill_the_same_address_opens_again(desk: Desk, browser: Browser,
             page.wait_for_state("Connected")
             os.kill(owner_of(task), signal.SIGKILL)
             page.wait_for_state("Trying again")
-            # Any look at the tasks takes them up; the page finds its way back by itself.
+            # Any look at the tasks adopts them; the page finds its way back by itself.
             until(lambda: task.desktop().code == 0, what="the proxy")
             assert task.url() == url
             page.wait_for_state("Connected")
@@ -433,8 +434,11 @@ def test_s4_foreign_hosts_and_origins_are_refused(watched: RunningTask) -> None:
     assert answer(port, "/check", Authorization=f"Bearer {token}x") == 403
     assert refusal(url, token, Origin="http://desktop.example") == 403
     assert greeting(url, token, Origin=f"http://127.0.0.1:{port}") == RFB
-    for path in ("/novnc/../keys.py", "/novnc/%2e%2e/keys.py", "/page.html", "/../keys.py", "/novnc/core"):
-        assert answer(port, path) == 404
+    beside = "access_tokens.py"
+    assert resources.files("agents_runner.desktop").joinpath(beside).is_file()
+    up = ("/..", "/%2e%2e", "/novnc/../..", "/novnc/%2e%2e/%2e%2e")
+    for path in (*(f"{way}/{beside}" for way in up), "/novnc/../page.js", "/page.html", "/novnc/core"):
+        assert answer(port, path) == 404, path
 
 
 OUR_FILES = "cat /run/agents-runner/in/plan.sh /tmp/agents-runner-desktop/*.log"

@@ -25,7 +25,7 @@ IMAGES = {"root": "", "tool": "tool", "4321": "4321"}
 """The image's user in the table to what its configuration says: root, one with a name, a number without a name."""
 PERSON = ("plain", "root")
 BASES = ("mini", "Debian", "Arch")
-"""Families of base images: the tests' own small one, and those with real packages of apt and pacman."""
+"""Families of base images: the tests' own small one, and those with a real apt and a real pacman."""
 TRIED = tuple(privilege_probe.TRIED)
 
 _COLUMNS = ("base", "stage", "profile", "image", "person", "uid", "CapEff", "CapPrm", "CapBnd", "CapInh", "CapAmb",
@@ -215,7 +215,8 @@ root's and a `sudo`. `scripts/privileges_table.py` writes this page, and the tes
 promised in [security.md](security.md) (`tests/docker/test_privileges_table.py`,
 `tests/e2e/test_privileges_of_families.py`).
 
-- *Base*: the family of the base image; `mini` is the tests' own, a shell and the core utilities.
+- *Base*: the family of the base image; `mini` is the tests' own, a shell and the core utilities. *Arch* is one
+  with the real pacman on the userland of Debian; the distribution's own could not be had.
 - *Image*: the image's own user; `tool` has a line in `/etc/passwd`, `4321` has none.
 - *Person*: who runs the application; on a rootless engine that is `root`.
 - Capabilities are the kernel's numbers: `{CONTAINER:x}` is all that a container has, `{SCRIPT:x}` the same without

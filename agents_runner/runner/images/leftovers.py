@@ -13,7 +13,7 @@ from agents_runner.engine.port import EngineFactory
 from agents_runner.images import leftovers
 from agents_runner.images.leftovers import Leftover, LiveWork
 from agents_runner.images.sharing import BuildCoordinator
-from agents_runner.runner.tasks.orphans import LEFT
+from agents_runner.runner.tasks.orphans import DETACHED
 from agents_runner.runner.tasks.records import OwnersPort
 
 
@@ -44,7 +44,7 @@ class RecordedWork:
         return frozenset(
             task.environment_id
             for task in self.tasks.unfinished()
-            if self._is_had(task) or self.tasks.kept(task.id, LEFT) is not None
+            if self._is_had(task) or self.tasks.kept(task.id, DETACHED) is not None
         )
 
     def _is_had(self, task: Task) -> bool:

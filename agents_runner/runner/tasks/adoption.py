@@ -1,4 +1,4 @@
-"""Taking up a task whose application died: the whole output is read once more, what is recorded left out."""
+"""Resuming a task whose application died: the whole output is read once more, what is recorded left out."""
 
 from __future__ import annotations
 

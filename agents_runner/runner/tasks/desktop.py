@@ -119,7 +119,7 @@ class DesktopService:
         if not answers(tokens.port):
             raise NoDesktop(
                 f"The desktop of task {task.id} cannot be reached: the application that runs it does not answer.",
-                "It can be reached again once the application has taken the task up.",
+                "It can be reached again once the application has resumed the task.",
             )
         return DesktopAddress(
             task=task.id, url=tokens.address("view" if view_only else "control"), view_only=view_only

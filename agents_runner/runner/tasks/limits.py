@@ -13,7 +13,7 @@ LIMIT_EXIT = 124
 
 
 class Limits:
-    """Made when the container starts, or `age_s` seconds later by who takes it up again; by the monotonic clock."""
+    """Made when the container starts, or `age_s` seconds later by who resumes it; by the monotonic clock."""
 
     def __init__(self, config: DockerRunnerConfig, *, age_s: float = 0.0) -> None:
         self._config = config

@@ -21,7 +21,7 @@ from agents_runner.runner.tasks.stories import TaskStories
 DETACH_PATIENCE_S = 60.0
 """How long a detached task may wait for its own process to begin, in seconds."""
 HAND_OVER_S = 15.0
-LEFT = "left"
+DETACHED = "left"
 """File of a task that the application left when it was closed: one that had no container yet begins anew."""
 _BEFORE_A_CONTAINER = (TaskState.QUEUED, TaskState.PREPARING, TaskState.BUILDING)
 log = logging.getLogger(__name__)
@@ -105,7 +105,7 @@ class Orphans:
             self.stories.end_as_kept(result)
         elif state is None or state.status == "created" or self.records.container_lines(task.id) is None:
             self.engine().remove(name)
-            if self.records.kept(task.id, LEFT) is not None and _never_ran(task, state):
+            if self.records.kept(task.id, DETACHED) is not None and _never_ran(task, state):
                 self._anew(task.id, work, apart)
             else:
                 self.stories.end(task.id, failed(task.id, application_ended(task)))

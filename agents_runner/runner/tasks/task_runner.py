@@ -17,7 +17,7 @@ from agents_runner.engine.port import EngineFactory
 from agents_runner.runner.services import ActiveTasks, Listener, TaskRequest
 from agents_runner.runner.tasks.cancellation import TaskCancellation
 from agents_runner.runner.tasks.intake import TaskIntake
-from agents_runner.runner.tasks.orphans import LEFT, ApartPort, Orphans
+from agents_runner.runner.tasks.orphans import DETACHED, ApartPort, Orphans
 from agents_runner.runner.tasks.pipeline import TaskPipeline
 from agents_runner.runner.tasks.records import OwnersPort, TaskRecords
 from agents_runner.runner.tasks.stories import TaskStories
@@ -110,7 +110,7 @@ class TaskRunner:
             # A record that cannot be written costs a task that has no container yet, not the application's end.
             with contextlib.suppress(StoreError):
                 self.records.own(task_id, self.owners.hold())
-                self.records.keep(task_id, LEFT, b"")
+                self.records.keep(task_id, DETACHED, b"")
             cancel.detach()
         self._workers.close(timeout)
         self.stories.close()
@@ -154,7 +154,7 @@ class TaskRunner:
             if cancel.detached:
                 return
             self.records.own(task_id, self.owners.hold())
-            self.records.forget(task_id, LEFT)
+            self.records.forget(task_id, DETACHED)
             if self._quits:
                 self.orphans.end(self.records.get(task_id), self._grace_s())
                 return

@@ -94,7 +94,7 @@ def test_low_without_a_token_nothing_is_run(proxy: DesktopProxy, engine: FakeEng
         connect(f"ws://127.0.0.1:{proxy.tokens.port}/vnc", compression=None).close()
     assert not {"run_in", "connect_in", "get_file"} & set(engine.calls)
     for path in (
-        "/novnc/../proxy.py",
+        "/novnc/../../proxy.py",
         "/novnc/core/../../page.js",
         "/novnc/core",
         "/novnc//core/rfb.js",

@@ -132,7 +132,14 @@ def test_the_page_and_novnc_are_served_with_a_policy(proxy: DesktopProxy) -> Non
     assert page.headers["Referrer-Policy"] == "no-referrer"
     script = ask(proxy, "/novnc/core/rfb.js?123")
     assert (script.status, script.headers["Content-Type"]) == (200, "text/javascript; charset=utf-8")
-    for path in ("/novnc/core/link.js", "/novnc/../proxy.py", "/access_tokens.py", "/novnc/", "/page.html"):
+    for path in (
+        "/novnc/core/link.js",
+        "/novnc/../../proxy.py",
+        "/../proxy.py",
+        "/access_tokens.py",
+        "/novnc/",
+        "/page.html",
+    ):
         assert ask(proxy, path).status == 404
 
 

@@ -186,7 +186,7 @@ def test_frames_in_any_chunking(frames: list[tuple[int, bytes]], cuts: list[int]
         assert found[name] == b"".join(payload for one, payload in frames if one == kind)
 
 
-def test_a_pump_hands_over_items_errors_and_the_end() -> None:
+def test_a_stream_with_ticks_hands_over_items_errors_and_the_end() -> None:
     assert [item for item in with_ticks([1, 2, 3], lambda: None) if item is not None] == [1, 2, 3]
 
     def failing() -> object:
@@ -197,7 +197,7 @@ def test_a_pump_hands_over_items_errors_and_the_end() -> None:
         list(with_ticks(failing(), lambda: None))  # type: ignore[arg-type]
 
 
-def test_a_pump_that_is_left_is_closed() -> None:
+def test_a_stream_with_ticks_that_is_left_is_closed() -> None:
     closed: list[bool] = []
     items = with_ticks(iter(range(10**9)), lambda: closed.append(True))
     next(items)

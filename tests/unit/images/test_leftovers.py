@@ -177,7 +177,7 @@ def test_m1_a_container_of_the_same_name_that_was_made_meanwhile_stays(world: Wo
 
 
 def test_m1_a_build_that_a_task_may_come_back_to_stays(world: World) -> None:
-    """Of a task that waits, or that was left on purpose: the next start takes it up."""
+    """Of a task that waits, or that was left on purpose: the next start adopts it."""
     box = world.build(state="running")
     world.folder(box)
     world.work.wanted = {"e"}

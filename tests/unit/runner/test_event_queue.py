@@ -13,20 +13,20 @@ def line(number: int) -> LogLine:
 
 
 def test_a_flood_waits_for_its_reader_and_nothing_is_lost() -> None:
-    inbox = BoundedQueue[LogLine](limit=10, patience_s=60)
+    queue = BoundedQueue[LogLine](limit=10, patience_s=60)
     ahead = 0
     put = 0
 
     def flood() -> None:
         nonlocal put
         for number in range(1000):
-            inbox.put([line(number)])
+            queue.put([line(number)])
             put = number + 1
 
     writer = threading.Thread(target=flood)
     writer.start()
     for number in range(1000):
-        assert inbox.get() == line(number)
+        assert queue.get() == line(number)
         ahead = max(ahead, put - number)
     writer.join(10)
     assert not writer.is_alive()
@@ -34,17 +34,17 @@ def test_a_flood_waits_for_its_reader_and_nothing_is_lost() -> None:
 
 
 def test_a_reader_that_stands_still_does_not_hold_the_task() -> None:
-    inbox = BoundedQueue[LogLine](limit=2, patience_s=0.01)
+    queue = BoundedQueue[LogLine](limit=2, patience_s=0.01)
     for number in range(100):
-        inbox.put([line(number)])
-    assert [inbox.get() for _ in range(100)] == [line(number) for number in range(100)]
+        queue.put([line(number)])
+    assert [queue.get() for _ in range(100)] == [line(number) for number in range(100)]
 
 
 def test_closing_frees_whoever_waits() -> None:
-    inbox = BoundedQueue[LogLine](limit=1, patience_s=60)
-    inbox.put([line(0)])
-    writer = threading.Thread(target=inbox.put, args=([line(1)],))
+    queue = BoundedQueue[LogLine](limit=1, patience_s=60)
+    queue.put([line(0)])
+    writer = threading.Thread(target=queue.put, args=([line(1)],))
     writer.start()
-    inbox.close()
+    queue.close()
     writer.join(10)
     assert not writer.is_alive()

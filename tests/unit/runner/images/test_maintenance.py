@@ -268,7 +268,7 @@ def test_m1_a_command_looks_once_and_not_before_its_agent_runs(world: World) -> 
     assert world.leftovers.looks == 1
 
 
-def test_m1_a_left_build_whose_layer_is_missing_is_taken_up_with_its_folder(world: World) -> None:
+def test_m1_a_left_build_whose_layer_is_missing_is_adopted_with_its_folder(world: World) -> None:
     world.images.hit = False
     world.images.key = "k"
     there = [left("box", key="k", usable=True, age_s=60), left("box-1", kind="folder")]

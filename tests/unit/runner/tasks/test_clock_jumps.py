@@ -1,4 +1,4 @@
-"""A task that is taken up while the clocks of this machine and of the engine are hours apart."""
+"""A task that is resumed while the clocks of this machine and of the engine are hours apart."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ TICKS = 20
 NOBODY_KNOWS = RecordedProgress(lines={}, begun=frozenset(), finished=frozenset(), notices=frozenset())
 
 
-def taken_up(folder: Path, *, engine_s: float, later_s: float) -> list[Event]:
-    """What comes of a task whose container was started at `engine_s` by the engine's clock, and is taken up later.
+def resumed(folder: Path, *, engine_s: float, later_s: float) -> list[Event]:
+    """What comes of a task whose container was started at `engine_s` by the engine's clock, and is resumed later.
 
     The container says one line, waits until the limits were looked at again and again, and ends by itself.
     """
@@ -56,7 +56,7 @@ def result(events: list[Event]) -> TaskResult:
 
 def test_f17_a_limit_goes_on_by_the_engines_clock_however_wrong_ours_is(tmp_path: Path) -> None:
     """The engine's clock is a quarter of a century behind ours: by ours the limit would be over."""
-    events = taken_up(tmp_path, engine_s=1e9, later_s=60)
+    events = resumed(tmp_path, engine_s=1e9, later_s=60)
     assert result(events).state is TaskState.SUCCEEDED, result(events)
     assert "here" in [event.line for event in events if isinstance(event, LogLine)]
     assert all(event.seconds >= 0 for event in events if isinstance(event, PhaseFinished))
@@ -64,13 +64,13 @@ def test_f17_a_limit_goes_on_by_the_engines_clock_however_wrong_ours_is(tmp_path
 
 def test_f17_what_ran_while_nobody_looked_counts_for_the_limit(tmp_path: Path) -> None:
     """The engine's clock is ahead of ours: by ours the task would have all its time again."""
-    done = result(taken_up(tmp_path, engine_s=4e9, later_s=LIMIT_S + 1))
+    done = result(resumed(tmp_path, engine_s=4e9, later_s=LIMIT_S + 1))
     assert done.state is TaskState.FAILED
     assert done.exit_code == 124
     assert done.error == f"The task took longer than its limit of {LIMIT_S} s."
 
 
 def test_f17_an_engines_clock_that_was_set_back_takes_no_time_away(tmp_path: Path) -> None:
-    events = taken_up(tmp_path, engine_s=1e9, later_s=-3600)
+    events = resumed(tmp_path, engine_s=1e9, later_s=-3600)
     assert result(events).state is TaskState.SUCCEEDED, result(events)
     assert all(event.seconds >= 0 for event in events if isinstance(event, PhaseFinished))

@@ -135,7 +135,7 @@ def test_h2_a_task_that_the_disk_refuses_from_the_start_ends_with_that_sentence(
     world.runner.start(task.id)
     _, result = world.until_result(task.id)
     assert (result.state, result.error) == (TaskState.FAILED, "The disk is full.")
-    assert world.engine.containers == {}, "nothing began that nobody could take up"
+    assert world.engine.containers == {}, "nothing began that nobody could adopt"
 
 
 def test_h2_a_task_stops_though_the_disk_is_full(world: World) -> None:

@@ -11,7 +11,7 @@ import pytest
 from agents_runner.core.container import task_container
 from agents_runner.core.events import TaskState
 from agents_runner.engine.fake import Console
-from agents_runner.runner.tasks.orphans import DETACH_PATIENCE_S, LEFT
+from agents_runner.runner.tasks.orphans import DETACH_PATIENCE_S, DETACHED
 from tests.support.task_world import TaskWorld
 from tests.support.waiting import until
 
@@ -103,7 +103,7 @@ def test_one_without_a_container_begins_anew_only_if_it_was_let_go_of_on_purpose
     task, apart = world.prepare(), Apart(world)
     world.records.own(task, DEAD)
     if left:
-        world.records.keep(task, LEFT, b"")
+        world.records.keep(task, DETACHED, b"")
     assert world.runner.adopt_orphans(apart) == (task,)
     assert apart.tasks == ([task] if left else [])
     found = world.records.get(task)

@@ -40,7 +40,7 @@ def test_each_ends_where_it_says_also_for_who_goes_on_with_the_log(
     monkeypatch.setattr(log_limit, "MB", 300)
     monkeypatch.setattr(log_limit, "LAST_LINES", 3)
     seen: list[Event] = []
-    for _ in ("the one that began it", "the one that took it up"):
+    for _ in ("the one that began it", "the one that resumed it"):
         record = records.record(TASK.id)
         events = limited(redacted(told(20), [SECRET]), 1, already=records.log_bytes(TASK.id))
         seen += recorded(events, record)

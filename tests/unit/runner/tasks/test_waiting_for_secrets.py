@@ -72,7 +72,7 @@ class World:
                 return 137
         return 0
 
-    def taken_up(self, *, known: RecordedProgress = NOBODY_KNOWS, value: str = VALUE) -> list[Event]:
+    def resumed(self, *, known: RecordedProgress = NOBODY_KNOWS, value: str = VALUE) -> list[Event]:
         config = CONFIG.model_copy(update={"secrets": (GRANT,), "task_timeout_s": LIMIT_S})
         tools = plain_tools(self.engine, self.folder, secrets=SecretValues({"TOKEN": value} if value else {}))
         events = list(resume_task(config, tools, known))
@@ -91,7 +91,7 @@ def result(events: list[Event]) -> TaskResult:
 
 
 def test_f5_the_next_application_answers_and_the_wait_counts_for_nothing(world: World) -> None:
-    events = world.taken_up()
+    events = world.resumed()
     assert result(events).state is TaskState.SUCCEEDED, result(events)
     assert world.sent == [f"=TOKEN\n|{VALUE}\n.\n".encode()]
     told = [event.message for event in events if isinstance(event, Notice)]
@@ -103,12 +103,12 @@ def test_f5_the_next_application_answers_and_the_wait_counts_for_nothing(world: 
     assert TaskState.RUNNING in [event.state for event in events if isinstance(event, StateChanged)]
 
 
-def test_f5_the_wait_is_told_once_however_often_it_is_taken_up(world: World) -> None:
+def test_f5_the_wait_is_told_once_however_often_it_is_resumed(world: World) -> None:
     said = "The task waited for the application to send its secrets; it goes on now."
     known = RecordedProgress(
         lines={}, begun=frozenset({Phase.RUN}), finished=frozenset({Phase.RUN}), notices=frozenset({said})
     )
-    assert [event for event in world.taken_up(known=known) if isinstance(event, Notice)] == []
+    assert [event for event in world.resumed(known=known) if isinstance(event, Notice)] == []
 
 
 def test_f5_what_ran_before_the_wait_counts_for_the_limit(world: World) -> None:
@@ -116,13 +116,13 @@ def test_f5_what_ran_before_the_wait_counts_for_the_limit(world: World) -> None:
     world.agent_takes_s = 0
     # It ran for 30 s and then waited; by the clock that is handed on, all but the last second of its limit is over.
     world.engine.clock = lambda: world.now + LIMIT_S - 30 - 1
-    done = result(world.taken_up())
+    done = result(world.resumed())
     assert (done.state, done.exit_code) == (TaskState.FAILED, 124)
     assert done.error == f"The task took longer than its limit of {LIMIT_S} s."
 
 
 def test_f5_a_locked_keyring_is_named(world: World) -> None:
-    done = result(world.taken_up(value=""))
+    done = result(world.resumed(value=""))
     assert done.state is TaskState.FAILED
     assert done.error == "The container waits for a secret that cannot be read: TOKEN."
     assert done.hint
@@ -135,6 +135,6 @@ def test_f17_one_that_ended_in_time_while_nobody_looked_has_not_run_into_its_lim
     world.engine.send(container, b"=TOKEN\n|x\n.\n")
     world.engine.wait(container, 30)
     world.now += 100 * LIMIT_S
-    events = world.taken_up()
+    events = world.resumed()
     assert result(events).state is TaskState.SUCCEEDED, result(events)
     assert [event for event in events if isinstance(event, Notice)] == []
