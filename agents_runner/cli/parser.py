@@ -41,7 +41,9 @@ def build_parser() -> Parser:
     _window(commands)
     _demo(commands)
     _command(
-        commands.add_parser("doctor", help="check the engine, the agents and the application's folders"),
+        commands.add_parser(
+            "doctor", help="check the engine, the folders and files of the application, git, the agents' logins"
+        ),
         "image_commands.doctor",
     )
     _env(commands)
@@ -61,7 +63,10 @@ def build_parser() -> Parser:
     _preflight(commands)
     _bench(commands)
     _command(commands.add_parser("images", help="the application's own images"), "image_commands.images")
-    clean = _command(commands.add_parser("clean", help="remove cached images"), "image_commands.clean")
+    clean = _command(
+        commands.add_parser("clean", help="remove cached images, and what nothing uses any more"),
+        "image_commands.clean",
+    )
     clean.add_argument("--dry-run", action="store_true", help="only say what would go")
     clean.add_argument("--unused", action="store_true", help="only those that no environment needs as it stands")
     clean.add_argument(

@@ -1,4 +1,7 @@
-"""One container from its making to its end: the only place that creates, starts, follows and removes one of ours."""
+"""One container of a build or a task, from its making to its end: nothing else creates and starts those.
+
+One that was left behind is removed also by whoever finds it: `found`, `runner.tasks.orphans`, `images.leftovers`.
+"""
 
 from __future__ import annotations
 

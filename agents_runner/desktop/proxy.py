@@ -41,7 +41,7 @@ MAX_VIEWERS = 16
 _PAGE = {"/": "page.html", "/page.js": "page.js", "/page.css": "page.css"}
 _TYPES = {"html": "text/html", "js": "text/javascript", "css": "text/css", "json": "application/json"}
 MAX_CONNECTIONS = 64
-"""Of one proxy, viewers and requests together; a browser opens six at once."""
+"""How many connections one proxy takes, viewers and requests together; a browser opens six at once."""
 # What websockets would log holds request lines and headers; nobody is to read those.
 _SILENT = logging.getLogger("agents_runner.desktop.silent")
 _SILENT.disabled = True

@@ -71,7 +71,7 @@ class WindowPlace:
             time.sleep(_STEP_S)
 
     def _forget_old(self) -> None:
-        """Of processes that were killed while they asked."""
+        """Takes away the requests of processes that were killed while they asked."""
         for _ in self.requests():
             pass
 

@@ -1,4 +1,4 @@
-"""How an environment looks in the list: its dot and name, the base image below, a badge if it is cached."""
+"""How an environment looks in the list: its dot and name, the base image below, badges for a cache and for Sudo."""
 
 from __future__ import annotations
 

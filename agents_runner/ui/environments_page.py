@@ -41,8 +41,9 @@ class EnvironmentsPage(QWidget):
     run_wanted = Signal(str)
     changed = Signal(object)
     test_requested = Signal(str, bool)
-    test_all_requested = Signal()
     """An environment's id, and whether to test it fresh: without any cached image."""
+    test_all_requested = Signal()
+    """Every environment that has scripts is to be tested."""
 
     def __init__(self, services: Services, jobs: Jobs, analyzer: Analyzer) -> None:
         super().__init__()

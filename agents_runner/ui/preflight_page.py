@@ -61,8 +61,9 @@ class PreflightPage(QWidget):
     """`state` tells the form's values now; the editors are the form's own, and only Apply changes their texts."""
 
     test_wanted = Signal(bool)
-    test_all_wanted = Signal()
     """True: fresh, without any cached image."""
+    test_all_wanted = Signal()
+    """Every environment that has scripts is to be tested."""
 
     def __init__(
         self,

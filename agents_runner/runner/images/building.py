@@ -67,7 +67,7 @@ class ImageBuilder:
         yield from self._built(engine, config, plan_image(config, base), values, force=force)
 
     def _values(self, config: DockerRunnerConfig) -> SecretValues:
-        """Of the secrets that a build may see."""
+        """The values of the secrets that a build may see."""
         grants = (grant for grant in config.secrets if grant.seen_by("build"))
         return self.secrets.values_of(config.environment_id, grants)
 

@@ -135,7 +135,7 @@ def problems_of(environment: Environment, host: Host) -> tuple[FieldProblem, ...
 
 
 def _checks_of(host: Host) -> tuple[Check, ...]:
-    """Those that look at this machine."""
+    """The checks that look at this machine."""
     return partial(_workspace, host=host), partial(_mounts, host=host), partial(_check_inputs, host=host)
 
 
