@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
 from typing import Protocol
 
 from agents_runner.core.errors import Cancelled
@@ -24,6 +25,17 @@ class NeverCancelled:
 
     def check(self) -> None:
         return
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlreadyCancelled:
+    """A `Cancellation` of what was asked to stop before it begins; whoever asked waits so many seconds more."""
+
+    grace_s: float
+
+    def check(self) -> None:
+        """See `Cancellation`; always raises Cancelled."""
+        raise Cancelled(grace_s=self.grace_s)
 
 
 class LocalCancellation:

@@ -17,7 +17,7 @@ from agents_runner.launcher.protocol import OutputParser
 
 @dataclass(kw_only=True)
 class PlainContainer:
-    """A context manager: inside it the container is there, after it the container is gone, whatever happened.
+    """A context manager: inside it the container is there, after it the container is gone, unless `keep` was called.
 
     It gets no file, no token and no secret of ours, and no mount but those that `spec` names. Entering raises
     NameInUse, ImageMissing and other EngineErrors, with nothing left behind.
@@ -26,6 +26,7 @@ class PlainContainer:
     engine: Engine
     spec: ContainerSpec
     container: str = ""
+    _kept: bool = False
 
     def __enter__(self) -> Self:
         self.container = self.engine.create(self.spec)
@@ -34,12 +35,17 @@ class PlainContainer:
     def __exit__(
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
-        self.engine.remove(self.container)
+        if not self._kept:
+            self.engine.remove(self.container)
+
+    def keep(self) -> None:
+        """Leave the container behind: it goes on to its own end, and the clean-up removes it after that."""
+        self._kept = True
 
     def run(self, cancel: Cancellation, deadline: float | None) -> Generator[LogLine, None, ContainerState]:
         """Start it; its lines to its end, then its state. `deadline` by the monotonic clock, None for no limit.
 
-        Raises Cancelled, Detached, LimitReached and EngineErrors; it is removed all the same.
+        Raises Cancelled, Detached, LimitReached and EngineErrors; what becomes of it does not depend on that.
         """
         stream = self.engine.attach(self.container)
         self.engine.start(self.container)

@@ -65,7 +65,12 @@ class TaskRunnerFactory:
             desktops=self.desktop,
         )
         orphans = Orphans(
-            engine=self.engine, records=tasks, owners=self.owners, stories=stories, workspaces=paths.workspaces
+            engine=self.engine,
+            records=tasks,
+            owners=self.owners,
+            stories=stories,
+            workspaces=paths.workspaces,
+            run_dir=paths.run,
         )
         return TaskRunner(
             engine=self.engine,

@@ -16,6 +16,7 @@ from agents_runner.runner.tasks.limits import Limits
 from agents_runner.runner.tasks.phases import PhaseClock
 from agents_runner.runner.tasks.redacting import redacted
 from agents_runner.runner.tasks.run_task import TaskRun
+from agents_runner.runner.tasks.sweeping import look_after
 from agents_runner.runner.tasks.task_job import adopted_job
 from agents_runner.runner.tasks.tools import Tools
 
@@ -28,6 +29,8 @@ class RecordedProgress:
     begun: frozenset[Phase]
     finished: frozenset[Phase]
     notices: frozenset[str]
+    started: float | None = None
+    """When it was begun, in seconds since the epoch; None for one that was not."""
 
 
 def recorded_progress(task: Task, lines: Mapping[str, int]) -> RecordedProgress:
@@ -37,13 +40,15 @@ def recorded_progress(task: Task, lines: Mapping[str, int]) -> RecordedProgress:
         begun=frozenset(record.phase for record in task.phases),
         finished=frozenset(record.phase for record in task.phases if record.seconds is not None),
         notices=frozenset(task.notices),
+        started=task.started,
     )
 
 
 def resume_task(config: DockerRunnerConfig, tools: Tools, known: RecordedProgress) -> Iterator[Event]:
     """Resume a task whose container is there: what is known is left out, the rest is as if nothing had been.
 
-    The last event is its `TaskResult`. Raises ContainerMissing where there is nothing to resume.
+    The last event is its `TaskResult`. Raises ContainerMissing where there is nothing to resume; what the task left
+    in the person's folders is looked at before.
     """
     yield from redacted(_adopted(config, tools, known), tools.secrets.values())
 
@@ -51,6 +56,14 @@ def resume_task(config: DockerRunnerConfig, tools: Tools, known: RecordedProgres
 def _adopted(config: DockerRunnerConfig, tools: Tools, known: RecordedProgress) -> Generator[Event, None, None]:
     state = tools.engine.inspect(task_container(config.task_id))
     if state is None or state.status == "created":
+        yield from look_after(
+            config,
+            engine=tools.engine,
+            control=tools.control,
+            cancel=tools.cancel,
+            workspaces=tools.workspaces,
+            since=known.started if state is None else None,
+        )
         raise ContainerMissing("The task's container is not there, or never started.")
     run = TaskRun(config=config, tools=tools, phases=PhaseClock(adopted=True))
     yield from run.to_its_end(_without_known(_resumed(run, state), known))

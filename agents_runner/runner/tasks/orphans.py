@@ -9,14 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from agents_runner.containers.cancellation import AlreadyCancelled
+from agents_runner.containers.control_folder import ControlFolders
 from agents_runner.core.container import ContainerState, task_container
-from agents_runner.core.errors import AgentsRunnerError
-from agents_runner.core.events import TaskResult, TaskState
+from agents_runner.core.errors import STOP_GRACE_S, AgentsRunnerError
+from agents_runner.core.events import Event, TaskResult, TaskState
 from agents_runner.core.task import Task
+from agents_runner.core.task_plan import DockerRunnerConfig
 from agents_runner.engine.port import EngineFactory
 from agents_runner.runner.tasks.exit_messages import application_ended, failed
 from agents_runner.runner.tasks.records import OwnersPort, TaskRecords
 from agents_runner.runner.tasks.stories import TaskStories
+from agents_runner.runner.tasks.sweeping import look_after
 
 DETACH_PATIENCE_S = 60.0
 """How long a detached task may wait for its own process to begin, in seconds."""
@@ -63,6 +67,7 @@ class Orphans:
     owners: OwnersPort
     stories: TaskStories
     workspaces: Path
+    run_dir: Path
 
     def adopt(self, work: WorkPort, apart: ApartPort | None) -> tuple[str, ...]:
         """Adopt all of them; returns their ids. Raises EngineErrors, with nothing done.
@@ -85,17 +90,20 @@ class Orphans:
 
     def end(self, task: Task, grace_s: float) -> None:
         """Stop its container, which has so many seconds for its own end, and close its record."""
+        left: tuple[Event, ...] = ()
         try:
             if self.records.container_lines(task.id) is not None:
-                engine = self.engine()
-                engine.stop(task_container(task.id), grace_s)
-                engine.remove(task_container(task.id))
+                engine, name = self.engine(), task_container(task.id)
+                state = engine.inspect(name)
+                engine.stop(name, grace_s)
+                engine.remove(name)
+                left = self._left_behind(task, state, grace_s)
         except AgentsRunnerError as error:
             log.warning("container of task %s: %s", task.id, error)
         result = TaskResult(
             task=task.id, state=TaskState.CANCELLED, exit_code=130, image=task.image, error="Stopped."
         )
-        self.stories.end(task.id, [result])
+        self.stories.end(task.id, [*left, result])
 
     def _take(self, task: Task, state: ContainerState | None, work: WorkPort, apart: ApartPort | None) -> None:
         name = task_container(task.id)
@@ -108,13 +116,38 @@ class Orphans:
             if self.records.kept(task.id, DETACHED) is not None and _never_ran(task, state):
                 self._anew(task.id, work, apart)
             else:
-                self.stories.end(task.id, failed(task.id, application_ended(task)))
+                left = () if _never_began(task, state) else self._left_behind(task, state, STOP_GRACE_S)
+                self.stories.end(task.id, [*left, *failed(task.id, application_ended(task))])
         elif apart is None:
             work.start(task.id, running=True)
         elif state.running:
             self._hand_over(task.id, apart)
         else:
             work.settle(task.id)
+
+    def _left_behind(self, task: Task, state: ContainerState | None, grace_s: float) -> tuple[Event, ...]:
+        """What is to be told of the person's folders once the task's container is gone; see `sweeping.look_after`.
+
+        `state` is what the container was; what takes longer than `grace_s` to put right goes on without us.
+        """
+        try:
+            config = DockerRunnerConfig.model_validate_json(self.records.config(task.id))
+            engine = self.engine()
+            control = ControlFolders(root=self.run_dir, local=engine.info().local, instance=config.instance)
+        except (AgentsRunnerError, ValueError) as error:
+            log.warning("what task %s left was not looked at: %s", task.id, error)
+            return ()
+        made = state.created if state is not None else 0.0
+        return tuple(
+            look_after(
+                config,
+                engine=engine,
+                control=control,
+                cancel=AlreadyCancelled(grace_s=grace_s),
+                workspaces=self.workspaces,
+                since=made or task.started or task.created,
+            )
+        )
 
     def _anew(self, task_id: str, work: WorkPort, apart: ApartPort | None) -> None:
         """From the beginning: nothing of it had run, and a build that was under way is found by its name."""
@@ -137,6 +170,11 @@ class Orphans:
 def _is_beginning(task: Task) -> bool:
     """True for a task whose process has just been started."""
     return task.owner_pid is None and abs(time.time() - task.created) < DETACH_PATIENCE_S
+
+
+def _never_began(task: Task, state: ContainerState | None) -> bool:
+    """True if nothing of the task can have touched a folder: its container was not made, or never started."""
+    return task.state in _BEFORE_A_CONTAINER or (state is not None and state.status == "created")
 
 
 def _never_ran(task: Task, state: ContainerState | None) -> bool:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from agents_runner.containers.session import Session
 from agents_runner.core.container import ContainerState, ImageInfo
-from agents_runner.core.environment import GitWorkspace
 from agents_runner.core.errors import (
     AgentError,
     AgentsRunnerError,
@@ -36,7 +35,7 @@ from agents_runner.runner.tasks.login import LoginCopies
 from agents_runner.runner.tasks.output_reader import OutputReader
 from agents_runner.runner.tasks.phases import PhaseClock
 from agents_runner.runner.tasks.redacting import redacted
-from agents_runner.runner.tasks.sweeping import Sweeper, sweep_time
+from agents_runner.runner.tasks.sweeping import look_after, sweep_time
 from agents_runner.runner.tasks.task_job import task_job
 from agents_runner.runner.tasks.task_mounts import check_mounts_unmoved, prepare_mounts
 from agents_runner.runner.tasks.task_screen import TaskScreen
@@ -133,17 +132,14 @@ class TaskRun:
     def _swept(self) -> Generator[Event, None, None]:
         """Look at what the task left in the person's folders, where they are on this machine."""
         since, self.made_at = self.made_at, None
-        if since is None or not self.tools.control.local:
-            return
-        workspace = str(self._clone()) if isinstance(self.config.workspace, GitWorkspace) else ""
-        yield from Sweeper(
+        yield from look_after(
+            self.config,
             engine=self.tools.engine,
-            config=self.config,
+            control=self.tools.control,
             cancel=self.tools.cancel,
-            tools=self.tools.control.tools,
-            workspace=workspace,
+            workspaces=self.tools.workspaces,
             since=since,
-        ).events()
+        )
 
     # -- before the container ------------------------------------------------------------------------
 

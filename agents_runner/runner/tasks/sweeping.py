@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
 
-from agents_runner.containers.cancellation import Cancellation
+from agents_runner.containers.cancellation import Cancellation, NeverCancelled
+from agents_runner.containers.control_folder import ControlFolders
+from agents_runner.containers.plain import PlainContainer
 from agents_runner.containers.tools import HostTools
 from agents_runner.core import container as labels
-from agents_runner.core.container import ContainerSpec, task_container
-from agents_runner.core.environment import FolderWorkspace
-from agents_runner.core.errors import Cancelled, Detached, EngineError, StoreError, WorkspaceError
+from agents_runner.core.container import ContainerSpec, ContainerState, ImageInfo, task_container
+from agents_runner.core.environment import FolderWorkspace, GitWorkspace
+from agents_runner.core.errors import Cancelled, Detached, EngineError, LimitReached, StoreError, WorkspaceError
 from agents_runner.core.events import Event, Notice
 from agents_runner.core.mounts import Mount
 from agents_runner.core.task_plan import DockerRunnerConfig
@@ -23,6 +26,8 @@ from agents_runner.workspace.live_sweep import MAX_NAMES, LiveSweep, Names, Neve
 
 MEND_S = 120.0
 """Seconds that the mending of one folder may take."""
+LEFT_MEND_S = 2.0
+"""Seconds that an application which ends, and leaves its tasks, follows the mending of one folder."""
 _CLOCK_S = 0.05
 """A file system's clock may be so much behind the one that we read."""
 _MENDED = "/mended"
@@ -39,6 +44,15 @@ export PATH=/nowhere
 """
 
 
+class Mending(Enum):
+    """How far the mending of a folder has come."""
+
+    DONE = "done"
+    GOES_ON = "goes on"
+    """Its container runs: nobody waits for it any more."""
+    FAILED = "failed"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Sweeper:
     """What the look after a task works with; `since` is when its container was made, in seconds since the epoch."""
@@ -52,10 +66,23 @@ class Sweeper:
     since: float
 
     def events(self) -> Generator[Event, None, None]:
-        """Look, mend and tell; never fails a task. Only after every process of its container has ended."""
+        """Look, mend and tell; never fails a task. Only after every process of its container has ended.
+
+        What only root can put right is put right after a stop as well: it would stay for good otherwise, since a
+        later look goes by a later start. Only the waiting is short then.
+        """
         found = {root: self._look(root) for root in self._roots()}
-        left = {root: self._after(root, report) for root, report in found.items() if report.needs_mending}
-        notice = _notice(tuple(found.values()), tuple(left.values()))
+        left: list[SweepReport] = []
+        under_way: list[str] = []
+        for number, (root, report) in enumerate(found.items()):
+            if not report.needs_mending:
+                continue
+            name = f"{task_container(self.config.task_id)}-mend{number or ''}"
+            mending = self._mend(name, root)
+            if mending is Mending.GOES_ON:
+                under_way.append(name)
+            left.append(self._again(root) if mending is Mending.DONE else report)
+        notice = _notice(tuple(found.values()), tuple(left), tuple(under_way))
         if notice is not None:
             yield notice
 
@@ -65,17 +92,15 @@ class Sweeper:
         live = config.workspace.path if isinstance(config.workspace, FolderWorkspace) else self.workspace
         return tuple(dict.fromkeys([*([live] if live else []), *roots]))
 
-    def _after(self, root: str, report: SweepReport) -> SweepReport:
-        """What is left of a report once a container has mended the folder; all of it where none could."""
-        if self._asked() or not self._mend(root):
-            return report
+    def _again(self, root: str) -> SweepReport:
+        """What is left once a container has mended the folder."""
         again = self._look(root)
         # What the person cannot look into, root has.
         return SweepReport(foreign=again.foreign, devices=again.devices)
 
     def _look(self, root: str) -> SweepReport:
         # The stop that ended the task does not end the look after it; one that comes meanwhile does.
-        interruption = NeverInterrupted() if self._asked() else _StopOrLeave(self.cancel)
+        interruption = NeverInterrupted() if self._hurry() is not None else _StopOrLeave(self.cancel)
         sweep = LiveSweep(since=self.since - _CLOCK_S, uid=os.getuid(), interruption=interruption)
         try:
             return sweep.run(root)
@@ -83,31 +108,57 @@ class Sweeper:
             sweep.report.complete = False
             return sweep.report
 
-    def _asked(self) -> bool:
-        """Whether the task is to stop, or is being left: then nothing that takes long is begun."""
+    def _hurry(self) -> float | None:
+        """Seconds that anybody waits for what is begun now; None where nobody asked to stop or to let go."""
         try:
             self.cancel.check()
-        except (Cancelled, Detached):
-            return True
-        return False
+        except Cancelled as stop:
+            return stop.grace_s
+        except Detached:
+            return LEFT_MEND_S
+        return None
 
-    def _mend(self, root: str) -> bool:
+    def _mend(self, name: str, root: str) -> Mending:
         """A container of the base image, with this folder alone and no network, does what only root can.
 
         Nothing of the image is run in it: our own programs are, with the three rights that they need.
         """
-        name = f"{task_container(self.config.task_id)}-mend"
-        with contextlib.suppress(EngineError, StoreError, WorkspaceError):
-            return self._mend_with(name, root)
-        return False
+        try:
+            image = self.engine.find_image(self.config.base_image)
+            if image is None:
+                return Mending.FAILED
+            spec = self._mending(name, root, image)
+            self.engine.remove(name)
+            with PlainContainer(engine=self.engine, spec=spec) as container:
+                return self._followed(container)
+        except (EngineError, StoreError, WorkspaceError):
+            return Mending.FAILED
 
-    def _mend_with(self, name: str, root: str) -> bool:
-        """Raises EngineErrors, and StoreError or WorkspaceError where our programs cannot be had."""
-        engine, config = self.engine, self.config
-        image = engine.find_image(config.base_image)
-        if image is None:
-            return False
-        spec = ContainerSpec(
+    def _followed(self, container: PlainContainer) -> Mending:
+        """Start it, and follow it as long as somebody waits; then it goes on alone. Raises EngineErrors."""
+        hurry = self._hurry()
+        lines = container.run(
+            NeverCancelled() if hurry is not None else self.cancel,
+            time.monotonic() + (MEND_S if hurry is None else hurry),
+        )
+        try:
+            while True:
+                next(lines)
+        except StopIteration as end:
+            state: ContainerState = end.value
+            return Mending.DONE if state.exit_code == 0 else Mending.FAILED
+        except LimitReached:
+            if hurry is None:
+                return Mending.FAILED
+        except (Cancelled, Detached):
+            pass  # from now on nobody waits for it either
+        container.keep()
+        return Mending.GOES_ON
+
+    def _mending(self, name: str, root: str, image: ImageInfo) -> ContainerSpec:
+        """Raises StoreError or WorkspaceError where our programs cannot be had."""
+        config = self.config
+        return ContainerSpec(
             name=name,
             image=image.id,
             entrypoint=(*through_loader("bash"), "-p", "-c", _SCRIPT, "mend"),
@@ -129,13 +180,27 @@ class Sweeper:
             network="none",
             platform=config.platform,
         )
-        engine.remove(name)
-        try:
-            container = engine.create(spec)
-            engine.start(container)
-            return engine.wait(container, MEND_S).exit_code == 0
-        finally:
-            engine.remove(name)
+
+
+def look_after(
+    config: DockerRunnerConfig,
+    *,
+    engine: Engine,
+    control: ControlFolders,
+    cancel: Cancellation,
+    workspaces: Path,
+    since: float | None,
+) -> Generator[Event, None, None]:
+    """The look after a task, where its folders are on this machine; `since` is None where it had no container.
+
+    `workspaces` is the folder with the tasks' own clones. Never fails a task; see `Sweeper.events`.
+    """
+    if since is None or not control.local:
+        return
+    workspace = str(workspaces / config.task_id) if isinstance(config.workspace, GitWorkspace) else ""
+    yield from Sweeper(
+        engine=engine, config=config, cancel=cancel, tools=control.tools, workspace=workspace, since=since
+    ).events()
 
 
 class _StopOrLeave:
@@ -156,8 +221,10 @@ def sweep_time() -> float:
     return time.time()
 
 
-def _notice(found: tuple[SweepReport, ...], left: tuple[SweepReport, ...]) -> Notice | None:
-    """What a task left in one sentence, and in another what of it could not be put right."""
+def _notice(
+    found: tuple[SweepReport, ...], left: tuple[SweepReport, ...], under_way: tuple[str, ...]
+) -> Notice | None:
+    """What a task left in one sentence, and in another what of it could not be put right, or not yet."""
     parts = [
         f"{text} ({names})"
         for text, names in (
@@ -174,6 +241,11 @@ def _notice(found: tuple[SweepReport, ...], left: tuple[SweepReport, ...]) -> No
         return None
     message = f"This task left in your folders: {'; '.join(parts)}."
     rest = _all(names for report in left for names in (report.foreign, report.devices, report.closed))
+    if under_way:
+        return Notice(
+            message=f"{message} Still being put right: {rest if rest.count else 'what was not looked at'}.",
+            hint=f"Wait for the end of the container {', '.join(under_way)} before you use that folder.",
+        )
     if rest.count or cut:
         return Notice(
             message=f"{message} Not put right: {rest if rest.count else 'what was not looked at'}.",

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from agents_runner.core.container import task_container
-from agents_runner.core.events import TaskState
+from agents_runner.core.environment import FolderWorkspace
+from agents_runner.core.events import Notice, TaskState
 from agents_runner.engine.fake import Console
 from agents_runner.runner.tasks.orphans import DETACH_PATIENCE_S, DETACHED
-from tests.support.task_world import TaskWorld
+from tests.support.task_world import ENVIRONMENT, TaskWorld
 from tests.support.waiting import until
 
 DEAD = 2**22 - 1
@@ -124,6 +125,62 @@ def test_what_is_somebody_s_is_left_alone(world: TaskWorld, whose: str) -> None:
     assert world.runner.adopt_orphans(apart) == ()
     assert world.records.get(task).state is TaskState.QUEUED
     assert apart.tasks == []
+
+
+@pytest.fixture
+def live(tmp_path: Path) -> Path:
+    folder = tmp_path / "live"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def live_world(tmp_path: Path, live: Path) -> Iterator[TaskWorld]:
+    """Its tasks work in a folder of the person's."""
+    made = TaskWorld(tmp_path, ENVIRONMENT.model_copy(update={"workspace": FolderWorkspace(path=str(live))}))
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("how", ["stopped", "vanished", "never began"])
+def test_h3_the_folder_of_a_task_that_nobody_works_on_is_looked_at(
+    live_world: TaskWorld, live: Path, how: str
+) -> None:
+    world = live_world
+    if how == "never began":
+        task = world.prepare()
+        world.records.own(task, DEAD)
+    else:
+        task = let_go(world)
+    tool = live / "tool"
+    tool.touch()
+    tool.chmod(0o4755)
+    if how == "stopped":
+        world.runner.stop(task)
+    else:
+        world.engine.remove(task_container(task))
+        world.runner.adopt_orphans()
+    found = world.records.get(task)
+    assert found.state is (TaskState.CANCELLED if how == "stopped" else TaskState.FAILED)
+    assert bool(tool.stat().st_mode & 0o4000) is (how == "never began")
+    assert [one for one in found.notices if "setuid" in one and "tool" in one] == (
+        [] if how == "never began" else list(found.notices)
+    )
+
+
+def test_h3_the_folder_is_looked_at_where_the_container_vanishes_after_it_was_found(
+    live_world: TaskWorld, live: Path
+) -> None:
+    world = live_world
+    task = let_go(world)
+    (live / "tool").touch()
+    (live / "tool").chmod(0o4755)
+    world.engine.remove(task_container(task))
+    world.runner.start(task, running=True)
+    events, result = world.until_result(task)
+    assert result.state is TaskState.FAILED
+    assert any(isinstance(one, Notice) and "setuid" in one.message for one in events)
+    assert not (live / "tool").stat().st_mode & 0o4000
 
 
 def test_of_two_that_look_one_adopts(world: TaskWorld) -> None:

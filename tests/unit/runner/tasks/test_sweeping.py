@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
 
-from agents_runner.containers.cancellation import Cancellation, LocalCancellation, NeverCancelled
+from agents_runner.containers.cancellation import (
+    AlreadyCancelled,
+    Cancellation,
+    LocalCancellation,
+    NeverCancelled,
+)
 from agents_runner.containers.tools import HostTools
 from agents_runner.core.container import ContainerSpec
 from agents_runner.core.environment import FolderWorkspace
@@ -78,10 +84,59 @@ def test_h3_one_that_comes_meanwhile_ends_it_and_that_is_said(work: Path, error:
     assert cancel.questions < FILES
 
 
+@pytest.fixture
+def of_another_owner(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All files are somebody else's, as far as the look can tell."""
+    mine = os.getuid()
+    monkeypatch.setattr(os, "getuid", lambda: mine + 1)
+
+
+@pytest.mark.usefixtures("of_another_owner")
+def test_h3_what_belongs_to_others_is_put_right_after_a_stop_as_well(work: Path) -> None:
+    """Nothing else ever would: a later look goes by a later start."""
+    mended: list[str] = []
+
+    def program(spec: ContainerSpec, _console: Console) -> int:
+        mended.extend(mount.source for mount in spec.mounts if mount.target == "/mended")
+        return 0
+
+    engine = FakeEngine(program)
+    engine.add_image("base:1")
+    (notice,) = notices_of(work, AlreadyCancelled(grace_s=5.0), engine)
+    assert mended == [str(work)]
+    assert "files of another owner" in notice
+    assert "Still being" not in notice
+    assert engine.containers == {}
+
+
+@pytest.mark.usefixtures("of_another_owner")
+@pytest.mark.parametrize("when", ["before", "meanwhile"])
+def test_h3_nobody_who_asked_to_stop_waits_for_long_and_it_is_put_right_all_the_same(work: Path, when: str) -> None:
+    begun, go_on, asked = threading.Event(), threading.Event(), LocalCancellation()
+
+    def program(_spec: ContainerSpec, console: Console) -> int:
+        begun.set()
+        asked.cancel()
+        while not (go_on.wait(0.01) or console.stopped.is_set()):
+            pass
+        return 0
+
+    engine = FakeEngine(program)
+    engine.add_image("base:1")
+    (notice,) = notices_of(work, AlreadyCancelled(grace_s=0.2) if when == "before" else asked, engine)
+    assert begun.is_set()
+    assert "Still being put right: " in notice
+    (left,) = engine.containers.values()
+    assert left.state.running, "it goes on by itself"
+    assert left.state.name.endswith("-mend")
+    go_on.set()
+    assert engine.wait(left.state.id, 30).exit_code == 0
+
+
+@pytest.mark.usefixtures("of_another_owner")
 def test_h3_what_mends_a_folder_runs_our_programs_with_three_rights(
-    work: Path, monkeypatch: pytest.MonkeyPatch
+    work: Path,
 ) -> None:
-    """All of the files are another's, as far as the look can tell."""
     specs: list[ContainerSpec] = []
 
     def program(spec: ContainerSpec, _console: Console) -> int:
@@ -90,8 +145,6 @@ def test_h3_what_mends_a_folder_runs_our_programs_with_three_rights(
 
     engine = FakeEngine(program)
     engine.add_image("base:1")
-    mine = os.getuid()
-    monkeypatch.setattr(os, "getuid", lambda: mine + 1)
     (notice,) = notices_of(work, NeverCancelled(), engine)
     assert "files of another owner" in notice
     assert engine.containers == {}
