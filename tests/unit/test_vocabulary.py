@@ -34,6 +34,15 @@ def test_its_name_in_the_code_exists(row: str) -> None:
         assert match["member"] in _members(found), row
 
 
+def test_a_task_is_adopted_or_resumed_and_nothing_else() -> None:
+    """Of the words that the page forbids this one has no other meaning that would excuse it."""
+    root = PAGE.parents[1]
+    files = [root / "README.md", *PAGE.parent.glob("*.md"), *(root / "agents_runner").rglob("*.py")]
+    other = re.compile(r"\b(take|takes|taken|taking|took)\s+((it|them|the\s+(task|work))\s+)?up\b", re.IGNORECASE)
+    texts = {path.name: path.read_text("utf-8") for path in files if path != PAGE}
+    assert [name for name, text in texts.items() if other.search(text)] == []
+
+
 def _named(name: str) -> object:
     """A module below the package, or something in one."""
     try:
