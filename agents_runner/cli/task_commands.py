@@ -179,6 +179,8 @@ def logs(services: Services, args: argparse.Namespace) -> int:
                 echo_json({"event": "log", "stream": stream, "line": line})
             else:
                 printed.echo(stream, line)
+        if lines:
+            continue  # a long log comes in parts
         if over or not args.follow:
             return 0
         services.system.wait(_POLL_S)

@@ -48,8 +48,8 @@ _RULES: tuple[tuple[int, re.Pattern[str], type[errors.EngineError], str, str], .
         "",
     ),
     (
-        404,
-        re.compile(r"network \S+ not found", re.I),
+        0,  # the engine's own words, or those of what it makes the network's end with
+        re.compile(r"network \S+ not found|failed to get network during CreateEndpoint", re.I),
         errors.NetworkMissing,
         "The network is gone ({what}): {text}.",
         "It was removed from outside.",

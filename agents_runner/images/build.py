@@ -16,6 +16,7 @@ from agents_runner.core.errors import (
     AgentsRunnerError,
     BuildFailed,
     Cancelled,
+    EngineTimeout,
     FileRefused,
     ImageMissing,
     LimitReached,
@@ -217,7 +218,15 @@ class LayerBuild:
         parent = self.context.engine.find_image(self.layer.parent_ref)
         if parent is None:
             raise ImageMissing(f"The parent image {self.layer.parent_ref} is gone.")
-        image = yield from self._finish(container, parent)
+        try:
+            image = yield from self._finish(container, parent)
+        except BuildFailed as error:
+            # A result that cannot be used is in the way of every later build of this layer.
+            self.context.coordinator.failed(
+                self.layer.key, redact(error.message, self.context.options.secrets.values())
+            )
+            self._container().remove(container)
+            raise
         self._container().remove(container)
         return image
 
@@ -250,7 +259,10 @@ class LayerBuild:
         limit = self.context.options.max_bytes
         if not limit:
             return
-        size = self.context.engine.written_bytes(container)
+        try:
+            size = self.context.engine.written_bytes(container)
+        except EngineTimeout:
+            return  # nobody knows: that it takes long to look at so many files is no reason to refuse them
         if size > limit:
             raise BuildFailed(
                 f"What the build left has {size / 10**9:.4g} GB; a layer may have {limit / 10**9:.4g} GB at most.",

@@ -149,7 +149,10 @@ def _is_ours(state: ContainerState) -> bool:
 
 def _is_left(state: ContainerState, *, coordinator: BuildCoordinator, work: LiveWork, wanted: frozenset[str]) -> bool:
     kind, key = state.labels.get(labels.CONTAINER_KIND), state.labels.get(labels.CONTAINER_KEY, "")
-    if kind in ("task", "mend"):
+    if kind == "task":
+        # Also one that runs: an engine that did not answer when it was to be stopped left it to its secrets.
+        return work.is_over(state.labels.get(labels.CONTAINER_TASK, ""))
+    if kind == "mend":
         # What mends a live folder after a task is short, and belongs to that task's process.
         return not state.running and work.is_over(state.labels.get(labels.CONTAINER_TASK, ""))
     if kind == CONTROL_KIND:

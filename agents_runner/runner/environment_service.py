@@ -75,7 +75,7 @@ class EnvironmentService:
     def remarks(self, environment: Environment) -> tuple[str, ...]:
         found = list(remarks_on(environment.env_vars))
         if isinstance(environment.workspace, FolderWorkspace):
-            notice = foreign_owner(str(Path(environment.workspace.path).expanduser()))
+            notice = foreign_owner(environment.workspace.path)
             found += [notice.text] if notice is not None else []
         return tuple(found)
 

@@ -35,7 +35,7 @@ def take(path: Path) -> HeldLock | None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         # Of the process and not of the thread: what one thread takes another may close.
-        lock = FileLock(path, timeout=0, mode=0o600, thread_local=False)
+        lock = FileLock(path, timeout=0, mode=0o600, thread_local=False, fallback_to_soft=False)
         lock.acquire()
     except Timeout:
         return None

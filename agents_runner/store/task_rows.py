@@ -14,6 +14,8 @@ _PARTS = ("phases", "notices")
 """Fields of a task that have tables of their own."""
 _COLUMNS = tuple(one.name for one in fields(Task) if one.name not in _PARTS)
 SELECT = f"SELECT {', '.join(_COLUMNS)} FROM tasks"
+EARLIER_FRESH_TEST = "Test preflight, without cached layers"
+"""How programs before there were kinds recorded a test from the base image."""
 _CHUNK = 500
 """Rows whose parts are fetched at once: SQLite limits the number of marks in a statement."""
 
@@ -132,7 +134,7 @@ def _task(row: sqlite3.Row, phases: tuple[PhaseRecord, ...], notices: tuple[str,
         **{name: text(name) for name in ("id", "environment_id", "environment_name", "agent", "prompt")},
         **{name: text(name) for name in ("image", "error", "hint", "profile")},
         state=TaskState(row["state"]),
-        kind=TaskKind(row["kind"]),
+        kind=_kind(row),
         created=float(row["created"]),
         started=number("started"),
         finished=number("finished"),
@@ -142,6 +144,14 @@ def _task(row: sqlite3.Row, phases: tuple[PhaseRecord, ...], notices: tuple[str,
         phases=phases,
         notices=notices,
     )
+
+
+def _kind(row: sqlite3.Row) -> TaskKind:
+    """A test that an earlier program recorded, or wrote while this one was there already, is known by its agent."""
+    kind = TaskKind(row["kind"])
+    if kind is not TaskKind.TASK or row["agent"]:
+        return kind
+    return TaskKind.FRESH_TEST if row["prompt"] == EARLIER_FRESH_TEST else TaskKind.TEST
 
 
 def _phase(row: sqlite3.Row) -> PhaseRecord:

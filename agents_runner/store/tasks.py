@@ -103,6 +103,8 @@ class TaskStore:
             return None
         drop_torn_line(folder / "log")
         counts = {"stdout": 0, "stderr": 0}
+        if log_end(folder / "log") < position:
+            return counts  # the log was removed, or lost in a power cut: what is there is no line of the container
         while True:
             lines, following = self.log_from(task_id, position)
             for stream, _ in lines:

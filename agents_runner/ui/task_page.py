@@ -193,14 +193,23 @@ class TaskPage(QWidget):
     def _story(self, task: Task, reached: int) -> Story:
         """On a job's thread: the file may be a moment behind the events."""
         record = self._services.tasks.get(task.id)
-        lines, position = self._services.tasks.log_from(task.id)
+        lines, position = self._newest_lines(task.id, 0)
         for _ in range(_FLUSH_TRIES):
             if position >= reached:
                 break
             self._services.system.wait(_FLUSH_S)
-            more, position = self._services.tasks.log_from(task.id, position)
+            more, position = self._newest_lines(task.id, position)
             lines += more
         return _story_of(record, lines, position)
+
+    def _newest_lines(self, task_id: str, position: int) -> tuple[Lines, int]:
+        """The log's newest lines behind a position, and where it goes on; a long log comes in parts."""
+        newest: Lines = ()
+        while True:
+            part, position = self._services.tasks.log_from(task_id, position)
+            if not part:
+                return newest, position
+            newest = (newest + part)[-MAX_LINES:]
 
     def _loaded(self, task_id: str, story: Story) -> None:
         if self._task is None or self._task.id != task_id or self._early is None:
@@ -271,7 +280,7 @@ class TaskPage(QWidget):
 
     def _more(self, task: Task, position: int) -> Story:
         record = self._services.tasks.get(task.id)
-        return _story_of(record, *self._services.tasks.log_from(task.id, position))
+        return _story_of(record, *self._newest_lines(task.id, position))
 
     def _grown(self, task_id: str, position: int, story: Story) -> None:
         if self._task is None or self._task.id != task_id or self._position != position or self._followed:

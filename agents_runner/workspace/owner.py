@@ -15,8 +15,8 @@ def foreign_owner(path: str) -> Notice | None:
     An agent without a single capability writes only where the person's own number may, also where the person is root.
     """
     try:
-        owner = Path(path).stat().st_uid
-    except OSError:
+        owner = Path(path).expanduser().stat().st_uid
+    except (OSError, ValueError, RuntimeError):
         return None  # said where the folder is mounted
     if owner == os.getuid():
         return None

@@ -50,7 +50,7 @@ def resume_task(config: DockerRunnerConfig, tools: Tools, known: RecordedProgres
     The last event is its `TaskResult`. Raises ContainerMissing where there is nothing to resume; what the task left
     in the person's folders is looked at before.
     """
-    yield from redacted(_adopted(config, tools, known), tools.secrets.values())
+    yield from _adopted(config, tools, known)
 
 
 def _adopted(config: DockerRunnerConfig, tools: Tools, known: RecordedProgress) -> Generator[Event, None, None]:
@@ -66,7 +66,9 @@ def _adopted(config: DockerRunnerConfig, tools: Tools, known: RecordedProgress) 
         )
         raise ContainerMissing("The task's container is not there, or never started.")
     run = TaskRun(config=config, tools=tools, phases=PhaseClock(adopted=True))
-    yield from run.to_its_end(_without_known(_resumed(run, state), known))
+    # Masked first: a secret that began in a recorded line may go on in the next one.
+    masked = redacted(run.to_its_end(_resumed(run, state)), tools.secrets.values())
+    yield from _without_known(masked, known)
 
 
 def _resumed(run: TaskRun, state: ContainerState) -> Generator[Event, None, None]:

@@ -24,13 +24,17 @@ class Attempt:
     lost_networks: int = 0
     """How often the network went between the look at it and the start."""
 
+    @property
+    def shares_network(self) -> bool:
+        """True once the network went too often: the engine's own is always there."""
+        return self.lost_networks >= MAX_LOST_NETWORKS
+
 
 def next_attempt(failed: Attempt, error: Lost, base: ImageInfo, base_ref: str) -> Attempt | None:
     """The next one after `failed` ended by this error; None where there is nothing else to try."""
     if isinstance(error, NetworkMissing):
         # A clean-up removed it, as nothing was on it yet; each attempt looks for it anew.
-        lost = failed.lost_networks + 1
-        return replace(failed, lost_networks=lost) if lost < MAX_LOST_NETWORKS else None
+        return None if failed.shares_network else replace(failed, lost_networks=failed.lost_networks + 1)
     if isinstance(error, ImageMissing):
         # The cached image vanished between the look and the start: slower, not wrong.
         if not failed.ensured.baked:

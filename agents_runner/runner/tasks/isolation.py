@@ -21,6 +21,18 @@ def network_for(engine: Engine, config: DockerRunnerConfig) -> tuple[str, Notice
     try:
         engine.ensure_network(APART_NETWORK, APART_LABELS)
     except EngineError as error:
-        hint = error.hint or "Free an address range (docker network prune) and run it again."
-        return "", Notice(message=f"This task shares its network with other containers: {error.message}", hint=hint)
+        return "", _shares(
+            error.message, error.hint or "Free an address range (docker network prune) and run it again."
+        )
     return APART_NETWORK, None
+
+
+def shared_network(config: DockerRunnerConfig) -> tuple[str, Notice | None]:
+    """The engine's own network, for a task whose network was removed each time it was to start; see `network_for`."""
+    if not wants_isolation(config):
+        return "", None
+    return "", _shares("its own was removed each time it was to start.", "Run it again once nobody cleans up.")
+
+
+def _shares(why: str, hint: str) -> Notice:
+    return Notice(message=f"This task shares its network with other containers: {why}", hint=hint)

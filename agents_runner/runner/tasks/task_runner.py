@@ -107,11 +107,12 @@ class TaskRunner:
             self._closed = True
             tasks = dict(self._tasks)
         for task_id, cancel in tasks.items():
+            # First of all: a thread that begins with it now sees this after it has taken the mark away.
+            cancel.detach()
             # A record that cannot be written costs a task that has no container yet, not the application's end.
             with contextlib.suppress(StoreError):
                 self.records.own(task_id, self.owners.hold())
                 self.records.keep(task_id, DETACHED, b"")
-            cancel.detach()
         self._workers.close(timeout)
         self.stories.close()
 
@@ -155,6 +156,9 @@ class TaskRunner:
                 return
             self.records.own(task_id, self.owners.hold())
             self.records.forget(task_id, DETACHED)
+            if cancel.detached:
+                self.records.keep(task_id, DETACHED, b"")
+                return
             if self._quits:
                 self.orphans.end(self.records.get(task_id), self._grace_s())
                 return

@@ -108,7 +108,7 @@ class Tasks:
         return TASK
 
     def log_from(self, task_id: str, position: int = 0) -> tuple[tuple[tuple[str, str], ...], int]:
-        return (("stdout", "a line"), ("stderr", "another")), 1
+        return ((), 1) if position else ((("stdout", "a line"), ("stderr", "another")), 1)
 
 
 class Desktop:

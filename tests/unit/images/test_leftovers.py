@@ -217,8 +217,11 @@ def test_m1_a_tasks_container_goes_only_once_its_task_and_its_process_are_over(w
     assert world.find() == ()
     world.work = Work(over={TASK})
     assert world.remove() == [("container", box), ("folder", folder)]
-    world.task(state="running")
-    assert world.find() == (), "what runs is stopped by nobody's clean-up"
+    world.work = Work()
+    box = world.task(state="running")
+    assert world.find() == (), "it runs, and so does its task"
+    world.work = Work(over={TASK})
+    assert world.remove() == [("container", box)], "the engine did not answer when it was to be stopped"
 
 
 @pytest.mark.parametrize("state", ["created", "exited", "failed"])

@@ -304,6 +304,28 @@ def test_saving_one_task_writes_that_task_only(ten_thousand: TaskStore) -> None:
     assert wal.stat().st_size < 100_000 < ten_thousand.paths.database.stat().st_size
 
 
+def test_f18_a_test_that_an_older_program_wrote_beside_this_one_is_known_as_one(records: TaskStore) -> None:
+    """It runs on with its old window, and knows no column for the kind."""
+    with records.database.transaction() as connection:
+        connection.executemany(
+            "INSERT INTO tasks (id, environment_id, environment_name, agent, prompt, state, created) "
+            "VALUES (?, 'x', 'X', '', ?, 'succeeded', 1)",
+            [("as", "Test preflight, as a task would run it"), ("fresh", "Test preflight, without cached layers")],
+        )
+    assert {one.id: one.kind for one in records.list()} == {"as": TaskKind.TEST, "fresh": TaskKind.FRESH_TEST}
+
+
+def test_f5_a_log_that_was_lost_has_no_lines_of_the_container(records: TaskStore) -> None:
+    create(records, task())
+    record = records.record("abc")
+    for number in range(50):
+        record.line("stdout", f"of the build {number}")
+    record.apply(PhaseStarted(phase=Phase.START), 2.0)
+    record.close()
+    (records.paths.tasks / "abc" / "log").write_bytes(b"o of the build 0\n")
+    assert records.container_lines("abc") == {"stdout": 0, "stderr": 0}
+
+
 def test_f18_a_kind_that_nobody_knows_is_a_damaged_record(records: TaskStore) -> None:
     create(records, task())
     with records.database.transaction() as connection:

@@ -13,6 +13,8 @@ from agents_runner.workspace.owner import foreign_owner
 def test_a_folder_of_ones_own_and_one_that_is_gone_are_not_named(tmp_path: Path) -> None:
     assert foreign_owner(str(tmp_path)) is None
     assert foreign_owner(str(tmp_path / "gone")) is None
+    for nowhere in ("~nobody-of-this-name/x", "/a\0b"):
+        assert foreign_owner(nowhere) is None
 
 
 @pytest.mark.parametrize(("owner", "name"), [(0, "root"), (3_999_999, "number 3999999")])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -27,6 +27,7 @@ from agents_runner.core.ports import Port
 from agents_runner.core.task_plan import AgentLaunch, DockerRunnerConfig
 from agents_runner.engine.fake import Console, FakeEngine
 from agents_runner.engine.port import Engine
+from agents_runner.images import following
 from agents_runner.images.planning import plan_image
 from agents_runner.runner.tasks.run_task import run_task
 from tests.support.tools import plain_tools
@@ -300,6 +301,44 @@ def test_a_layer_above_its_limit_is_not_committed_and_costs_no_task(engine: Fake
     assert phases(events)["build.env"] == (True, "built")
 
 
+def test_a_left_build_whose_result_is_refused_is_in_nobodys_way(
+    engine: FakeEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "COMMIT_PATIENCE_S", 0.2)
+    config = CONFIG.model_copy(update={"instance": "0123456789ab", "max_layer_bytes": 1_000_000})
+    made: list[ContainerSpec] = []
+    create = engine.create
+
+    def noted(spec: ContainerSpec) -> str:
+        made.append(spec)
+        return create(spec)
+
+    engine.create = noted  # type: ignore[method-assign]
+    events_of(engine, tmp_path, config)
+    engine.create = create  # type: ignore[method-assign]
+    for tag in [tag for image in engine.list_images() for tag in image.tags if tag.startswith("agent-runner-env:")]:
+        engine.remove_tag(tag)
+    left = engine.create(
+        replace(next(spec for spec in made if spec.name.startswith("agents-runner-build-")), mounts=())
+    )
+    engine.attach(left, stdin=True).send(b"token\n")
+    engine.start(left)
+    assert engine.wait(left).exit_code == 0
+    engine.written = 1_000_001
+    events = events_of(engine, tmp_path, config)
+    assert phases(events)["build.env"] == (False, "fallback")
+    assert result(events).state is TaskState.SUCCEEDED
+    engine.written = 0
+    events = events_of(engine, tmp_path, config)
+    assert phases(events)["build.env"] == (True, "built")
+
+
+def test_a_layer_whose_size_nobody_can_say_in_time_is_committed(engine: FakeEngine, tmp_path: Path) -> None:
+    engine.failures.append(("written_bytes", errors.EngineTimeout("Too many files.")))
+    events = events_of(engine, tmp_path, CONFIG.model_copy(update={"max_layer_bytes": 1_000_000}))
+    assert phases(events)["build.env"] == (True, "built")
+
+
 def test_s7_a_network_that_was_removed_before_the_start_is_made_again(engine: FakeEngine, tmp_path: Path) -> None:
     """A clean-up may do so: nothing was on it yet."""
     config = CONFIG.model_copy(update={"isolated": True, "container_cache_enabled": False})
@@ -308,6 +347,11 @@ def test_s7_a_network_that_was_removed_before_the_start_is_made_again(engine: Fa
     assert result(events).state is TaskState.SUCCEEDED
     assert not [one for one in events if isinstance(one, Notice)]
     assert engine.calls.count("ensure_network") == 2
+    engine.failures += [("start", errors.NetworkMissing("The network is gone."))] * 3
+    events = events_of(engine, tmp_path, config)
+    assert result(events).state is TaskState.SUCCEEDED, "slower or elsewhere, but the task is not lost"
+    (told,) = [one for one in events if isinstance(one, Notice)]
+    assert told.message.startswith("This task shares its network with other containers: its own was removed")
     engine.failures += [("start", errors.NetworkMissing("The network is gone."))] * 9
     events = events_of(engine, tmp_path, config)
     assert result(events).error == "The network is gone."

@@ -85,6 +85,23 @@ def world(tmp_path: Path) -> World:
     return World(tmp_path)
 
 
+def test_s2_a_secret_that_began_in_a_recorded_line_is_masked_in_the_next_one_as_well(tmp_path: Path) -> None:
+    def program(_spec: ContainerSpec, console: Console) -> int:
+        console.write(f"\x1e{CONFIG.token} begin agent\nthe first half\nthe second half\nthe end\n")
+        return 0
+
+    engine = FakeEngine(program)
+    engine.add_image("base:1")
+    engine.start(engine.create(ContainerSpec(name=task_container(CONFIG.task_id), image="base:1")))
+    config = CONFIG.model_copy(update={"secrets": (GRANT,)})
+    tools = plain_tools(engine, tmp_path, secrets=SecretValues({"TOKEN": "the first half\nthe second half"}))
+    known = RecordedProgress(lines={"stdout": 1}, begun=frozenset(), finished=frozenset(), notices=frozenset())
+    lines = [event.line for event in resume_task(config, tools, known) if isinstance(event, LogLine)]
+    assert len(lines) == 2
+    assert "second" not in lines[0]
+    assert lines[1] == "the end"
+
+
 def result(events: list[Event]) -> TaskResult:
     assert isinstance(events[-1], TaskResult)
     return events[-1]
