@@ -438,6 +438,36 @@ def test_a_finished_tasks_messages_are_read_from_its_log(open_window: Callable[[
     assert driver.text("task-messages") == "message: All done."
 
 
+def test_a_finished_tasks_long_log_is_shown_to_its_end(
+    open_window: Callable[[], Driver], world: FakeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file is read in parts."""
+    world.add("Website")
+    task = Task(
+        id="d" * 12,
+        environment_id="website",
+        environment_name="Website",
+        agent="codex",
+        prompt="done before",
+        state=TaskState.FAILED,
+        created=time.time(),
+    )
+    world.tasks.add(task, lines=tuple(("stdout", f"line {number}") for number in range(100)))
+    whole = world.tasks.log_from
+
+    def in_parts(task_id: str, position: int = 0) -> tuple[tuple[tuple[str, str], ...], int]:
+        lines, _ = whole(task_id, position)
+        return lines[:7], position + len(lines[:7])
+
+    monkeypatch.setattr(world.tasks, "log_from", in_parts)
+    driver = open_window()
+    driver.settle()
+    driver.page(2)
+    driver.keys(Qt.Key.Key_Return)
+    driver.settle()
+    assert _log(driver) == [f"  line {number}" for number in range(100)]
+
+
 def test_the_list_is_filtered(driver: Driver) -> None:
     for prompt in ("fix the login", "write a poem"):
         driver.run(prompt)
