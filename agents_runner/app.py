@@ -82,7 +82,12 @@ def build_services(
         paths=ground.paths,
         agents=ground.agents,
         bench=StartupBench(
-            engine=ground.engine, images=images, runners=runners, tasks=ground.tasks, hosts=ground.hosts
+            engine=ground.engine,
+            images=images,
+            runners=runners,
+            tasks=ground.tasks,
+            hosts=ground.hosts,
+            owners=ground.owners,
         ),
         maintenance=maintenance,
         diagnostics=diagnostics,

@@ -1,4 +1,4 @@
-"""What killed processes left: containers of builds and of ended tasks, and both their control folders and volumes."""
+"""What killed processes left: containers of builds, of ended tasks and of the bench, control folders and volumes."""
 
 from __future__ import annotations
 
@@ -38,6 +38,10 @@ class LiveWork(Protocol):
 
     def is_over(self, task_id: str) -> bool:
         """True for a task that is recorded as ended and whose process has ended as well."""
+        ...
+
+    def has_process(self, number: int) -> bool:
+        """True while the application's process of this number lives."""
         ...
 
     def wanted_environments(self) -> frozenset[str]:
@@ -155,6 +159,9 @@ def _is_left(state: ContainerState, *, coordinator: BuildCoordinator, work: Live
     if kind == "mend":
         # What mends a live folder after a task is short, and belongs to that task's process.
         return not state.running and work.is_over(state.labels.get(labels.CONTAINER_TASK, ""))
+    if kind == "bench":
+        owner = state.labels.get(labels.CONTAINER_OWNER, "")
+        return owner.isdecimal() and not work.has_process(int(owner))
     if kind == CONTROL_KIND:
         # It is there for a moment only, to fill a volume on a remote engine.
         return not _is_had(state.name, coordinator=coordinator, work=work)

@@ -7,7 +7,7 @@ import secrets
 import statistics
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -25,6 +25,7 @@ from agents_runner.runner.services import ImagesPort, StartupFigures, TaskReques
 from agents_runner.runner.task_service import TaskRunnerFactory
 from agents_runner.runner.tasks.isolation import wants_isolation
 from agents_runner.runner.tasks.plan_launch import plan_launch
+from agents_runner.runner.tasks.records import OwnersPort
 from agents_runner.runner.tasks.task_runner import TaskRunner
 
 BYTE = "agents-runner-bench"
@@ -51,6 +52,7 @@ class StartupBench:
     runners: TaskRunnerFactory
     tasks: TaskRecords
     hosts: HostsPort
+    owners: OwnersPort
     clock: Clock = time.perf_counter
 
     def run(self, environment: Environment, runs: int) -> Generator[Event | str, None, StartupFigures]:
@@ -80,6 +82,7 @@ class StartupBench:
         runner = self.runners.make(_Measured(cached, uncached))
         config = plan_launch(cached, task_id=new_task_id(), agent=None, host=self.hosts.host())
         isolated = wants_isolation(config)
+        ours = {labels.CONTAINER_INSTANCE: config.instance, labels.CONTAINER_OWNER: str(self.owners.hold())}
         self.engine().ensure_network(APART_NETWORK, APART_LABELS)
         shared: list[float] = []
         apart: list[float] = []
@@ -89,8 +92,8 @@ class StartupBench:
         decide: list[float] = []
         try:
             for number in range(1, runs + 1):
-                shared.append(self._bare(self.engine(), image))
-                apart.append(self._bare(self.engine(), image, APART_NETWORK))
+                shared.append(self._bare(self.engine(), image, ours))
+                apart.append(self._bare(self.engine(), image, ours, APART_NETWORK))
                 hits.append(self._task(runner, cached))
                 misses.append(self._task(runner, uncached))
                 decide += [self._decide(cached) for _ in range(DECISIONS_A_RUN)]
@@ -110,8 +113,11 @@ class StartupBench:
             decide_ms=tuple(decide),
         )
 
-    def _bare(self, engine: Engine, image: str, network: str = "") -> float:
-        """Seconds from nothing to the first byte of a plain container of this image; "" is the engine's network."""
+    def _bare(self, engine: Engine, image: str, ours: Mapping[str, str], network: str = "") -> float:
+        """Seconds from nothing to the first byte of a plain container of this image; "" is the engine's network.
+
+        By the labels `ours` the clean-up finds it, if this process is killed meanwhile.
+        """
         name = f"{_CONTAINER}{secrets.token_hex(6)}"
         spec = ContainerSpec(
             name=name,
@@ -119,7 +125,7 @@ class StartupBench:
             entrypoint=("/bin/sh", "-c", PROMPT),
             user="0:0",
             network=network,
-            labels={labels.CONTAINER_KIND: "bench", labels.CONTAINER_NAME: name},
+            labels={labels.CONTAINER_KIND: "bench", labels.CONTAINER_NAME: name, **ours},
         )
         began, at = self.clock(), None
         with PlainContainer(engine=engine, spec=spec) as bare:

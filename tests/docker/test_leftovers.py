@@ -101,6 +101,21 @@ def test_m1_after_forty_kills_in_builds_the_next_start_leaves_nothing(
     assert ours(engine, cli.home) == ([], [], [])
 
 
+def test_m1_the_clean_up_leaves_nothing_of_a_killed_bench(
+    engine: DockerEngine, make_environment: MakeEnvironment, cli: Cli
+) -> None:
+    name = make_environment(cached_preflight_script="echo done >/done\n", workspace="none")
+    cli("build", name)
+    mine = {CONTAINER_KIND: "bench", CONTAINER_INSTANCE: Paths(config=cli.home, data=cli.home).instance_id()}
+    for _ in range(10):
+        killed(cli, lambda: engine.list_containers(mine), "bench", "startup", name, "--runs", "99")
+        if engine.list_containers(mine):
+            break
+    assert engine.list_containers(mine), "none was caught while it was there"
+    cli("clean")
+    assert engine.list_containers(mine) == []
+
+
 def test_m1_clean_lists_what_was_left_and_removes_just_that(
     engine: DockerEngine, make_environment: MakeEnvironment, cli: Cli, tmp_path: Path
 ) -> None:

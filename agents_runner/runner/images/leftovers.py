@@ -40,6 +40,9 @@ class RecordedWork:
         task = self._task(task_id)
         return task is not None and task.state.final and not self.owners.is_alive(task.owner_pid)
 
+    def has_process(self, number: int) -> bool:
+        return self.owners.is_alive(number)
+
     def wanted_environments(self) -> frozenset[str]:
         return frozenset(
             task.environment_id

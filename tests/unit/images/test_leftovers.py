@@ -32,12 +32,16 @@ class Work:
     at_work: set[str] = field(default_factory=set)
     over: set[str] = field(default_factory=set)
     wanted: set[str] = field(default_factory=set)
+    processes: set[int] = field(default_factory=set)
 
     def is_at_work(self, task_id: str) -> bool:
         return task_id in self.at_work
 
     def is_over(self, task_id: str) -> bool:
         return task_id in self.over
+
+    def has_process(self, number: int) -> bool:
+        return number in self.processes
 
     def wanted_environments(self) -> frozenset[str]:
         return frozenset(self.wanted)
@@ -81,6 +85,15 @@ class World:
             labels.CONTAINER_INSTANCE: OURS,
         }
         return self._made(name, values, state)
+
+    def bench(self, owner: str, *, state: str = "exited") -> str:
+        values = {
+            labels.CONTAINER_KIND: "bench",
+            labels.CONTAINER_NAME: "agents-runner-bench-0a",
+            labels.CONTAINER_INSTANCE: OURS,
+            labels.CONTAINER_OWNER: owner,
+        }
+        return self._made("agents-runner-bench-0a", values, state)
 
     def _made(self, name: str, values: dict[str, str], state: str) -> str:
         made = self.engine.create(ContainerSpec(name=name, image="base", command=(state,), labels=values))
@@ -235,6 +248,22 @@ def test_m1_what_mended_a_folder_goes_with_what_its_task_left(world: World, stat
     assert world.engine.containers == {}
     world.mend(state="running")
     assert world.find() == (), "it ends by itself"
+
+
+@pytest.mark.parametrize("state", ["created", "running", "exited", "failed"])
+def test_m1_what_a_killed_bench_left_goes_once_its_process_is_dead(world: World, state: str) -> None:
+    box = world.bench("17", state=state)
+    world.work.processes = {17}
+    assert world.find() == (), "its process removes it"
+    world.work.processes = {18}
+    assert world.remove() == [("container", box)]
+    assert world.engine.containers == {}
+
+
+@pytest.mark.parametrize("owner", ["", "-1", "../x", "1e3"])
+def test_m1_a_bench_that_names_no_process_is_none_of_ours(world: World, owner: str) -> None:
+    world.bench(owner)
+    assert world.find() == ()
 
 
 def test_m1_what_cannot_be_removed_stays_for_the_next_time(world: World) -> None:
