@@ -8,33 +8,10 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from agents_runner.core.host_paths import is_below
+from agents_runner.core.host_paths import KEY_PLACES, is_below
 from agents_runner.importers.collect import Collector, looks_secret
 from agents_runner.importers.substitution import Substitution
 
-_PRIVATE = [
-    ".ssh",
-    ".gnupg",
-    ".aws",
-    ".azure",
-    ".kube",
-    ".docker",
-    ".config/gh",
-    ".config/gcloud",
-    ".config/github-copilot",
-    ".netrc",
-    ".git-credentials",
-    ".codex",
-    ".claude",
-    ".claude.json",
-    ".gemini",
-    ".copilot",
-    ".npmrc",
-    ".pypirc",
-    ".password-store",
-    ".local/share/keyrings",
-    ".mozilla",
-]
 _SIZE = re.compile(r"(\d+)([bkmg]?)b?\Z", re.I)
 _MIB = {"": 1 / 1024 / 1024, "b": 1 / 1024 / 1024, "k": 1 / 1024, "m": 1, "g": 1024}
 
@@ -95,7 +72,7 @@ def bind(c: Collector, source: str, target: str, substitution: Substitution, *, 
         c.missing(f"mount {shown}", "It would give the container a program of this machine to command.", "")
         return
     below = path.removeprefix("~/") if path.startswith("~/") else ""
-    if path.rstrip("/") == "~" or any(below == one or below.startswith(one + "/") for one in _PRIVATE):
+    if path.rstrip("/") == "~" or any(is_below(below, place) for place in KEY_PLACES):
         c.missing(
             f"mount {shown}",
             "It holds keys, passwords or logins, which a project's file may not ask for.",

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from agents_runner.core.host_paths import KEY_PLACES
 from tests.unit.importers.support import DATA, cached, devcontainer, draft, run, whats, write
 
 
@@ -385,3 +386,16 @@ def test_reasons_and_hints_are_sentences() -> None:
     for gap in found.report:
         assert gap.why.endswith(".")
         assert not gap.hint or gap.hint.endswith((".", "it.", "by hand."))
+
+
+@pytest.mark.parametrize("place", KEY_PLACES)
+def test_m3_no_place_of_keys_comes_from_a_projects_file_though_the_person_allowed_it(
+    tmp_path: Path, place: str
+) -> None:
+    """One list of places for all: the one by which mounts are refused anywhere else."""
+    source = f"/home/me/{place}/below"
+    mount = f"source={source},target=/keys,type=bind"
+    found = devcontainer(tmp_path, {"image": "debian:bookworm", "mounts": [mount]}, allow_mounts=[source])
+    assert "/keys" not in str(found.fields.get("mounts", ""))
+    (gap,) = [one for one in found.report if source in one.what]
+    assert "keys, passwords or logins" in gap.why
