@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agents_runner.cli.main import run_command
 from agents_runner.cli.streams import ended, make_sound
 from agents_runner.core.redaction import KnownSecrets
-from agents_runner.store.application_log import ApplicationLog
+from agents_runner.store.application_log import BACKGROUND, ApplicationLog, said_to
 from agents_runner.store.paths import Paths
 
 if TYPE_CHECKING:
@@ -19,7 +21,8 @@ if TYPE_CHECKING:
 def main() -> int:
     make_sound()
     log = ApplicationLog(Paths.find().application_log)
-    with log.attached():
+    background = os.environ.pop(BACKGROUND, "")
+    with log.attached(), said_to(Path(background) if background else None):
         try:
             status = run_command(
                 sys.argv[1:], partial(_services, log.secrets), partial(_window, log.secrets), log_file=str(log.path)

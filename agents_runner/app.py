@@ -71,6 +71,7 @@ def build_services(
     runner = TaskService(runner=runners.make(ground.files), apart=ApartTasks(background=ground.background))
     diagnostics = Diagnostics(
         log_file=ground.paths.application_log,
+        background_log=ground.paths.background_log,
         found=ground.found,
         set_aside=(ground.paths.damaged, ground.paths.damaged_data),
         environments=ground.files,

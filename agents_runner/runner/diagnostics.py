@@ -24,6 +24,7 @@ class Diagnostics:
     """See `runner.services.DiagnosticsPort`."""
 
     log_file: Path
+    background_log: Path
     found: ProblemList
     set_aside: tuple[Path, ...]
     """Folders that damaged files are moved to."""

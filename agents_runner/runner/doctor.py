@@ -61,7 +61,7 @@ def _folders(folders: FoldersPort) -> Check:
 
 
 def _files(diagnostics: DiagnosticsPort) -> list[Check]:
-    """What is wrong with our files, one line each; what was set aside; where the log is."""
+    """What is wrong with our files, one line each; what was set aside; where the logs are."""
     checks = [Check(name="files", ok=False, text=one.message, hint=one.hint) for one in diagnostics.look()] or [
         Check(name="files", ok=True, text="Settings, environments and tasks can be read.")
     ]
@@ -76,7 +76,11 @@ def _files(diagnostics: DiagnosticsPort) -> list[Check]:
                 hint="Remove them when you do not need them any more.",
             )
         )
-    return [*checks, Check(name="log", ok=True, text=str(diagnostics.log_file))]
+    return [
+        *checks,
+        Check(name="log", ok=True, text=str(diagnostics.log_file)),
+        Check(name="background log", ok=True, text=str(diagnostics.background_log)),
+    ]
 
 
 def _git() -> Check:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 import sys
 import threading
@@ -12,7 +13,7 @@ from pathlib import Path
 from agents_runner.engine.port import Engine, EngineFactory
 from agents_runner.runner.ports import SettingsSource
 from agents_runner.runner.tasks.plan_launch import Host, this_host
-from agents_runner.store.application_log import MAX_BYTES, put_aside
+from agents_runner.store.application_log import BACKGROUND, MAX_BYTES, put_aside
 
 
 class EngineSource:
@@ -67,7 +68,7 @@ _started: list[subprocess.Popen[bytes]] = []
 
 @dataclass(frozen=True, kw_only=True)
 class Background:
-    """See `runner.ports.BackgroundPort`; what these processes print goes to a file."""
+    """See `runner.ports.BackgroundPort`; what these processes print goes to `log`, and is held to its size."""
 
     log: Path
 
@@ -81,6 +82,8 @@ class Background:
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,
+                # What is written past Python's streams, an interpreter's last words say, is in the same file.
+                env=os.environ | {BACKGROUND: str(self.log)},
                 start_new_session=True,
             )
         _started.append(process)

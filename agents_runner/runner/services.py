@@ -281,6 +281,11 @@ class DiagnosticsPort(Protocol):
         """The application's own log; it may not be there yet."""
         ...
 
+    @property
+    def background_log(self) -> Path:
+        """What processes in the background said; it may not be there yet."""
+        ...
+
     def problems(self) -> tuple[Problem, ...]:
         """What was found wrong with the application's own files so far: damaged ones are set aside, and named."""
         ...
@@ -298,6 +303,7 @@ class NoDiagnostics:
     """A `DiagnosticsPort` where nothing is wrong."""
 
     log_file = Path("application.log")
+    background_log = Path("background.log")
 
     def problems(self) -> tuple[Problem, ...]:
         return ()

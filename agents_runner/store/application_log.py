@@ -8,6 +8,7 @@ other's old ones. Nothing is opened before there is something to say.
 from __future__ import annotations
 
 import contextlib
+import io
 import logging
 import os
 import re
@@ -31,6 +32,8 @@ KEPT = 3
 """How many older files stay beside it: `NAME.1` is the newest."""
 LONGEST = 16 * 1024
 """Characters of one entry that are kept, its traceback included."""
+BACKGROUND = "AGENTS_RUNNER_BACKGROUND_LOG"
+"""Environment variable that names the log of a process in the background, for that process alone."""
 _LOCK_S = 1.0
 Hook = Callable[[type[BaseException], BaseException, TracebackType | None], object]
 log = logging.getLogger(__name__)
@@ -82,7 +85,7 @@ class ApplicationLog(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         # Whatever goes wrong here goes wrong in the middle of something else.
         with contextlib.suppress(Exception):
-            self._write(self.format(record).encode("utf-8", "backslashreplace") + b"\n")
+            append(self.path, self.format(record).encode("utf-8", "backslashreplace") + b"\n")
 
     def format(self, record: logging.LogRecord) -> str:
         """One entry: the time (UTC), process, thread, weight and part, then what is said, and the traceback."""
@@ -95,18 +98,65 @@ class ApplicationLog(logging.Handler):
         text = self.secrets.text(text)[:LONGEST].replace("\n", "\n    ")
         return f"{head} {record.name}: {text}"
 
-    def _write(self, data: bytes) -> None:
-        handle = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        try:
-            full = os.fstat(handle).st_size + len(data) > MAX_BYTES
-            if not full:
-                os.write(handle, data)
-        finally:
-            os.close(handle)
-        if full:
-            put_aside(self.path)
-            with self.path.open("ab") as file:
-                file.write(data)
+
+class LimitedText(io.TextIOBase):
+    """A text stream into a log of which only so much is kept, by whole lines; what cannot be written is lost."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+        self._waiting = ""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        """Append what is a line by now; a full log is put aside before."""
+        lines, end, self._waiting = (self._waiting + text).rpartition("\n")
+        self._append(lines + end)
+        if len(self._waiting) > LONGEST:
+            self.flush()
+        return len(text)
+
+    def flush(self) -> None:
+        """Append the beginning of a line as well."""
+        text, self._waiting = self._waiting, ""
+        self._append(text)
+
+    def _append(self, text: str) -> None:
+        if text:
+            with contextlib.suppress(OSError):
+                append(self.path, text.encode("utf-8", "backslashreplace"))
+
+
+@contextlib.contextmanager
+def said_to(path: Path | None) -> Iterator[None]:
+    """For as long as this lasts, what this process prints goes to this log; with None it goes where it always does.
+
+    A process in the background prints as much as its builds do, and has its streams in a file that nobody else can
+    put aside while it runs.
+    """
+    if path is None:
+        yield
+        return
+    stream = LimitedText(path)
+    with contextlib.redirect_stdout(stream), contextlib.redirect_stderr(stream):
+        yield
+
+
+def append(path: Path, data: bytes) -> None:
+    """Write it in one piece at a log's end; a log that is full is put aside before. Raises OSError."""
+    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        full = os.fstat(handle).st_size + len(data) > MAX_BYTES
+        if not full:
+            os.write(handle, data)
+    finally:
+        os.close(handle)
+    if full:
+        put_aside(path)
+        with path.open("ab") as file:
+            file.write(data)
 
 
 def put_aside(path: Path, limit: int = MAX_BYTES // 2) -> None:

@@ -102,7 +102,7 @@ class Paths:
 
     @property
     def background_log(self) -> Path:
-        """What the processes said that build ahead of time."""
+        """What those processes said that work on tasks, build and refresh in the background; older parts beside."""
         return self.data / "background.log"
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import sys
 import threading
@@ -14,7 +15,7 @@ from pydantic import BaseModel
 from agents_runner.core.errors import StoreError
 from agents_runner.core.redaction import KnownSecrets
 from agents_runner.core.secrets import SecretValues
-from agents_runner.store.application_log import MAX_BYTES, ApplicationLog, traceback_text
+from agents_runner.store.application_log import BACKGROUND, MAX_BYTES, ApplicationLog, LimitedText, traceback_text
 from agents_runner.store.paths import Paths
 
 CANARY = "canary-5cRe7-v4lue"
@@ -120,6 +121,37 @@ def test_a_full_file_is_put_aside_and_only_so_many_are_kept(path: Path) -> None:
     text = "".join((path.parent / name).read_text() for name in [*files[:0:-1], files[0]])
     numbers = [int(line.split(": ", 1)[1].split()[0]) for line in text.splitlines()]
     assert numbers == list(range(numbers[0], 700))
+
+
+def test_what_a_process_in_the_background_prints_is_put_aside_while_it_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "background.log"
+    stream = LimitedText(path)
+    for number in range(700):
+        print(number, "x" * 10_000, file=stream)
+    files = sorted(one.name for one in tmp_path.iterdir() if not one.name.endswith(".lock"))
+    assert files == ["background.log", "background.log.1", "background.log.2", "background.log.3"]
+    assert all((tmp_path / name).stat().st_size <= MAX_BYTES for name in files)
+    text = "".join((tmp_path / name).read_text() for name in [*files[:0:-1], files[0]])
+    numbers = [int(line.split()[0]) for line in text.splitlines()]
+    assert numbers == list(range(numbers[0], 700))
+
+
+def test_a_process_in_the_background_keeps_that_limit(tmp_path: Path) -> None:
+    """Its streams are in a file already, which grows whatever its name is: only what it writes itself ends there."""
+    log, raw = tmp_path / "background.log", tmp_path / "raw"
+    with raw.open("wb") as out:
+        done = subprocess.run(
+            [sys.executable, "-m", "agents_runner", "doctor"],
+            env=os.environ | {"AGENTS_RUNNER_HOME": str(tmp_path / "home"), BACKGROUND: str(log)},
+            stdout=out,
+            stderr=out,
+            check=False,
+        )
+    assert done.returncode in (0, 1)
+    assert raw.read_bytes() == b""
+    said = log.read_text()
+    assert str(tmp_path / "home/background.log") in said, "the check names it"
+    assert str(tmp_path / "home/application.log") in said
 
 
 WRITER = """
