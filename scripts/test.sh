@@ -38,7 +38,13 @@ run_all() {
     return "$status"
 }
 
-run_fast() { run_tests fast --numprocesses=auto --dist=loadfile tests/unit tests/ui; }
+run_fast() {
+    local status=0
+    run_tests fast --numprocesses=auto --dist=loadfile tests/unit tests/ui || status=$?
+    # The engine's contract as well, as far as it is the fake engine that keeps it.
+    run_tests contract --numprocesses=auto --dist=loadfile tests/contract -k fake || status=$?
+    return "$status"
+}
 
 main() {
     local status=0 started=$SECONDS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -337,3 +338,30 @@ class TestEngine:
         done = self.drive(engine, f"id() {{ echo somebody; }}; explain_denied '{engine.folder}/s'")
         assert done.returncode == 1
         assert "sudo usermod -aG" in done.stderr
+
+
+def test_the_fast_tests_take_the_contract_of_the_fake_engine_and_ask_no_real_one(tmp_path: Path) -> None:
+    fast = (ROOT / "scripts" / "test.sh").read_text().partition("run_fast() {")[2].partition("\n}\n")[0]
+    assert "tests/contract -k fake" in fast
+    # What would be set up, with nothing of it set up.
+    plan = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "--setup-plan",
+            f"--basetemp={tmp_path}/own",
+            "tests/contract",
+            "-k",
+            "fake",
+        ],
+        cwd=ROOT,
+        env=os.environ | {"DOCKER_HOST": f"unix://{tmp_path}/no-engine"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert plan.returncode == 0, plan.stdout[-2000:]
+    for promises in ("test_engine_contract.py", "test_session_contract.py"):
+        assert f"tests/contract/{promises}::" in plan.stdout
+    assert re.findall(r"SETUP +\w +(engine|mini_base|real)\b", plan.stdout) == []
