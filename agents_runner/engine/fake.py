@@ -17,6 +17,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import IO
 
+from agents_runner.core.clock import Clock
 from agents_runner.core.container import (
     CommitSpec,
     ContainerSpec,
@@ -229,7 +230,7 @@ class FakeEngine:
         self.written = 0
         """Bytes that every container's program wrote, as far as `written_bytes` tells."""
         self.insiders: list[Callable[[tuple[str, ...]], Ran | None]] = []
-        self.clock: Callable[[], float] = time.time
+        self.clock: Clock = time.time
         self._lock = threading.RLock()
         self._count = 0
         self._lost = 0

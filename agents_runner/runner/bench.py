@@ -14,13 +14,14 @@ from typing import Protocol
 from agents_runner.containers.cancellation import NeverCancelled
 from agents_runner.containers.plain import PlainContainer
 from agents_runner.core import container as labels
+from agents_runner.core.clock import Clock
 from agents_runner.core.container import APART_LABELS, APART_NETWORK, ContainerSpec
 from agents_runner.core.environment import Environment, GitWorkspace, NoWorkspace
 from agents_runner.core.errors import AgentsRunnerError, EngineError, InvalidInput
 from agents_runner.core.events import Event, LogLine, Phase, PhaseStarted, TaskResult, TaskState
 from agents_runner.core.task import new_task_id
 from agents_runner.engine.port import Engine, EngineFactory
-from agents_runner.runner.ports import Clock, HostsPort
+from agents_runner.runner.ports import HostsPort
 from agents_runner.runner.services import ImagesPort, StartupFigures, TaskRequest
 from agents_runner.runner.task_service import TaskRunnerFactory
 from agents_runner.runner.tasks.isolation import wants_isolation

@@ -12,12 +12,6 @@ from agents_runner.core.task_plan import AgentLaunch
 from agents_runner.runner.tasks.plan_launch import Host
 
 
-class Clock(Protocol):
-    """Tells the time in seconds; of which kind says who asks for it."""
-
-    def __call__(self) -> float: ...
-
-
 class SettingsSource(Protocol):
     """The settings as they are saved now. Never raises."""
 

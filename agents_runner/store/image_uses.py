@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from agents_runner.core.clock import Clock
 from agents_runner.store.database import Database
 
 CLOCK_SLACK_S = 60.0
@@ -31,7 +32,7 @@ class ImageUses:
     """
 
     database: Database
-    clock: Callable[[], float] = time.time
+    clock: Clock = time.time
 
     def used(self, tag: str, environment_id: str, seconds_saved: float = 0.0, *, hit: bool = True) -> None:
         """A task of this environment started from this image, so many seconds sooner than without it.

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from agents_runner.containers.cancellation import NeverCancelled
 from agents_runner.containers.control_folder import ControlFolders
+from agents_runner.core.clock import Clock
 from agents_runner.core.environment import Environment
 from agents_runner.core.events import Event, LayerDone, Notice
 from agents_runner.core.imageplan import ImagePlan
@@ -21,7 +22,7 @@ from agents_runner.images.ensure import Ensured, Ensurer
 from agents_runner.images.planning import plan_image
 from agents_runner.images.sharing import BuildCoordinator, SoloCoordinator
 from agents_runner.runner.images.refreshing import due
-from agents_runner.runner.ports import BuildListener, Clock, SecretValuesPort
+from agents_runner.runner.ports import BuildListener, SecretValuesPort
 from agents_runner.runner.tasks.base_image import base_image
 from agents_runner.runner.tasks.redacting import redacted
 from agents_runner.runner.tasks.tools import build_options

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Generator
 from dataclasses import dataclass
 
+from agents_runner.core.clock import Clock
 from agents_runner.core.container import ImageInfo
 from agents_runner.core.environment import Environment
 from agents_runner.core.errors import EngineError
@@ -15,7 +16,6 @@ from agents_runner.engine.port import Engine
 from agents_runner.images.ensure import look
 from agents_runner.images.planning import plan_image
 from agents_runner.images.retention import DAY_S
-from agents_runner.runner.ports import Clock
 
 
 @dataclass(frozen=True, kw_only=True)

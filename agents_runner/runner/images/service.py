@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from agents_runner.core.clock import Clock
 from agents_runner.core.container import ImageInfo
 from agents_runner.core.environment import Environment
 from agents_runner.core.errors import AgentsRunnerError, ImageMissing
@@ -26,7 +27,7 @@ from agents_runner.images.retention import DAY_S, GRACE_S, Keep, UsageKnowledge,
 from agents_runner.runner.images.building import ImageBuilder
 from agents_runner.runner.images.leftovers import LeftoversPort, NoLeftovers
 from agents_runner.runner.images.refreshing import refreshable
-from agents_runner.runner.ports import Clock, HostsPort, SettingsSource
+from agents_runner.runner.ports import HostsPort, SettingsSource
 from agents_runner.runner.services import CachedImage, CleanReport, CleanRequest, DesktopPlan, KeptImage, PlannedImage
 from agents_runner.runner.tasks.plan_launch import plan_launch
 from agents_runner.store.image_uses import ImageUse
