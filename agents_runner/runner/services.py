@@ -123,8 +123,8 @@ class TasksPort(Protocol):
         """The task of this id, or of a prefix that only one task has. Raises NotFound."""
         ...
 
-    def log(self, task_id: str, offset: int = 0) -> tuple[tuple[str, str], ...]:
-        """(stream, line) pairs from line `offset` on."""
+    def log(self, task_id: str) -> tuple[tuple[str, str], ...]:
+        """All (stream, line) pairs."""
         ...
 
     def log_from(self, task_id: str, position: int = 0) -> tuple[tuple[tuple[str, str], ...], int]:

@@ -182,13 +182,11 @@ def drop_torn_line(path: Path) -> None:
             file.truncate(kept)
 
 
-def read_log(path: Path, offset: int = 0) -> tuple[Line, ...]:
-    """All lines from line `offset` on; a last line without its end is still being written. Raises StoreError."""
+def read_log(path: Path) -> tuple[Line, ...]:
+    """All lines; a last line without its end is still being written. Raises StoreError."""
     lines: list[Line] = []
     with _reading(path), path.open("rb") as file:
-        for number, raw in enumerate(file):
-            if number >= offset and raw.endswith(b"\n"):
-                lines.append(_line(raw[:-1]))
+        lines.extend(_line(raw[:-1]) for raw in file if raw.endswith(b"\n"))
     return tuple(lines)
 
 

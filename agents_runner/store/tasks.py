@@ -220,9 +220,9 @@ class TaskStore:
             raise StoreError(f"The record of task {task_id} is damaged.", f"Its log is in {self.paths.tasks}.")
         return found[0]
 
-    def log(self, task_id: str, offset: int = 0) -> tuple[tuple[str, str], ...]:
-        """(stream, line) pairs from line `offset` on."""
-        return read_log(self._folder(task_id) / "log", offset)
+    def log(self, task_id: str) -> tuple[tuple[str, str], ...]:
+        """All (stream, line) pairs."""
+        return read_log(self._folder(task_id) / "log")
 
     def log_from(self, task_id: str, position: int = 0) -> LogPart:
         """The lines behind a byte position, and the next one: to follow a long log without reading it again."""

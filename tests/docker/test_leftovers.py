@@ -10,6 +10,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from agents_runner.app import build_services
 from agents_runner.core.container import CONTAINER_INSTANCE, CONTAINER_KIND
 from agents_runner.core.container import build_container as name_of
@@ -114,6 +116,24 @@ def test_m1_the_clean_up_leaves_nothing_of_a_killed_bench(
     assert engine.list_containers(mine), "none was caught while it was there"
     cli("clean")
     assert engine.list_containers(mine) == []
+
+
+@pytest.mark.parametrize("ends", ["well", "failed"])
+def test_low_a_folder_that_root_made_in_the_state_keeps_no_control_folder(
+    engine: DockerEngine, make_environment: MakeEnvironment, user_cli: Cli, ends: str
+) -> None:
+    """Neither an ordinary person nor the engine's folders are left with what only root can remove."""
+    made = "mkdir -m 0700 /run/agents-runner/state/mine && echo x >/run/agents-runner/state/mine/file\n"
+    name = make_environment(
+        run_as=user_cli,
+        cached_preflight_script=made,
+        run_preflight_script=made + ("exit 3\n" if ends == "failed" else ""),
+        profile="sudo",
+        workspace="none",
+    )
+    done = user_cli("run", name, "true\n", check=ends == "well")
+    assert (done.code == 0) is (ends == "well")
+    assert ours(engine, user_cli.home) == ([], [], [])
 
 
 def test_m1_clean_lists_what_was_left_and_removes_just_that(

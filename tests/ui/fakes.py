@@ -198,15 +198,15 @@ class FakeTasks:
         except KeyError as error:
             raise NotFound(f"There is no task {task_id!r}.") from error
 
-    def log(self, task_id: str, offset: int = 0) -> tuple[tuple[str, str], ...]:
+    def log(self, task_id: str) -> tuple[tuple[str, str], ...]:
         lines = list(self.lines.get(task_id, ()))
         shown = lines[: len(lines) - self.log_lag] if self.log_lag else lines
         self.log_lag = 0
         self.gate()
-        return tuple(shown[offset:])
+        return tuple(shown)
 
     def log_from(self, task_id: str, position: int = 0) -> tuple[tuple[tuple[str, str], ...], int]:
-        lines = self.log(task_id, position)
+        lines = self.log(task_id)[position:]
         return lines, position + len(lines)
 
     def prompt(self, task_id: str) -> str:

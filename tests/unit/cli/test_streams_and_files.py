@@ -233,7 +233,7 @@ def test_f18_damaged_files_are_named_as_json_where_json_was_asked_for(shell: She
     assert "tasks-" in json.loads(done.err)["problem"]["path"]
 
 
-def test_f18_which_field_of_an_environment_was_dropped_is_said_and_its_value_kept(
+def test_low_f18_which_field_of_an_environment_was_dropped_is_said_and_its_value_kept(
     shell: Shell, ar_home: Path
 ) -> None:
     folder = ar_home / "environments"

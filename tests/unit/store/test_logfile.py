@@ -34,7 +34,6 @@ def test_every_line_comes_back_as_one_line(path: Path, lines: list[tuple[str, st
         (stream, text.replace("\n", "\\n").encode("utf-8", "backslashreplace").decode()) for stream, text in lines
     )
     assert read_log(path) == expected
-    assert read_log(path, 3) == expected[3:]
     found, position = [], 0
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(logfile, "PART_BYTES", part)

@@ -258,7 +258,7 @@ def test_a_tasks_whole_story(tasks: TaskStore) -> None:
     ]
     assert found.notices == ("something",)
     assert tasks.log("abc123") == (("stdout", "a\\nb"), ("stderr", "\x00\x1b[31m"))
-    assert tasks.log("abc123", 1) == (("stderr", "\x00\x1b[31m"),)
+    assert tasks.log_from("abc123", len(b"o a\\nb\n"))[0] == (("stderr", "\x00\x1b[31m"),)
     assert tasks.prompt("abc123") == prompt
 
 
