@@ -40,7 +40,9 @@ def at(days: float, cli: Cli, code: str) -> str:
     program = (
         "import dataclasses, time\nfrom agents_runner.app import build_services\n"
         "services = build_services()\n"
-        f"images = dataclasses.replace(services.images, clock=lambda: time.time() + {days * DAY_S})\n"
+        f"clock = lambda: time.time() + {days * DAY_S}\n"
+        "builder = dataclasses.replace(services.images.builder, clock=clock)\n"
+        "images = dataclasses.replace(services.images, builder=builder, clock=clock)\n"
         f"environment = lambda name: services.environments.get(name)\n{code}\nservices.system.close()\n"
     )
     env = os.environ | {"AGENTS_RUNNER_HOME": str(cli.home)}

@@ -115,6 +115,9 @@ class Orphans:
             self.engine().remove(name)
             if self.records.kept(task.id, DETACHED) is not None and _never_ran(task, state):
                 self._anew(task.id, work, apart)
+            elif task.stop_requested:
+                # Its application stopped it as it ended, and had no time left to write that down.
+                self.end(task, STOP_GRACE_S)
             else:
                 left = () if _never_began(task, state) else self._left_behind(task, state, STOP_GRACE_S)
                 self.stories.end(task.id, [*left, *failed(task.id, application_ended(task))])

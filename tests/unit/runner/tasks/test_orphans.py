@@ -112,6 +112,16 @@ def test_one_without_a_container_begins_anew_only_if_it_was_let_go_of_on_purpose
     assert found.error == ("" if left else "The application ended before the task began.")
 
 
+def test_one_that_was_stopped_as_its_application_ended_is_cancelled_and_not_failed(world: TaskWorld) -> None:
+    task, apart = let_go(world), Apart(world)
+    world.records.forget(task, DETACHED)
+    world.records.request_stop(task)
+    world.engine.remove(task_container(task))
+    assert world.runner.adopt_orphans(apart) == (task,)
+    found = world.records.get(task)
+    assert (found.state, found.exit_code) == (TaskState.CANCELLED, 130)
+
+
 @pytest.mark.parametrize("whose", ["alive", "beginning", "closed"])
 def test_what_is_somebody_s_is_left_alone(world: TaskWorld, whose: str) -> None:
     task, apart = world.prepare(), Apart(world)
