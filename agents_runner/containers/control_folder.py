@@ -45,7 +45,7 @@ class ControlFolder:
     @property
     def tools(self) -> HostTools:
         """The launcher's programs: beside the folder that holds all control folders."""
-        return HostTools(root=self.root.parent / "tools")
+        return HostTools.beside(self.root)
 
     @property
     def folder(self) -> Path:
@@ -155,7 +155,7 @@ class ControlFolders:
     @property
     def tools(self) -> HostTools:
         """The launcher's programs, for containers on this machine."""
-        return HostTools(root=self.root.parent / "tools")
+        return HostTools.beside(self.root)
 
     def sweep(self, engine: Engine, name: str) -> None:
         """Remove what is left of a container's folders and volumes, once it is gone. Raises EngineErrors."""

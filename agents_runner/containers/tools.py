@@ -13,6 +13,7 @@ import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from agents_runner.core.errors import StoreError, WorkspaceError
 from agents_runner.launcher import tools
@@ -28,6 +29,11 @@ class HostTools:
     """The copies below `root`, one folder for each set of programs, named by its contents."""
 
     root: Path
+
+    @classmethod
+    def beside(cls, control_root: Path) -> Self:
+        """Those of an installation, beside the folder that holds all its control folders."""
+        return cls(root=control_root.parent / "tools")
 
     def folder(self) -> Path:
         """The folder to mount, made if it is not there: the host's programs change with its updates only.

@@ -133,8 +133,13 @@ class LayerBuild:
                     session.keep()
                 raise
             except AgentsRunnerError as error:
-                context.coordinator.failed(self.layer.key, redact(error.message, context.options.secrets.values()))
+                self._note_failure(error)
                 raise
+
+    def _note_failure(self, error: AgentsRunnerError) -> None:
+        """Those who wait for the layer, and later tasks for a while, are told why it could not be had."""
+        context = self.context
+        context.coordinator.failed(self.layer.key, redact(error.message, context.options.secrets.values()))
 
     def _others(self) -> Generator[Event, None, ImageInfo | None]:
         """Wait for whoever builds it; None if it is ours to build after all."""
@@ -222,9 +227,7 @@ class LayerBuild:
             image = yield from self._finish(container, parent)
         except BuildFailed as error:
             # A result that cannot be used is in the way of every later build of this layer.
-            self.context.coordinator.failed(
-                self.layer.key, redact(error.message, self.context.options.secrets.values())
-            )
+            self._note_failure(error)
             self._container().remove(container)
             raise
         self._container().remove(container)

@@ -101,14 +101,9 @@ def find(
     return (*left, *_old_tools(run_dir, [state.created for state in containers], time.time()))
 
 
-def tools_of(run_dir: Path) -> HostTools:
-    """The launcher's programs of the installation whose control folders are in `run_dir`."""
-    return HostTools(root=run_dir.parent / "tools")
-
-
 def _old_tools(run_dir: Path, made: Collection[float], now: float) -> Iterator[Leftover]:
     """Sets of the launcher's programs as the machine had them once; `made` is when each container was."""
-    for name, used in tools_of(run_dir).unused(now - TOOLS_KEPT_S):
+    for name, used in HostTools.beside(run_dir).unused(now - TOOLS_KEPT_S):
         if all(created > used + _TOOLS_MOUNTED_S for created in made):
             yield Leftover(kind="tools", name=name)
 
@@ -209,7 +204,7 @@ def _removed(engine: Engine, run_dir: Path, one: Leftover, coordinator: BuildCoo
             shutil.rmtree(folder, ignore_errors=True)
             return not folder.exists()
         case "tools":
-            return tools_of(run_dir).remove(one.name)
+            return HostTools.beside(run_dir).remove(one.name)
         case "container":
             return _container_removed(engine, one, coordinator)
         case "volume":

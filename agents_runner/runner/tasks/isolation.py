@@ -14,24 +14,21 @@ def wants_isolation(config: DockerRunnerConfig) -> bool:
     return config.isolated or config.profile == "strict" or config.headless_desktop_enabled or bool(config.ports)
 
 
-def network_for(engine: Engine, config: DockerRunnerConfig) -> tuple[str, Notice | None]:
-    """The network's name, "" for the engine's own, and what to tell where it is not the wanted one. Never fails."""
+def network_for(engine: Engine, config: DockerRunnerConfig, *, lost: bool = False) -> tuple[str, Notice | None]:
+    """The network's name, "" for the engine's own, and what to tell where it is not the wanted one. Never fails.
+
+    `lost`: the wanted one was removed each time that the task was to start.
+    """
     if not wants_isolation(config):
         return "", None
+    if lost:
+        return "", _shares("its own was removed each time it was to start.", "Run it again once nobody cleans up.")
     try:
         engine.ensure_network(APART_NETWORK, APART_LABELS)
     except EngineError as error:
-        return "", _shares(
-            error.message, error.hint or "Free an address range (docker network prune) and run it again."
-        )
+        hint = error.hint or "Free an address range (docker network prune) and run it again."
+        return "", _shares(error.message, hint)
     return APART_NETWORK, None
-
-
-def shared_network(config: DockerRunnerConfig) -> tuple[str, Notice | None]:
-    """The engine's own network, for a task whose network was removed each time it was to start; see `network_for`."""
-    if not wants_isolation(config):
-        return "", None
-    return "", _shares("its own was removed each time it was to start.", "Run it again once nobody cleans up.")
 
 
 def _shares(why: str, hint: str) -> Notice:

@@ -29,7 +29,7 @@ from agents_runner.launcher.protocol import Mark
 from agents_runner.runner.tasks.attempts import Attempt, next_attempt, said
 from agents_runner.runner.tasks.base_image import base_image
 from agents_runner.runner.tasks.exit_messages import ending, with_tail
-from agents_runner.runner.tasks.isolation import network_for, shared_network
+from agents_runner.runner.tasks.isolation import network_for
 from agents_runner.runner.tasks.limits import Limits
 from agents_runner.runner.tasks.login import LoginCopies
 from agents_runner.runner.tasks.output_reader import OutputReader
@@ -173,8 +173,7 @@ class TaskRun:
         tools, ensured = self.tools, attempt.ensured
         self.config = self.config.model_copy(update={"ports": attempt.ports})
         self.image = ensured.image
-        shares = attempt.shares_network
-        network, notice = shared_network(self.config) if shares else network_for(tools.engine, self.config)
+        network, notice = network_for(tools.engine, self.config, lost=attempt.shares_network)
         if notice is not None:
             yield notice
         job = task_job(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from agents_runner.containers.tools import HostTools
 from agents_runner.core import container as labels
 from agents_runner.core.container import ContainerSpec, build_container, task_container
 from agents_runner.core.errors import EngineRefused
@@ -302,7 +303,7 @@ DAY_S = 86400.0
 
 
 def test_old_programs_of_the_launcher_go_when_no_container_can_have_them(world: World) -> None:
-    tools = leftovers.tools_of(world.run_dir)
+    tools = HostTools.beside(world.run_dir)
     present = tools.folder()
     assert present.stat().st_mtime > time.time() - 60, "it says when it was last asked for"
 
@@ -333,7 +334,7 @@ def test_old_programs_of_the_launcher_go_when_no_container_can_have_them(world: 
 
 
 def test_programs_that_were_removed_are_there_again_when_they_are_asked_for(world: World) -> None:
-    tools = leftovers.tools_of(world.run_dir)
+    tools = HostTools.beside(world.run_dir)
     folder = tools.folder()
     assert tools.remove(folder.name)
     assert not tools.remove("../run")
