@@ -52,11 +52,9 @@ MIGRATIONS: tuple[str, ...] = (
     );
     CREATE TABLE refreshes (environment_id TEXT PRIMARY KEY, tried REAL NOT NULL);
     """,
-    # Earlier programs told a test by its missing agent, and one without cached layers by its sentence.
+    # What earlier programs recorded of tests is told by `task_rows`, as it is for rows that they still write.
     """
     ALTER TABLE tasks ADD COLUMN kind TEXT NOT NULL DEFAULT 'task';
-    UPDATE tasks SET kind = CASE prompt WHEN 'Test preflight, without cached layers' THEN 'fresh-test' ELSE 'test' END
-        WHERE agent = '';
     ALTER TABLE tasks ADD COLUMN profile TEXT NOT NULL DEFAULT '';
     """,
 )
